@@ -165,13 +165,39 @@ mod tests {
     #[test]
     fn hostile_names_are_refused() {
         for bad in [
-            "", "/x", "a//b", "a/../b", "a/./b", "a/.git/x", "a/.GIT/x", "a/.gitignore", "a/git~1", "a/x.", "a/x ", "a/NUL",
-            "a/nul.txt", "a/COM¹", "a/aux.yaml", "a/b:c", "a\\b", "a/x\u{202e}y", "a/x\ry", "a/.g\u{200c}it", "a/e\u{301}",
-            "a/##[error]x", "a/x##vso[task.x]", "a/\u{7f}", "a/lpt1", "a/conin$", "a/x\u{feff}",
+            "",
+            "/x",
+            "a//b",
+            "a/../b",
+            "a/./b",
+            "a/.git/x",
+            "a/.GIT/x",
+            "a/.gitignore",
+            "a/git~1",
+            "a/x.",
+            "a/x ",
+            "a/NUL",
+            "a/nul.txt",
+            "a/COM¹",
+            "a/aux.yaml",
+            "a/b:c",
+            "a\\b",
+            "a/x\u{202e}y",
+            "a/x\ry",
+            "a/.g\u{200c}it",
+            "a/e\u{301}",
+            "a/##[error]x",
+            "a/x##vso[task.x]",
+            "a/\u{7f}",
+            "a/lpt1",
+            "a/conin$",
+            "a/x\u{feff}",
         ] {
             assert!(check(bad).is_err(), "{bad:?}");
         }
-        for good in ["apps/shop/deploy.yaml", "apps/é.yaml", "apps/.helmignore", "apps/com10", "apps/a b", "apps/console"] {
+        for good in
+            ["apps/shop/deploy.yaml", "apps/é.yaml", "apps/.helmignore", "apps/com10", "apps/a b", "apps/console"]
+        {
             assert_eq!(check(good), Ok(()), "{good:?}");
         }
     }

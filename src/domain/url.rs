@@ -113,7 +113,8 @@ impl FromStr for RepoUrl {
     fn from_str(text: &str) -> Result<Self, InvalidId> {
         // The text itself is not repeated where it may hold a password.
         let no = |why| Err(InvalidId { what: "a repository URL", text: without_secret(text), why });
-        if text.is_empty() || text.chars().any(|c| c.is_control() || c.is_whitespace() || super::path::is_invisible(c)) {
+        if text.is_empty() || text.chars().any(|c| c.is_control() || c.is_whitespace() || super::path::is_invisible(c))
+        {
             return no("it is empty, or has white space or a control character (write a space as %20)");
         }
         if text.starts_with('-') {
@@ -251,8 +252,23 @@ mod tests {
 
     #[test]
     fn what_git_could_misread_is_refused() {
-        for bad in ["", "-x", "ext::sh -c x", "--upload-pack=x", "git://h/x", "https://u:p@h/x", "ftp://h/x", "file://rel",
-            "https://h/", "https://h/a/../b", "x", "ssh://-oProxyCommand=x/y", "-u@host:x", "https://h/x?y=1", "a\nb"] {
+        for bad in [
+            "",
+            "-x",
+            "ext::sh -c x",
+            "--upload-pack=x",
+            "git://h/x",
+            "https://u:p@h/x",
+            "ftp://h/x",
+            "file://rel",
+            "https://h/",
+            "https://h/a/../b",
+            "x",
+            "ssh://-oProxyCommand=x/y",
+            "-u@host:x",
+            "https://h/x?y=1",
+            "a\nb",
+        ] {
             assert!(bad.parse::<RepoUrl>().is_err(), "{bad}");
         }
         let error = "https://u:secret@h/x".parse::<RepoUrl>().unwrap_err().to_string();
