@@ -1,10 +1,16 @@
 //! What the use cases need from outside, on one page. Everything here is synchronous: an adapter that talks HTTP keeps its
 //! runtime to itself, and use cases ask side by side with scoped threads.
 
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::domain::artifact::Manifest;
-use crate::domain::listing::File;
+use crate::domain::graph::Graph;
+use crate::domain::id::{BlobId, BranchName, CommitId, TreeId};
+use crate::domain::listing::{Entry, File, Leaves};
+use crate::domain::object::{Object, Tree};
+use crate::domain::url::RepoUrl;
 
 /// An artifact that was proven intact: a manifest, and the content of its files on demand.
 pub struct Artifact {
@@ -60,4 +66,220 @@ pub trait Artifacts: Send + Sync {
         manifest: &Manifest,
         contents: &mut (dyn Iterator<Item = std::io::Result<Vec<u8>>> + Send),
     ) -> Result<(), ArtifactError>;
+}
+
+/// Why something outside could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum PortError {
+    /// The repository could not be reached or read: network, authentication, a missing repository.
+    #[error("{doing}")]
+    Git {
+        /// What was tried, on which repository.
+        doing: String,
+        /// What git said, as it said it.
+        said: String,
+        /// The way out, where git's words tell it.
+        hint: Option<String>,
+    },
+    /// An object that a server was asked for by name is not there.
+    #[error("{repository} does not have the object {id}")]
+    Missing {
+        /// The repository.
+        repository: String,
+        /// The object.
+        id: String,
+    },
+    /// The repository holds something that passgate cannot work with.
+    #[error("{0}")]
+    Unusable(String),
+    /// The system said no.
+    #[error("{doing}")]
+    Io {
+        /// What was tried.
+        doing: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Somebody stopped the command.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// Whose credentials are used for a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The environment that is released into.
+    Target,
+    /// A stage that content must have passed before.
+    Previous,
+    /// Where content was developed.
+    Source,
+}
+
+/// What a server advertises.
+#[derive(Debug, Clone, Default)]
+pub struct Advertised {
+    /// Every branch, by its full name below `refs/heads/`.
+    pub branches: BTreeMap<BranchName, CommitId>,
+    /// The branch that `HEAD` points to.
+    pub default: Option<BranchName>,
+}
+
+/// The text of a commit.
+#[derive(Debug, Clone)]
+pub struct CommitText {
+    /// The commit.
+    pub id: CommitId,
+    /// `Name <mail>`.
+    pub author: String,
+    /// Author time, RFC 3339.
+    pub date: String,
+    /// First line.
+    pub subject: String,
+    /// The rest.
+    pub body: String,
+}
+
+/// What a server said to a push.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PushAnswer {
+    /// The branch holds the commit.
+    Done,
+    /// Somebody else was first.
+    Moved,
+    /// The server's policy does not want it.
+    Rejected(String),
+    /// The connection broke: nobody knows.
+    Lost(String),
+}
+
+/// One remote repository, seen through an object store of our own that holds only what was asked for.
+pub trait Repository: Send + Sync {
+    /// Where it is.
+    fn url(&self) -> &RepoUrl;
+
+    /// Asks the server for its branches.
+    ///
+    /// # Errors
+    /// The server cannot be asked.
+    fn advertise(&self) -> Result<Advertised, PortError>;
+
+    /// Brings the history of some commits, without trees, and reads it.
+    ///
+    /// # Errors
+    /// The server cannot be asked, or does not have a commit ([`PortError::Missing`]).
+    fn history(&self, tips: &[CommitId]) -> Result<Graph, PortError>;
+
+    /// Brings and reads trees, one level each.
+    ///
+    /// # Errors
+    /// The server cannot be asked, or does not have a tree.
+    fn trees(&self, ids: &[TreeId]) -> Result<HashMap<TreeId, Tree>, PortError>;
+
+    /// Brings trees with all trees below them, without file contents, and reads their leaves (paths relative to each).
+    ///
+    /// # Errors
+    /// The server cannot be asked, or does not have a tree.
+    fn leaves(&self, ids: &[TreeId]) -> Result<HashMap<TreeId, Leaves>, PortError>;
+
+    /// Brings and reads file contents, each at most `limit` bytes.
+    ///
+    /// # Errors
+    /// The server cannot be asked, does not have a blob, or one is larger.
+    fn blobs(&self, ids: &[BlobId], limit: u64) -> Result<HashMap<BlobId, Vec<u8>>, PortError>;
+
+    /// The texts of commits of a history that was brought, in the order given.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    fn texts(&self, ids: &[CommitId]) -> Result<Vec<CommitText>, PortError>;
+
+    /// The first of `onto` into which merging `change` (made on `base`) changes nothing, that is, which holds the change
+    /// already. The trees hold only folders of a unit and were brought or written before; contents are brought where both
+    /// sides edited one file.
+    ///
+    /// # Errors
+    /// The merge cannot be computed.
+    fn first_absorbing(&self, base: TreeId, change: TreeId, onto: &[TreeId]) -> Result<Option<usize>, PortError>;
+
+    /// Writes `count` objects into our own store.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    fn write(
+        &self,
+        count: usize,
+        objects: &mut (dyn Iterator<Item = Result<Object, PortError>> + Send),
+    ) -> Result<(), PortError>;
+
+    /// The paths that differ between two commits, with what the second has there (None: nothing). Equal trees are not
+    /// looked into; a tree that is not in our store is an error, not an answer.
+    ///
+    /// # Errors
+    /// A tree on the way is not there.
+    fn diff(&self, old: CommitId, new: CommitId) -> Result<Vec<(String, Option<Entry>)>, PortError>;
+
+    /// Pushes a commit to a branch, fast-forward only.
+    ///
+    /// # Errors
+    /// git itself could not be started.
+    fn push(&self, branch: &BranchName, commit: CommitId) -> Result<PushAnswer, PortError>;
+}
+
+/// Opens repositories, each once a run.
+pub trait Repositories: Send + Sync {
+    /// A repository of the given place, with the credentials of a role.
+    ///
+    /// # Errors
+    /// No store can be made for it.
+    fn open(&self, url: &RepoUrl, role: Role) -> Result<Arc<dyn Repository>, PortError>;
+
+    /// The same place with local paths made canonical, for comparison.
+    fn canonical(&self, url: &RepoUrl) -> RepoUrl;
+}
+
+/// A commit of a local repository, to be packaged.
+pub trait WorkingCopy: Send + Sync {
+    /// The URL of `origin`, if there is one.
+    ///
+    /// # Errors
+    /// git cannot be asked.
+    fn origin(&self) -> Result<Option<String>, PortError>;
+
+    /// The commit that a revision names, and its committer time.
+    ///
+    /// # Errors
+    /// There is no such commit.
+    fn commit(&self, revision: &str) -> Result<(CommitId, i64), PortError>;
+
+    /// Everything below a folder of a commit, with paths from the root; empty when there is no such folder.
+    ///
+    /// # Errors
+    /// git cannot be asked.
+    fn leaves(&self, commit: CommitId, folder: &str) -> Result<Vec<(Vec<u8>, Entry)>, PortError>;
+
+    /// Paths in these folders whose state in the work tree is not that of the commit; empty for a bare repository.
+    ///
+    /// # Errors
+    /// git cannot be asked.
+    fn uncommitted(&self, folders: &[String]) -> Result<Vec<String>, PortError>;
+
+    /// The contents of blobs, in order, as they come.
+    ///
+    /// # Errors
+    /// git cannot be asked.
+    fn contents(&self, ids: Vec<BlobId>) -> Result<Box<dyn Iterator<Item = std::io::Result<Vec<u8>>> + Send>, PortError>;
+}
+
+/// The time of day.
+pub trait Clock: Send + Sync {
+    /// Seconds since 1970.
+    fn now(&self) -> i64;
+}
+
+/// What a person at a terminal sees of long steps.
+pub trait Progress: Send + Sync {
+    /// A step begins.
+    fn step(&self, what: &str);
 }

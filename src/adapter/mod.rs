@@ -1,1 +1,4 @@
-//! stub
+//! One outside thing each: git, the zip format, the clock.
+
+pub mod clock;
+pub mod git;

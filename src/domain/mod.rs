@@ -1,8 +1,19 @@
 //! The pure core: words, formats, rules. Nothing here reads a clock, a file, a process or the environment.
 
 pub mod artifact;
+pub mod chain;
+pub mod escape;
+pub mod gate;
+pub mod graph;
 pub mod id;
 pub mod listing;
+pub mod message;
+pub mod notes;
 pub mod object;
+pub mod outcome;
 pub mod path;
+pub mod plan;
+pub mod policy;
+pub mod record;
+pub mod time;
 pub mod url;

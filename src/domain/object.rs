@@ -82,10 +82,10 @@ pub fn id_of(kind: Kind, content: &[u8]) -> Result<ObjectId, Collision> {
     hasher.finish()
 }
 
-/// The entries of one tree object: name → entry.
-pub type Tree = BTreeMap<String, Entry>;
+/// The entries of one tree object: name → entry. Names are bytes, because other people's need not be text.
+pub type Tree = BTreeMap<Vec<u8>, Entry>;
 
-/// Reads a tree object. Names that are not UTF-8 are kept lossily: they can only be compared, never be ours.
+/// Reads a tree object.
 pub fn parse_tree(content: &[u8]) -> Option<Tree> {
     let mut tree = Tree::new();
     let mut rest = content;
@@ -93,7 +93,7 @@ pub fn parse_tree(content: &[u8]) -> Option<Tree> {
         let space = rest.iter().position(|b| *b == b' ')?;
         let nul = rest.iter().position(|b| *b == 0)?;
         let mode = EntryMode::parse(std::str::from_utf8(rest.get(..space)?).ok()?)?;
-        let name = String::from_utf8_lossy(rest.get(space + 1..nul)?).into_owned();
+        let name = rest.get(space + 1..nul)?.to_vec();
         let id: [u8; 20] = rest.get(nul + 1..nul + 21)?.try_into().ok()?;
         tree.insert(name, (mode, ObjectId(id)));
         rest = rest.get(nul + 21..)?;
@@ -103,10 +103,10 @@ pub fn parse_tree(content: &[u8]) -> Option<Tree> {
 
 /// Writes a tree object: entries in git's order, where a folder sorts as if its name ended with `/`.
 pub fn encode_tree(tree: &Tree) -> Vec<u8> {
-    let mut entries: Vec<(Vec<u8>, &String, &Entry)> = tree
+    let mut entries: Vec<(Vec<u8>, &Vec<u8>, &Entry)> = tree
         .iter()
         .map(|(name, entry)| {
-            let mut key = name.clone().into_bytes();
+            let mut key = name.clone();
             if entry.0 == EntryMode::Tree {
                 key.push(b'/');
             }
@@ -118,7 +118,7 @@ pub fn encode_tree(tree: &Tree) -> Vec<u8> {
     for (_, name, (mode, id)) in entries {
         out.extend_from_slice(mode.as_str().as_bytes());
         out.push(b' ');
-        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(name);
         out.push(0);
         out.extend_from_slice(&id.0);
     }
@@ -154,7 +154,7 @@ impl Built {
         for (path, entry) in leaves {
             match path.split_once('/') {
                 None => {
-                    tree.insert(path.clone(), *entry);
+                    tree.insert(path.clone().into_bytes(), *entry);
                 }
                 Some((head, rest)) => {
                     folders.entry(head).or_default().insert(rest.to_owned(), *entry);
@@ -163,7 +163,7 @@ impl Built {
         }
         for (name, below) in folders {
             if let Some(id) = self.add_leaves(&below)? {
-                tree.insert(name.to_owned(), (EntryMode::Tree, id.0));
+                tree.insert(name.as_bytes().to_vec(), (EntryMode::Tree, id.0));
             }
         }
         self.add(&tree).map(Some)
@@ -186,7 +186,7 @@ impl Built {
         let new = match rest {
             None => entry,
             Some(rest) => {
-                let below = match tree.get(head) {
+                let below = match tree.get(head.as_bytes()) {
                     Some((EntryMode::Tree, id)) => self.load(TreeId(*id), load),
                     _ => Tree::new(),
                 };
@@ -195,8 +195,8 @@ impl Built {
             }
         };
         match new {
-            Some(entry) => tree.insert(head.to_owned(), entry),
-            None => tree.remove(head),
+            Some(entry) => tree.insert(head.as_bytes().to_vec(), entry),
+            None => tree.remove(head.as_bytes()),
         };
         Ok(tree)
     }

@@ -1,0 +1,203 @@
+//! The environment that git is given: nothing inherited but what finding programs and authentication need.
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use base64::Engine as _;
+
+use crate::domain::url::RepoUrl;
+use crate::port::Role;
+
+// What git and the programs it starts (ssh, credential helpers) need of the environment.
+const INHERITED: &[&str] = &[
+    "PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK", "SSH_AGENT_PID",
+    "SSH_ASKPASS", "GIT_ASKPASS", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSH_VARIANT", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy",
+    "NO_PROXY", "GCM_CREDENTIAL_STORE", "DBUS_SESSION_BUS_ADDRESS",
+];
+
+// Settings that must not be anybody's but ours.
+const SETTINGS: &[(&str, &str)] = &[
+    ("core.hooksPath", "/dev/null"),
+    ("core.fsmonitor", "false"),
+    ("credential.interactive", "false"),
+    ("protocol.version", "2"),
+    ("protocol.allow", "never"),
+    ("protocol.file.allow", "always"),
+    ("protocol.http.allow", "always"),
+    ("protocol.https.allow", "always"),
+    ("protocol.ssh.allow", "always"),
+    // A redirect would carry the credentials to a host that nobody named.
+    ("http.followRedirects", "false"),
+    ("http.lowSpeedLimit", "1"),
+    ("http.lowSpeedTime", "60"),
+    ("http.postBuffer", "16777216"),
+    ("transfer.bundleURI", "false"),
+    ("fetch.recurseSubmodules", "false"),
+    ("fetch.writeCommitGraph", "false"),
+    ("push.gpgSign", "false"),
+    ("push.recurseSubmodules", "no"),
+    ("gc.auto", "0"),
+    ("maintenance.auto", "false"),
+    // Without it, git fetches the old versions of files to push the new ones as differences.
+    ("pack.window", "0"),
+    ("merge.renames", "false"),
+];
+
+/// What the process was started with.
+#[derive(Default)]
+pub struct Environment {
+    variables: HashMap<OsString, OsString>,
+    authentication: OnceLock<Vec<(String, String)>>,
+}
+
+impl Environment {
+    /// Takes the process's environment, read once by the host.
+    pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        Self { variables: variables.into_iter().collect(), authentication: OnceLock::new() }
+    }
+
+    /// The environment of a git process that talks to `remote` with a token, if there is one.
+    pub(super) fn variables(&self, remote: Option<(&RepoUrl, Option<&Secret>)>) -> Vec<(OsString, OsString)> {
+        let mut settings: Vec<(String, String)> =
+            SETTINGS.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        if let Some((url, token)) = remote {
+            settings.extend(self.authentication().iter().cloned());
+            if let (Some(token), Some(origin)) = (token, url.http_origin()) {
+                // An empty value drops what was configured before, so that exactly one header is sent.
+                settings.push((format!("http.{origin}/.extraHeader"), String::new()));
+                settings.push((format!("http.{origin}/.extraHeader"), token.header()));
+                settings.push(("credential.helper".to_owned(), String::new()));
+            }
+        }
+        let mut variables: Vec<(OsString, OsString)> = INHERITED
+            .iter()
+            .filter_map(|name| Some((OsString::from(name), self.variables.get(OsStr::new(name))?.clone())))
+            .collect();
+        let mut set = |name: &str, value: &str| variables.push((name.into(), value.into()));
+        set("GIT_CONFIG_NOSYSTEM", "1");
+        set("GIT_CONFIG_SYSTEM", "/dev/null");
+        set("GIT_CONFIG_GLOBAL", "/dev/null");
+        set("GIT_ATTR_NOSYSTEM", "1");
+        set("GIT_TERMINAL_PROMPT", "0");
+        set("GIT_OPTIONAL_LOCKS", "0");
+        set("GIT_NO_REPLACE_OBJECTS", "1");
+        set("GIT_LITERAL_PATHSPECS", "1");
+        set("GIT_ADVICE", "0");
+        set("LC_ALL", "C");
+        set("GIT_CONFIG_COUNT", &settings.len().to_string());
+        for (at, (key, value)) in settings.iter().enumerate() {
+            set(&format!("GIT_CONFIG_KEY_{at}"), key);
+            set(&format!("GIT_CONFIG_VALUE_{at}"), value);
+        }
+        if !self.variables.contains_key(OsStr::new("GIT_SSH_COMMAND")) && !self.variables.contains_key(OsStr::new("GIT_SSH")) {
+            set("GIT_SSH_COMMAND", "ssh -o BatchMode=yes");
+        }
+        variables
+    }
+
+    // What of the user's own configuration says how to authenticate; nothing else of it is used.
+    fn authentication(&self) -> &[(String, String)] {
+        self.authentication.get_or_init(|| {
+            let mut command = Command::new("git");
+            command.args(["config", "--null", "--includes", "--list"]).env_clear().envs(&self.variables);
+            command.env_remove("GIT_DIR").env_remove("GIT_WORK_TREE").current_dir("/").stdin(Stdio::null());
+            let Ok(output) = command.stderr(Stdio::null()).output() else { return Vec::new() };
+            let text = String::from_utf8_lossy(&output.stdout);
+            text.split('\0').filter_map(|item| item.split_once('\n')).filter(|(key, _)| is_authentication(key)).map(
+                |(key, value)| (key.to_owned(), value.to_owned()),
+            ).collect()
+        })
+    }
+}
+
+fn is_authentication(key: &str) -> bool {
+    let lower = key.to_ascii_lowercase();
+    let last = lower.rsplit('.').next().unwrap_or_default();
+    if lower.starts_with("credential.") {
+        return last != "interactive";
+    }
+    if lower.starts_with("http.") {
+        return ["extraheader", "sslcainfo", "sslcapath", "sslcert", "sslkey", "proxy", "emptyauth", "proactiveauth"].contains(&last);
+    }
+    ["core.sshcommand", "core.askpass", "ssh.variant", "safe.directory"].contains(&lower.as_str())
+}
+
+/// A secret, which no `Debug` shows.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl Secret {
+    // `Bearer x` and JSON web tokens go as bearer, `user:password` as it is, everything else as the password of a user
+    // name that GitHub, Azure DevOps, GitLab and Bitbucket all take.
+    fn header(&self) -> String {
+        let token = self.0.trim();
+        let bearer = token.strip_prefix("Bearer ").or_else(|| token.strip_prefix("bearer "));
+        let is_jwt = token.starts_with("eyJ") && token.matches('.').count() == 2;
+        match bearer.or_else(|| is_jwt.then_some(token)) {
+            Some(token) => format!("Authorization: Bearer {}", token.trim()),
+            None => {
+                let pair = if token.contains(':') { token.to_owned() } else { format!("x-access-token:{token}") };
+                format!("Authorization: Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))
+            }
+        }
+    }
+}
+
+/// The tokens of the three roles. Each defaults to the one before it, on the same host only.
+#[derive(Debug, Default, Clone)]
+pub struct Credentials {
+    target: Option<(Secret, Option<String>)>,
+    previous: Option<Secret>,
+    source: Option<Secret>,
+}
+
+impl Credentials {
+    /// Takes `PASSGATE_TOKEN`, `PASSGATE_PREVIOUS_TOKEN`, `PASSGATE_SOURCE_TOKEN`, and the place that the first one is for.
+    pub fn new(target: Option<String>, previous: Option<String>, source: Option<String>, place: Option<&RepoUrl>) -> Self {
+        let secret = |text: Option<String>| text.filter(|t| !t.trim().is_empty()).map(Secret);
+        let origin = place.and_then(RepoUrl::http_origin).map(str::to_owned);
+        Self { target: secret(target).map(|s| (s, origin)), previous: secret(previous), source: secret(source) }
+    }
+
+    fn token(&self, role: Role, url: &RepoUrl) -> Option<&Secret> {
+        let target = self.target.as_ref().filter(|(_, place)| place.as_deref() == url.http_origin()).map(|(secret, _)| secret);
+        match role {
+            Role::Target => target,
+            Role::Previous => self.previous.as_ref().or(target),
+            Role::Source => self.source.as_ref().or(target),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_never_goes_to_another_host() {
+        let place: RepoUrl = "https://a.example/env".parse().unwrap();
+        let other: RepoUrl = "https://b.example/env".parse().unwrap();
+        let http: RepoUrl = "http://a.example/env".parse().unwrap();
+        let credentials = Credentials::new(Some("t".into()), None, None, Some(&place));
+        assert!(credentials.token(Role::Source, &place).is_some());
+        assert!(credentials.token(Role::Previous, &other).is_none());
+        assert!(credentials.token(Role::Target, &http).is_none());
+        assert_eq!(format!("{credentials:?}").matches("***").count(), 1);
+    }
+
+    #[test]
+    fn the_kind_of_a_token_is_seen_from_its_shape() {
+        assert_eq!(Secret("Bearer abc".into()).header(), "Authorization: Bearer abc");
+        assert_eq!(Secret("eyJa.b.c".into()).header(), "Authorization: Bearer eyJa.b.c");
+        assert_eq!(Secret("u:p".into()).header(), "Authorization: Basic dTpw");
+    }
+}

@@ -1,0 +1,396 @@
+//! An object store of our own for one remote repository: it holds only what was asked for.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tempfile::TempDir;
+
+use super::command::{Git, Input, Ran, failure};
+use super::local::parse_entry;
+use super::{pack, push};
+use crate::domain::graph::{Graph, Node};
+use crate::domain::id::{BlobId, BranchName, CommitId, ObjectId, TreeId};
+use crate::domain::listing::{Entry, EntryMode, Leaves};
+use crate::domain::object::{self, Kind, Object, Tree};
+use crate::domain::url::RepoUrl;
+use crate::port::{Advertised, CommitText, PortError, Progress, PushAnswer, Repository};
+
+/// The store.
+pub(super) struct Store {
+    url: RepoUrl,
+    git: Git,
+    // No fetch behind our back: what is absent is an error, unless a merge needs contents.
+    offline: Git,
+    progress: Arc<dyn Progress>,
+    // More may be here than was asked for: the server ignores filters, or sent what changed along with new commits.
+    local_first: AtomicBool,
+    known: Mutex<HashSet<ObjectId>>,
+    // Trees that are here with everything below them.
+    deep: Mutex<HashSet<TreeId>>,
+    trees: Mutex<HashMap<TreeId, Tree>>,
+    // Removed with everything in it when the store goes.
+    _dir: TempDir,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Store {
+    pub(super) fn create(
+        url: RepoUrl,
+        variables: Vec<(OsString, OsString)>,
+        interrupted: Arc<AtomicBool>,
+        progress: Arc<dyn Progress>,
+    ) -> Result<Self, PortError> {
+        let doing = "make a temporary object store";
+        let dir = tempfile::Builder::new()
+            .prefix("passgate-")
+            .tempdir()
+            .map_err(|source| PortError::Io { doing: doing.to_owned(), source })?;
+        let git = Git::new(dir.path().to_owned(), variables.clone(), Arc::clone(&interrupted));
+        let mut quiet = variables;
+        quiet.push(("GIT_NO_LAZY_FETCH".into(), "1".into()));
+        let offline = Git::new(dir.path().to_owned(), quiet, interrupted);
+        git.text(doing, &["init", "--quiet", "--bare", "--template=", "--object-format=sha1", "."])?;
+        let config = format!(
+            "[core]\n\trepositoryformatversion = 1\n\tbare = true\n[extensions]\n\tpartialClone = origin\n\
+             [remote \"origin\"]\n\turl = \"{}\"\n\tpromisor = true\n\tpartialclonefilter = blob:none\n",
+            url.transport().replace('\\', "\\\\").replace('"', "\\\"")
+        );
+        std::fs::write(dir.path().join("config"), config)
+            .map_err(|source| PortError::Io { doing: doing.to_owned(), source })?;
+        Ok(Self {
+            url,
+            git,
+            offline,
+            progress,
+            local_first: AtomicBool::new(false),
+            known: Mutex::default(),
+            deep: Mutex::default(),
+            trees: Mutex::default(),
+            _dir: dir,
+        })
+    }
+
+    // Fetches objects by id. `filter` keeps away what was not asked for.
+    fn fetch(&self, filter: &str, wanted: &[ObjectId], is_history: bool) -> Result<(), PortError> {
+        let doing = format!("fetch from {}", self.url);
+        let lines: String = wanted
+            .iter()
+            .map(|id| if is_history { format!("{id}:refs/passgate/{id}\n") } else { format!("{id}\n") })
+            .collect();
+        let filter = format!("--filter={filter}");
+        // Commits are negotiated from what is here; for single objects the server must not think that we have them.
+        let negotiation =
+            if is_history { "fetch.negotiationAlgorithm=consecutive" } else { "fetch.negotiationAlgorithm=noop" };
+        let args = [
+            "-c", negotiation, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance",
+            "--update-shallow", &filter, "--stdin", "origin",
+        ];
+        let ran = self.git.must(&doing, &args, Input::Text(lines)).map_err(|error| self.located(error))?;
+        if ran.stderr.contains("filtering not recognized") {
+            self.local_first.store(true, Ordering::Relaxed);
+        }
+        lock(&self.known).extend(wanted);
+        Ok(())
+    }
+
+    fn located(&self, error: PortError) -> PortError {
+        match error {
+            PortError::Missing { id, .. } => PortError::Missing { repository: self.url.to_string(), id },
+            other => other,
+        }
+    }
+
+    // Brings what is not here yet.
+    fn bring(&self, filter: &str, ids: &[ObjectId]) -> Result<(), PortError> {
+        let mut wanted: Vec<ObjectId> = {
+            let known = lock(&self.known);
+            ids.iter().filter(|id| !known.contains(id)).copied().collect()
+        };
+        wanted.sort();
+        wanted.dedup();
+        if self.local_first.load(Ordering::Relaxed) && !wanted.is_empty() {
+            wanted = self.absent(&wanted)?;
+        }
+        if wanted.is_empty() { Ok(()) } else { self.fetch(filter, &wanted, false) }
+    }
+
+    fn absent(&self, ids: &[ObjectId]) -> Result<Vec<ObjectId>, PortError> {
+        let lines = ids.iter().map(|id| format!("{id}\n")).collect();
+        let ran = self.offline.must("look for objects", &["cat-file", "--batch-check=%(objectname)"], Input::Text(lines))?;
+        let text = String::from_utf8_lossy(&ran.stdout);
+        Ok(text.lines().filter_map(|line| line.strip_suffix(" missing")?.parse().ok()).collect())
+    }
+
+    // The leaves below a tree that is here with everything below it.
+    fn list(&self, id: TreeId) -> Result<Leaves, PortError> {
+        let doing = format!("list a folder of {}", self.url);
+        let args = ["ls-tree", "-r", "-t", "-z", "--full-tree", &id.to_string()];
+        let ran = self.offline.must(&doing, &args, Input::Nothing)?;
+        let mut leaves = Leaves::new();
+        for line in ran.stdout.split(|b| *b == 0).filter(|line| !line.is_empty()) {
+            let (path, entry) = parse_entry(line)
+                .ok_or_else(|| PortError::Unusable(format!("{doing}: git's answer is not understood")))?;
+            if entry.0 == EntryMode::Tree {
+                lock(&self.known).insert(entry.1);
+            } else {
+                leaves.insert(String::from_utf8_lossy(&path).into_owned(), entry);
+            }
+        }
+        Ok(leaves)
+    }
+
+    // The contents of objects that are here, each at most `limit` bytes.
+    fn read(&self, kind: Kind, ids: &[ObjectId], limit: u64) -> Result<HashMap<ObjectId, Vec<u8>>, PortError> {
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let lines: String = ids.iter().map(|id| format!("{id}\n")).collect();
+        if limit < u64::MAX {
+            let format = "--batch-check=%(objectname) %(objectsize)";
+            let ran = self.offline.must("look at objects", &["cat-file", format], Input::Text(lines.clone()))?;
+            let text = String::from_utf8_lossy(&ran.stdout);
+            let too_large = |line: &&str| line.rsplit(' ').next().and_then(|s| s.parse().ok()).is_some_and(|n: u64| n > limit);
+            if let Some(line) = text.lines().find(too_large) {
+                return Err(PortError::Unusable(format!("an object of {} is too large: {line} bytes", self.url)));
+            }
+        }
+        let ran = self.offline.must("read objects", &["cat-file", "--batch", "--buffer"], Input::Text(lines))?;
+        let mut rest = ran.stdout.as_slice();
+        let mut found = HashMap::with_capacity(ids.len());
+        while let Some(end) = rest.iter().position(|b| *b == b'\n') {
+            let line = String::from_utf8_lossy(&rest[..end]).into_owned();
+            rest = &rest[end + 1..];
+            let words: Vec<&str> = line.split(' ').collect();
+            let [id, is, size] = words[..] else {
+                let id = words.first().copied().unwrap_or_default().to_owned();
+                return Err(PortError::Missing { repository: self.url.to_string(), id });
+            };
+            let (id, size): (Option<ObjectId>, Option<usize>) = (id.parse().ok(), size.parse().ok());
+            let (Some(id), Some(size), true) = (id, size, is == kind.as_str()) else {
+                return Err(PortError::Unusable(format!("{} has a {is} where a {} belongs", self.url, kind.as_str())));
+            };
+            let Some(content) = rest.get(..size) else { break };
+            found.insert(id, content.to_vec());
+            rest = rest.get(size + 1..).unwrap_or_default();
+        }
+        Ok(found)
+    }
+}
+
+impl Repository for Store {
+    fn url(&self) -> &RepoUrl {
+        &self.url
+    }
+
+    fn advertise(&self) -> Result<Advertised, PortError> {
+        self.progress.step(&format!("asking {}", self.url));
+        let doing = format!("ask {} for its branches", self.url);
+        let text = self.git.text(&doing, &["ls-remote", "--symref", "origin", "HEAD", "refs/heads/*"])?;
+        let mut found = Advertised::default();
+        for (value, name) in text.lines().filter_map(|line| line.split_once('\t')) {
+            if let (Some(target), "HEAD") = (value.strip_prefix("ref: refs/heads/"), name) {
+                found.default = target.parse().ok();
+            } else if let Some(branch) = name.strip_prefix("refs/heads/")
+                && let (Ok(branch), Ok(id)) = (branch.parse(), value.parse())
+            {
+                found.branches.insert(branch, id);
+            }
+        }
+        Ok(found)
+    }
+
+    fn history(&self, tips: &[CommitId]) -> Result<Graph, PortError> {
+        let wanted: Vec<ObjectId> = {
+            let known = lock(&self.known);
+            tips.iter().map(|tip| tip.0).filter(|id| !known.contains(id)).collect()
+        };
+        if !wanted.is_empty() {
+            self.progress.step(&format!("fetching history of {}", self.url));
+            // Later on, what changed comes along at once: the trees on the way to it are few.
+            let again = lock(&self.known).iter().next().is_some();
+            self.fetch(if again { "blob:none" } else { "tree:0" }, &wanted, true)?;
+            if again {
+                self.local_first.store(true, Ordering::Relaxed);
+            }
+        }
+        let lines: String = tips.iter().map(|tip| format!("{tip}\n")).collect();
+        let args = ["rev-list", "--no-commit-header", "--format=%H %T %ct %P", "--stdin"];
+        let ran = self.offline.must("read history", &args, Input::Text(lines))?;
+        let text = String::from_utf8_lossy(&ran.stdout);
+        let mut graph = Graph { nodes: HashMap::new(), shallow: self.git.dir.join("shallow").exists() };
+        for line in text.lines() {
+            let node = parse_node(line)
+                .ok_or_else(|| PortError::Unusable(format!("a commit of {} is not understood: {line:?}", self.url)))?;
+            graph.nodes.insert(node.0, node.1);
+        }
+        Ok(graph)
+    }
+
+    fn trees(&self, ids: &[TreeId]) -> Result<HashMap<TreeId, Tree>, PortError> {
+        let wanted: Vec<ObjectId> = {
+            let cache = lock(&self.trees);
+            let mut wanted: Vec<ObjectId> = ids.iter().filter(|id| !cache.contains_key(id)).map(|id| id.0).collect();
+            wanted.sort();
+            wanted.dedup();
+            wanted
+        };
+        if !wanted.is_empty() {
+            self.bring("tree:0", &wanted)?;
+            let read = self.read(Kind::Tree, &wanted, u64::MAX)?;
+            let mut cache = lock(&self.trees);
+            for (id, content) in read {
+                let tree = object::parse_tree(&content)
+                    .ok_or_else(|| PortError::Unusable(format!("the tree {id} of {} is malformed", self.url)))?;
+                cache.insert(TreeId(id), tree);
+            }
+        }
+        let cache = lock(&self.trees);
+        Ok(ids.iter().filter_map(|id| Some((*id, cache.get(id)?.clone()))).collect())
+    }
+
+    fn leaves(&self, ids: &[TreeId]) -> Result<HashMap<TreeId, Leaves>, PortError> {
+        let mut shallow: Vec<TreeId> = {
+            let deep = lock(&self.deep);
+            ids.iter().filter(|id| !deep.contains(id)).copied().collect()
+        };
+        if self.local_first.load(Ordering::Relaxed) {
+            shallow.retain(|id| self.list(*id).is_err());
+        }
+        if !shallow.is_empty() {
+            let wanted: Vec<ObjectId> = shallow.iter().map(|id| id.0).collect();
+            self.fetch("blob:none", &wanted, false)?;
+        }
+        let mut found = HashMap::new();
+        for id in ids {
+            if !found.contains_key(id) {
+                found.insert(*id, self.list(*id)?);
+                lock(&self.deep).insert(*id);
+            }
+        }
+        Ok(found)
+    }
+
+    fn blobs(&self, ids: &[BlobId], limit: u64) -> Result<HashMap<BlobId, Vec<u8>>, PortError> {
+        let mut wanted: Vec<ObjectId> = ids.iter().map(|id| id.0).collect();
+        wanted.sort();
+        wanted.dedup();
+        self.bring("blob:none", &wanted)?;
+        let read = self.read(Kind::Blob, &wanted, limit)?;
+        Ok(read.into_iter().map(|(id, content)| (BlobId(id), content)).collect())
+    }
+
+    fn texts(&self, ids: &[CommitId]) -> Result<Vec<CommitText>, PortError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let lines: String = ids.iter().map(|id| format!("{id}\n")).collect();
+        let format = "--format=%H%x00%an <%ae>%x00%aI%x00%s%x00%b%x00%x00";
+        let args = ["log", "--no-walk=unsorted", "--no-show-signature", "--encoding=UTF-8", "-z", format, "--stdin"];
+        let ran = self.offline.must("read commit messages", &args, Input::Text(lines))?;
+        let text = String::from_utf8_lossy(&ran.stdout);
+        let mut found = Vec::new();
+        for item in text.split("\0\0\0").map(|item| item.trim_start_matches('\0')).filter(|item| !item.is_empty()) {
+            let mut fields = item.splitn(5, '\0');
+            let (Some(id), Some(author), Some(date), Some(subject)) =
+                (fields.next().and_then(|id| id.parse().ok()), fields.next(), fields.next(), fields.next())
+            else {
+                return Err(PortError::Unusable(format!("a commit of {} is not understood", self.url)));
+            };
+            let body = fields.next().unwrap_or_default().trim();
+            found.push(CommitText {
+                id,
+                author: author.to_owned(),
+                date: date.to_owned(),
+                subject: subject.to_owned(),
+                body: body.to_owned(),
+            });
+        }
+        Ok(found)
+    }
+
+    fn first_absorbing(&self, base: TreeId, change: TreeId, onto: &[TreeId]) -> Result<Option<usize>, PortError> {
+        // Synthetic commits give the merge its base with every git since 2.38; --merge-base came later.
+        let commit = |tree: TreeId, parent: Option<CommitId>| -> Result<(CommitId, Object), PortError> {
+            let parent = parent.map(|id| format!("parent {id}\n")).unwrap_or_default();
+            let who = "passgate <passgate@localhost> 0 +0000";
+            let content = format!("tree {tree}\n{parent}author {who}\ncommitter {who}\n\nmerge\n").into_bytes();
+            let id = object::id_of(Kind::Commit, &content).map_err(|error| PortError::Unusable(error.to_string()))?;
+            Ok((CommitId(id), Object { kind: Kind::Commit, content }))
+        };
+        let (base, base_object) = commit(base, None)?;
+        let (change, change_object) = commit(change, Some(base))?;
+        let mut objects = vec![base_object, change_object];
+        let mut candidates = Vec::new();
+        for tree in onto {
+            let (id, object) = commit(*tree, Some(base))?;
+            candidates.push(id);
+            objects.push(object);
+        }
+        self.write(objects.len(), &mut objects.into_iter().map(Ok))?;
+        for (at, (candidate, tree)) in candidates.iter().zip(onto).enumerate() {
+            let (ours, theirs) = (candidate.to_string(), change.to_string());
+            let args = ["merge-tree", "--write-tree", "--no-messages", "-z", &ours, &theirs];
+            let ran: Ran = self.git.run("merge", &args, Input::Nothing, true)?;
+            let merged: Option<TreeId> = std::str::from_utf8(ran.stdout.get(..40).unwrap_or_default()).ok().and_then(|s| s.parse().ok());
+            match merged {
+                Some(merged) if ran.success && merged == *tree => return Ok(Some(at)),
+                Some(_) => {}
+                None => return Err(failure("merge the live change into the new commit", &ran.stderr)),
+            }
+        }
+        Ok(None)
+    }
+
+    fn write(
+        &self,
+        count: usize,
+        objects: &mut (dyn Iterator<Item = Result<Object, PortError>> + Send),
+    ) -> Result<(), PortError> {
+        let mut failed = None;
+        let mut stream = |out: &mut dyn std::io::Write| pack::write(out, count, objects, &mut failed);
+        let args = ["index-pack", "--stdin", "--fsck-objects", "--threads=1"];
+        let result = self.offline.must("write objects", &args, Input::Stream(&mut stream));
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        result.map(|_| ())
+    }
+
+    fn diff(&self, old: CommitId, new: CommitId) -> Result<Vec<(String, Option<Entry>)>, PortError> {
+        let (old, new) = (old.to_string(), new.to_string());
+        let args = ["diff-tree", "-r", "-z", "--no-renames", "--no-abbrev", &old, &new];
+        let ran = self.offline.must("compare the finished commit with its parent", &args, Input::Nothing)?;
+        let mut fields = ran.stdout.split(|b| *b == 0).filter(|field| !field.is_empty());
+        let mut found = Vec::new();
+        while let (Some(head), Some(path)) = (fields.next(), fields.next()) {
+            let head = String::from_utf8_lossy(head);
+            let words: Vec<&str> = head.split(' ').collect();
+            let entry = (|| Some((EntryMode::parse(words.get(1)?)?, words.get(3)?.parse().ok()?)))();
+            found.push((String::from_utf8_lossy(path).into_owned(), entry));
+        }
+        Ok(found)
+    }
+
+    fn push(&self, branch: &BranchName, commit: CommitId) -> Result<PushAnswer, PortError> {
+        self.progress.step(&format!("pushing to {}", self.url));
+        let refspec = format!("{commit}:refs/heads/{branch}");
+        let args = ["push", "--porcelain", "--no-verify", "--no-thin", "--no-signed", "origin", &refspec];
+        // Not stoppable: an interrupted push would leave the answer unknown.
+        let ran = self.offline.run(&format!("push to {}", self.url), &args, Input::Nothing, false)?;
+        Ok(push::answer(ran.success, &String::from_utf8_lossy(&ran.stdout), &ran.stderr))
+    }
+}
+
+fn parse_node(line: &str) -> Option<(CommitId, Node)> {
+    let mut words = line.split_ascii_whitespace();
+    let id = words.next()?.parse().ok()?;
+    let tree = words.next()?.parse().ok()?;
+    let time = words.next()?.parse().ok()?;
+    let parents = words.map(|word| word.parse().ok()).collect::<Option<_>>()?;
+    Some((id, Node { tree, time, parents }))
+}

@@ -1,0 +1,270 @@
+//! What a stage's branch proves about a unit: the history of its record, where content landed, how long it stayed.
+
+use std::collections::HashMap;
+
+use super::site::{Site, resolve};
+use super::{AppError, Context, Place};
+use crate::domain::chain::{Change, History};
+use crate::domain::gate::previous::Standing;
+use crate::domain::gate::{Asked, previous, soak};
+use crate::domain::id::{BlobId, CommitId, Digest, TreeId, UnitName};
+use crate::domain::listing::{Entry, EntryMode, Leaves};
+use crate::domain::plan::same_content;
+use crate::domain::policy::{After, PathPatterns, Require};
+use crate::domain::record::{self, Anchor, Record, State};
+use crate::domain::time;
+use crate::port::{PortError, Role};
+
+// First-parent commits that are looked at in one request; each next one is larger.
+const WINDOW: usize = 512;
+
+/// Reads the history of a unit's record from the tip back until `enough` says so.
+///
+/// # Errors
+/// The repository cannot be asked.
+pub fn history(site: &Site, unit: &UnitName, enough: &dyn Fn(&History) -> bool) -> Result<History, PortError> {
+    let path = record::path(unit);
+    let chain: Vec<(CommitId, TreeId, i64)> =
+        site.graph.first_parents(site.tip).map(|(id, node)| (id, node.tree, node.time)).collect();
+    let mut history = History { changes: Vec::new(), complete: false };
+    let mut newer: Option<(CommitId, i64, Option<BlobId>)> = None;
+    let mut from = 0;
+    let mut window = WINDOW;
+    while from < chain.len() {
+        let part = &chain[from..chain.len().min(from + window)];
+        let roots: Vec<TreeId> = part.iter().map(|(_, tree, _)| *tree).collect();
+        let found = resolve(&*site.repository, &roots, &path)?;
+        let mut changes = Vec::new();
+        for (commit, tree, when) in part {
+            let blob = match found.get(tree) {
+                Some((EntryMode::Regular | EntryMode::Executable, id)) => Some(BlobId(*id)),
+                _ => None,
+            };
+            if let Some((commit, when, seen)) = newer.filter(|(_, _, seen)| *seen != blob) {
+                changes.push((commit, when, seen));
+            }
+            newer = Some((*commit, *when, blob));
+        }
+        from += part.len();
+        window *= 4;
+        if from == chain.len() {
+            changes.extend(newer.filter(|(_, _, blob)| blob.is_some()));
+            history.complete = !site.graph.shallow;
+        }
+        read(site, &mut history, changes)?;
+        if enough(&history) {
+            break;
+        }
+    }
+    Ok(history)
+}
+
+fn read(site: &Site, history: &mut History, changes: Vec<(CommitId, i64, Option<BlobId>)>) -> Result<(), PortError> {
+    let wanted: Vec<BlobId> = changes.iter().filter_map(|(_, _, blob)| *blob).collect();
+    let contents = if wanted.is_empty() { HashMap::new() } else { site.repository.blobs(&wanted, record::MAX_BYTES as u64)? };
+    for (commit, time, blob) in changes {
+        let record = blob.map(|blob| (blob, Record::parse(contents.get(&blob).map_or(&[], Vec::as_slice))));
+        history.changes.push(Change { commit, time, record });
+    }
+    Ok(())
+}
+
+/// Whether a history reaches back beyond the release `seq`.
+pub fn reaches(history: &History, seq: u64) -> bool {
+    history.changes.last().is_some_and(|oldest| match &oldest.record {
+        Some((_, Ok(record))) => record.ledger.iter().all(|entry| entry.seq != seq),
+        _ => true,
+    })
+}
+
+/// A previous stage, looked at for one content.
+pub struct Seen {
+    /// For gate `previous`.
+    pub previous: Asked<previous::Facts>,
+    /// For gate `soak`.
+    pub soak: Asked<soak::Facts>,
+    /// For the record.
+    pub anchor: Option<Anchor>,
+}
+
+/// The content that is looked for.
+#[derive(Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The unit.
+    pub unit: &'a UnitName,
+    /// The digest.
+    pub digest: Digest,
+    /// The files.
+    pub content: &'a Leaves,
+    /// How long it must have been live.
+    pub soak: std::time::Duration,
+}
+
+/// Looks for content in a previous stage. `anchor` is what our last release saw of it.
+pub fn look(context: &Context<'_>, after: &After, wanted: Wanted<'_>, anchor: Option<&Anchor>) -> Seen {
+    match try_look(context, after, wanted, anchor) {
+        Ok(seen) => seen,
+        Err(error) => {
+            let why = format!("{} could not be asked: {}", after.stage, told(&error));
+            Seen { previous: Err(why.clone()), soak: Err(why), anchor: None }
+        }
+    }
+}
+
+/// An error with its causes in one line.
+pub fn told(error: &AppError) -> String {
+    match error {
+        AppError::Port(PortError::Git { doing, said, .. }) => {
+            format!("{doing}: {}", said.lines().last().unwrap_or_default())
+        }
+        other => other.to_string(),
+    }
+}
+
+fn try_look(context: &Context<'_>, after: &After, wanted: Wanted<'_>, anchor: Option<&Anchor>) -> Result<Seen, AppError> {
+    let now = context.clock.now();
+    let place = Place { url: after.repository.clone(), branch: Some(after.branch.clone()) };
+    let url = context.repositories.canonical(&after.repository);
+    let mut facts = previous::Facts {
+        stage: after.stage.clone(),
+        repository: url.clone(),
+        branch: after.branch.clone(),
+        branch_exists: false,
+        unit: wanted.unit.clone(),
+        digest: wanted.digest.to_string(),
+        require_passed: after.require == Require::Passed,
+        accept_overrides: after.accept_overrides,
+        standing: Standing::Absent,
+        broken: None,
+        cut_off: false,
+        rewritten: None,
+        mark: None,
+        released: false,
+        landing: None,
+        other_content: false,
+        overridden: false,
+    };
+    let mut soaked = soak::Facts { stage: after.stage.clone(), wanted: wanted.soak, now, intervals: Vec::new() };
+    let Some(site) = Site::find(context, &place, Role::Previous)? else {
+        return Ok(Seen { previous: Ok(facts), soak: Ok(soaked), anchor: None });
+    };
+    facts.branch_exists = true;
+    let same_place = |a: &Anchor| a.stage == after.stage && context.repositories.canonical(&a.repository) == url;
+    if let Some(seen) = anchor.filter(|a| same_place(a) && a.branch == after.branch) {
+        facts.rewritten = (!site.graph.is_ancestor(seen.tip, site.tip)).then_some(seen.tip);
+    }
+    let enough = |history: &History| {
+        if history.tip().is_none() {
+            // Nothing at the tip: only the whole history tells "never" from "deleted".
+            return false;
+        }
+        history.verify().is_err()
+            || history.record().is_none_or(|record| {
+                // Every release of this content, so that all its live intervals are seen.
+                let oldest = record.ledger.iter().filter(|entry| entry.digest == wanted.digest).map(|e| e.seq).min();
+                oldest.is_none_or(|seq| reaches(history, seq))
+            })
+    };
+    let history = history(&site, wanted.unit, &enough)?;
+    facts.broken = history.verify().err();
+    facts.cut_off = site.graph.shallow;
+    let release_commit = match history.record() {
+        None => None,
+        Some(record) => {
+            let there = (context.repositories.canonical(&record.repository), &record.branch, &record.stage, &record.unit);
+            if there != (url.clone(), &after.branch, &after.stage, wanted.unit) {
+                let (url, branch, stage, unit) = there;
+                facts.standing = Standing::Foreign(format!("{unit} in {stage}, {url}#{branch}"));
+                None
+            } else {
+                facts.standing = Standing::Sound;
+                facts.mark = record.last_mark(wanted.digest);
+                facts.released = record.release_of(wanted.digest).is_some();
+                // A repository's own files are only known from its own policy; without one it has none.
+                let local = site.policy().ok().and_then(|(_, stage)| Some(stage.accepts(wanted.unit)?.local.clone()));
+                evidence(&site, &history, record, wanted, local.as_ref(), &mut facts, &mut soaked)?
+            }
+        }
+    };
+    let anchor = Anchor {
+        stage: after.stage.clone(),
+        repository: url,
+        branch: after.branch.clone(),
+        release_commit,
+        tip: site.tip,
+    };
+    Ok(Seen { previous: Ok(facts), soak: Ok(soaked), anchor: Some(anchor) })
+}
+
+// Finds the newest release of the content whose folders are the content, and every interval in which it was live.
+fn evidence(
+    site: &Site,
+    history: &History,
+    record: &Record,
+    wanted: Wanted<'_>,
+    local: Option<&PathPatterns>,
+    facts: &mut previous::Facts,
+    soaked: &mut soak::Facts,
+) -> Result<Option<CommitId>, AppError> {
+    let is_local = |path: &str| local.is_some_and(|patterns| patterns.matches(path));
+    let mut evidence = None;
+    for entry in record.ledger.iter().filter(|e| e.digest == wanted.digest && e.state != State::Adopted) {
+        let Some((change, then)) = history.landing(entry.seq) else { continue };
+        let folders: Vec<String> = then.folders.iter().map(|folder| folder.path.clone()).collect();
+        let there = site.folders_at(change.commit, &folders)?;
+        let aside = |path: &str| is_local(path) || then.kept.iter().any(|kept| kept == path);
+        if !same_content(&there, wanted.content, &aside) {
+            facts.landing = facts.landing.or(Some(change.commit));
+            facts.other_content |= evidence.is_none();
+            continue;
+        }
+        if evidence.is_none() {
+            facts.landing = Some(change.commit);
+            facts.other_content = false;
+            facts.overridden = then.overridden.is_some();
+            evidence = Some(change.commit);
+        }
+        if !wanted.soak.is_zero() {
+            // A record cannot make content older than the commit that brought it, nor a commit older than its record.
+            let written = time::seconds(&entry.released).unwrap_or(i64::MAX);
+            let until = end_of_life(site, history, change, wanted.digest, &folders)?;
+            soaked.intervals.push((change.time.max(written), until));
+        }
+    }
+    Ok(evidence)
+}
+
+// When content that landed with `landing` stopped to be what the branch held: another release, or a hand-made change of
+// its folders. None: it still is.
+fn end_of_life(
+    site: &Site,
+    history: &History,
+    landing: &Change,
+    digest: Digest,
+    folders: &[String],
+) -> Result<Option<i64>, AppError> {
+    let mut since: Vec<(CommitId, TreeId, i64)> = site
+        .graph
+        .first_parents(site.tip)
+        .map(|(id, node)| (id, node.tree, node.time))
+        .take_while(|(id, ..)| *id != landing.commit)
+        .collect();
+    since.reverse();
+    let root = site.root_of(landing.commit)?;
+    let roots: Vec<TreeId> = since.iter().map(|(_, tree, _)| *tree).chain([root]).collect();
+    let mut at: Vec<HashMap<TreeId, Entry>> = Vec::new();
+    for folder in folders {
+        at.push(resolve(&*site.repository, &roots, folder)?);
+    }
+    let other = history.changes.iter().rev().skip_while(|c| c.commit != landing.commit).find(|change| match &change.record {
+        Some((_, Ok(record))) => record.digest != digest,
+        _ => true,
+    });
+    for (commit, tree, time) in since {
+        let edited = at.iter().any(|found| found.get(&tree) != found.get(&root));
+        if edited || other.is_some_and(|change| change.commit == commit) {
+            return Ok(Some(time));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,262 @@
+//! One look at everything that a release depends on: target, source and previous stages, side by side; then the gates.
+
+use std::time::Duration;
+
+use super::evidence::{self, Seen, Wanted};
+use super::site::Site;
+use super::source::{self, Source};
+use super::{AppError, Context, Place};
+use crate::domain::artifact::Manifest;
+use crate::domain::chain::History;
+use crate::domain::gate::{Asked, Facts, Judgement, drift, order, unit};
+use crate::domain::id::{BlobId, CommitId};
+use crate::domain::listing::{self, Leaves};
+use crate::domain::plan::{self, Plan};
+use crate::domain::policy::{Accept, OrderMode, Stage};
+use crate::domain::record::{Record, State};
+
+/// What a release was asked to allow.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Leave {
+    /// `--adopt`.
+    pub adopt: bool,
+    /// `--retry`.
+    pub retry: bool,
+}
+
+/// The environment that is released into, as it is now.
+pub struct Target {
+    /// Its branch.
+    pub site: Site,
+    /// Blob id of its policy.
+    pub policy_id: BlobId,
+    /// Its policy.
+    pub policy: Stage,
+    /// The history of the unit's record.
+    pub history: History,
+    /// What is in the unit's folders.
+    pub there: Leaves,
+    /// What our last release wrote; None when there was none.
+    pub written: Option<Leaves>,
+}
+
+impl Target {
+    /// The live record: None when there is none or it is unreadable.
+    pub fn record(&self) -> Option<&Record> {
+        self.history.record()
+    }
+
+    /// The record whose ledger goes on: the live one, or after a break the newest unbroken one.
+    pub fn continued(&self) -> Option<&Record> {
+        if self.history.verify().is_ok() { self.record() } else { self.history.newest_unbroken().map(|(_, record)| record) }
+    }
+
+    /// Whether a path belongs to the environment itself.
+    pub fn is_local(&self, unit: &crate::domain::id::UnitName, path: &str) -> bool {
+        self.policy.accepts(unit).is_some_and(|accept| accept.local.matches(path))
+    }
+}
+
+/// Everything about one release, at one moment.
+pub struct Case {
+    /// The environment.
+    pub target: Target,
+    /// The source; an error text when it could not be asked.
+    pub source: Asked<Source>,
+    /// The previous stages.
+    pub previous: Vec<Seen>,
+    /// What the gates say.
+    pub judgement: Judgement,
+    /// What would be written.
+    pub plan: Plan,
+}
+
+/// Looks at the environment.
+///
+/// # Errors
+/// It cannot be asked, or its policy is not valid.
+pub fn target(context: &Context<'_>, place: &Place, manifest: &Manifest, adopt: bool) -> Result<Target, AppError> {
+    let site = Site::target(context, place)?;
+    let (policy_id, policy) = site.policy()?;
+    let folders: Vec<String> = manifest.folders.iter().map(|folder| folder.path.clone()).collect();
+    let there = site.folders_at(site.tip, &folders)?;
+    let enough = |history: &History| match history.tip() {
+        None => false,
+        Some(_) if history.verify().is_err() => !adopt || history.newest_unbroken().is_some(),
+        Some(_) => history
+            .record()
+            .and_then(Record::live)
+            .is_none_or(|live| evidence::reaches(history, live.seq)),
+    };
+    let history = evidence::history(&site, &manifest.unit, &enough)?;
+    // What was written last is what the folders were when the live release landed.
+    let written = match history.record() {
+        Some(record) => {
+            let mut all = Leaves::new();
+            for folder in &record.folders {
+                if let Some(tree) = folder.tree {
+                    let leaves = site.repository.leaves(&[tree])?;
+                    let below = leaves.get(&tree).into_iter().flatten();
+                    all.extend(below.map(|(path, entry)| (format!("{}/{path}", folder.path), *entry)));
+                }
+            }
+            Some(all)
+        }
+        None => None,
+    };
+    Ok(Target { site, policy_id, policy, history, there, written })
+}
+
+/// Looks at everything and asks every gate.
+///
+/// # Errors
+/// The target cannot be asked, or its policy is not valid. What else cannot be asked leaves gates undecided.
+pub fn case(context: &Context<'_>, place: &Place, manifest: &Manifest, leave: Leave) -> Result<Case, AppError> {
+    let target = target(context, place, manifest, leave.adopt)?;
+    let content = listing::leaves(&manifest.files);
+    let accept = target.policy.accepts(&manifest.unit).cloned();
+    let live = target.continued().filter(|record| record.state != State::Adopted).map(|record| record.source.commit);
+    let (source, previous) = std::thread::scope(|scope| {
+        let accept = accept.as_ref();
+        let source = scope.spawn(move || look_at_source(context, accept, manifest.source.commit, live));
+        let anchors = target.continued().map(|record| record.after.as_slice()).unwrap_or_default();
+        let seen: Vec<_> = target
+            .policy
+            .after
+            .iter()
+            .map(|after| {
+                let anchor = anchors.iter().find(|anchor| anchor.stage == after.stage);
+                let content = &content;
+                // How long it must soak depends on the branches that prove it, which are known later: all intervals
+                // are brought when any rule asks for one.
+                let longest = accept.map_or(after.soak, |accept| {
+                    accept.branches.iter().map(|rule| after.soak_for(rule)).max().unwrap_or(after.soak)
+                });
+                let wanted = Wanted { unit: &manifest.unit, digest: manifest.digest, content, soak: longest };
+                scope.spawn(move || evidence::look(context, after, wanted, anchor))
+            })
+            .collect();
+        let died = || Seen { previous: Err("the check died".into()), soak: Err("the check died".into()), anchor: None };
+        let seen: Vec<Seen> = seen.into_iter().map(|thread| thread.join().unwrap_or_else(|_| died())).collect();
+        (source.join().unwrap_or_else(|_| Err("the check died".to_owned())), seen)
+    });
+    let is_local = |path: &str| target.is_local(&manifest.unit, path);
+    let kept = target.record().map(|record| record.kept.clone()).unwrap_or_default();
+    let plan =
+        plan::plan(target.written.as_ref(), &target.there, &content, target.policy.drift, &kept, &is_local);
+    let facts = facts(context, &target, &source, &previous, manifest, &content, &plan, leave);
+    let judgement = Judgement::of(&facts);
+    Ok(Case { target, source, previous, judgement, plan })
+}
+
+fn look_at_source(
+    context: &Context<'_>,
+    accept: Option<&Accept>,
+    commit: CommitId,
+    live: Option<CommitId>,
+) -> Asked<Source> {
+    let accept = accept.ok_or_else(|| "the unit is not accepted here, so no source is known".to_owned())?;
+    let url = source::accepted_url(accept).ok_or_else(|| "the unit is developed in this repository".to_owned())?;
+    Source::look(context, accept, url, commit, live)
+        .map_err(|error| format!("the source repository could not be asked: {}", evidence::told(&error.into())))
+}
+
+#[allow(clippy::too_many_arguments, reason = "each is one of the places that facts come from")]
+fn facts(
+    context: &Context<'_>,
+    target: &Target,
+    source: &Asked<Source>,
+    previous: &[Seen],
+    manifest: &Manifest,
+    content: &Leaves,
+    plan: &Plan,
+    leave: Leave,
+) -> Facts {
+    let accept = target.policy.accepts(&manifest.unit);
+    let canonical = |url| context.repositories.canonical(url);
+    let asked = |error: crate::port::PortError| evidence::told(&error.into());
+    let sorted = |mut folders: Vec<String>| {
+        folders.sort();
+        folders
+    };
+    let unit = unit::Facts {
+        here: (target.site.url.clone(), target.site.branch.clone()),
+        policy: (canonical(&target.policy.repository), target.policy.branch.clone()),
+        unit: manifest.unit.clone(),
+        claimed: canonical(&manifest.source.repository),
+        accepted: accept.map(|accept| unit::Accepted {
+            source: source::accepted_url(accept).map(canonical),
+            folders: sorted(accept.folders.iter().map(|folder| folder.to.clone()).collect()),
+            local: content.keys().filter(|path| accept.local.matches(path)).cloned().collect(),
+        }),
+        folders: sorted(manifest.folders.iter().map(|folder| folder.path.clone()).collect()),
+        units: target.policy.accept.iter().map(|accept| accept.unit.to_string()).collect(),
+    };
+    let soaked = |seen: &Seen, at: usize| -> Asked<crate::domain::gate::soak::Facts> {
+        let mut facts = seen.soak.clone()?;
+        // The longest soak of the rules that prove the commit; of all rules where nothing proves it.
+        let after = target.policy.after.get(at);
+        let proven = source.as_ref().map(|source| source.proven.as_slice()).unwrap_or_default();
+        let asked: Option<Duration> = proven.iter().filter_map(|(rule, _)| Some(after?.soak_for(rule))).max();
+        facts.wanted = asked.unwrap_or(facts.wanted);
+        Ok(facts)
+    };
+    Facts {
+        unit,
+        source: source.as_ref().map_err(Clone::clone).and_then(|source| source.content_facts(content).map_err(asked)),
+        branch: match (source, accept) {
+            (Ok(source), Some(accept)) => Ok(source.branch_facts(accept)),
+            (Err(why), _) => Err(why.clone()),
+            (_, None) => Err("the unit is not accepted here".to_owned()),
+        },
+        order: order_facts(target, source, manifest, leave),
+        previous: previous.iter().map(|seen| seen.previous.clone()).collect(),
+        soak: previous.iter().enumerate().map(|(at, seen)| soaked(seen, at)).collect(),
+        drift: drift::Facts {
+            rule: target.policy.drift,
+            adopt: leave.adopt,
+            first: target.history.tip().is_none(),
+            broken: target.history.verify().err(),
+            drift: plan.drift.clone(),
+        },
+    }
+}
+
+fn order_facts(target: &Target, source: &Asked<Source>, manifest: &Manifest, leave: Leave) -> Asked<order::Facts> {
+    let new = manifest.source.commit;
+    let record = target.continued();
+    let failed = record.and_then(|record| record.last_mark(manifest.digest)) == Some(State::Failed);
+    let mut facts = order::Facts {
+        exempt: None,
+        failed,
+        retry: leave.retry,
+        live: record.map(|record| record.source.commit),
+        new,
+        relation: order::Relation::Newer,
+        lost: Vec::new(),
+    };
+    let Some(record) = record else { return Ok(facts) };
+    let source = source.as_ref().map_err(Clone::clone)?;
+    // The strictest of the rules that prove the commit; of all rules where nothing proves it.
+    let strictest = source.proven.iter().map(|(rule, _)| target.policy.order_for(rule)).max();
+    facts.exempt = match strictest.unwrap_or(OrderMode::Forward) {
+        _ if record.state == State::Adopted => Some("what is live was adopted"),
+        OrderMode::Any => Some("the order is `any` for this branch"),
+        OrderMode::SameBranch if !same_branch(source, record) => Some("what is live came from another branch"),
+        _ => None,
+    };
+    if facts.exempt.is_none() {
+        let told = |error: crate::port::PortError| evidence::told(&error.into());
+        facts.relation = source.relation(record.source.commit).map_err(told)?;
+        if let order::Relation::Apart(_) = facts.relation {
+            facts.lost = source::lost(source, record.source.commit).map_err(|error| evidence::told(&error))?;
+        }
+    }
+    Ok(facts)
+}
+
+// Both commits are proven on the branch that the live one was recorded with.
+fn same_branch(source: &Source, record: &Record) -> bool {
+    let proves = source.proven.iter().any(|(_, branch)| *branch == record.source.branch);
+    proves && source.still_proves(record.source.commit, &record.source.branch)
+}

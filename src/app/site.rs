@@ -1,0 +1,162 @@
+//! One branch of one repository, as it was at the moment it was asked: tip, history, policy, folders.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::{AppError, Context, Place};
+use crate::domain::graph::Graph;
+use crate::domain::id::{BlobId, BranchName, CommitId, TreeId};
+use crate::domain::listing::{Entry, EntryMode, Leaves};
+use crate::domain::object::Tree;
+use crate::domain::policy::{self, Stage};
+use crate::domain::url::RepoUrl;
+use crate::port::{PortError, Repository, Role};
+
+/// Path of the policy.
+pub const POLICY: &str = ".passgate/stage.yaml";
+const MAX_POLICY: u64 = 1 << 20;
+
+/// A branch that was looked at.
+#[derive(Clone)]
+pub struct Site {
+    /// Its repository.
+    pub repository: Arc<dyn Repository>,
+    /// Where it is, local paths made canonical.
+    pub url: RepoUrl,
+    /// The branch.
+    pub branch: BranchName,
+    /// Its tip.
+    pub tip: CommitId,
+    /// The history of the tip.
+    pub graph: Graph,
+}
+
+impl Site {
+    /// Looks at a branch; None when the repository has no such branch.
+    ///
+    /// # Errors
+    /// The repository cannot be asked.
+    pub fn find(context: &Context<'_>, place: &Place, role: Role) -> Result<Option<Self>, PortError> {
+        let repository = context.repositories.open(&place.url, role)?;
+        let advertised = repository.advertise()?;
+        let Some(branch) = place.branch.clone().or(advertised.default) else { return Ok(None) };
+        let Some(tip) = advertised.branches.get(&branch).copied() else { return Ok(None) };
+        let graph = repository.history(&[tip])?;
+        let url = context.repositories.canonical(&place.url);
+        Ok(Some(Self { repository, url, branch, tip, graph }))
+    }
+
+    /// Looks at the branch that is released into.
+    ///
+    /// # Errors
+    /// The repository cannot be asked, or has no such branch.
+    pub fn target(context: &Context<'_>, place: &Place) -> Result<Self, AppError> {
+        Self::find(context, place, Role::Target)?.ok_or_else(|| {
+            let branch = place.branch.as_ref().map_or("default branch".to_owned(), |branch| format!("branch {branch}"));
+            AppError::usage(
+                format!("{} has no {branch}", place.url),
+                "name the environment's branch as URL#branch; a new repository wants a first commit with .passgate/stage.yaml",
+            )
+        })
+    }
+
+    /// `url#branch`, as the command line takes it.
+    pub fn name(&self) -> String {
+        format!("{}#{}", self.url, self.branch)
+    }
+
+    /// The root tree of a commit of the history.
+    ///
+    /// # Errors
+    /// The commit is not in the history.
+    pub fn root_of(&self, commit: CommitId) -> Result<TreeId, PortError> {
+        root_of(&self.graph, commit)
+    }
+
+    /// The policy at the tip.
+    ///
+    /// # Errors
+    /// It is missing, not valid, or cannot be had.
+    pub fn policy(&self) -> Result<(BlobId, Stage), AppError> {
+        let root = self.root_of(self.tip)?;
+        let entry = resolve(&*self.repository, &[root], POLICY)?.remove(&root);
+        let Some((EntryMode::Regular | EntryMode::Executable, id)) = entry else {
+            return Err(AppError::usage(
+                format!("{} has no {POLICY}: it is not an environment", self.name()),
+                "write the stage's rules there, by a reviewed commit (see `passgate schema`)",
+            ));
+        };
+        let blob = BlobId(id);
+        let content = self.repository.blobs(&[blob], MAX_POLICY)?.remove(&blob).unwrap_or_default();
+        let text = String::from_utf8_lossy(&content);
+        let stage = policy::parse(&text)
+            .map_err(|error| AppError::Policy { place: self.name(), error: Box::new(error) })?;
+        Ok((blob, stage))
+    }
+
+    /// Everything in some folders of a commit, with paths from the root.
+    ///
+    /// # Errors
+    /// They cannot be had.
+    pub fn folders_at(&self, commit: CommitId, folders: &[String]) -> Result<Leaves, PortError> {
+        folders_of(&*self.repository, self.root_of(commit)?, folders)
+    }
+}
+
+/// The root tree of a commit of a history.
+///
+/// # Errors
+/// The commit is not in it.
+pub fn root_of(graph: &Graph, commit: CommitId) -> Result<TreeId, PortError> {
+    let node = graph.nodes.get(&commit);
+    node.map(|node| node.tree).ok_or_else(|| PortError::Unusable(format!("the commit {commit} is not in the history")))
+}
+
+/// What stands at `path` below each of some root trees; one request for each level of the path.
+///
+/// # Errors
+/// A tree cannot be had.
+pub fn resolve(repository: &dyn Repository, roots: &[TreeId], path: &str) -> Result<HashMap<TreeId, Entry>, PortError> {
+    let mut at: HashMap<TreeId, Entry> = roots.iter().map(|root| (*root, (EntryMode::Tree, root.0))).collect();
+    for part in path.split('/') {
+        let ids: Vec<TreeId> = at.values().filter(|(mode, _)| *mode == EntryMode::Tree).map(|(_, id)| TreeId(*id)).collect();
+        let trees = repository.trees(&ids)?;
+        at = at
+            .into_iter()
+            .filter(|(_, (mode, _))| *mode == EntryMode::Tree)
+            .filter_map(|(root, (_, id))| Some((root, *trees.get(&TreeId(id))?.get(part.as_bytes())?)))
+            .collect();
+    }
+    Ok(at)
+}
+
+/// Everything in some folders below a root tree, with paths from the root.
+///
+/// # Errors
+/// They cannot be had.
+pub fn folders_of(repository: &dyn Repository, root: TreeId, folders: &[String]) -> Result<Leaves, PortError> {
+    let mut trees = Vec::new();
+    let mut all = Leaves::new();
+    for folder in folders {
+        match resolve(repository, &[root], folder)?.remove(&root) {
+            Some((EntryMode::Tree, id)) => trees.push((folder, TreeId(id))),
+            Some(entry) => {
+                all.insert(folder.clone(), entry);
+            }
+            None => {}
+        }
+    }
+    let ids: Vec<TreeId> = trees.iter().map(|(_, id)| *id).collect();
+    let leaves = if ids.is_empty() { HashMap::new() } else { repository.leaves(&ids)? };
+    for (folder, id) in trees {
+        let below = leaves.get(&id).into_iter().flatten();
+        all.extend(below.map(|(path, entry)| (format!("{folder}/{path}"), *entry)));
+    }
+    Ok(all)
+}
+
+/// A tree by its id, out of trees that were brought before.
+pub fn loader<'a>(repository: &'a dyn Repository) -> impl Fn(TreeId) -> Tree + 'a {
+    // A tree that cannot be had reads as empty; the guard on the finished commit then refuses what came of it.
+    move |id| repository.trees(&[id]).ok().and_then(|mut trees| trees.remove(&id)).unwrap_or_default()
+}

@@ -1,0 +1,182 @@
+//! The gates: each one file, pure, from facts to an answer.
+//!
+//! # Adding a gate
+//!
+//! 1. Write `src/domain/gate/<name>.rs`: a `Facts` struct with what it must know, and `pub fn ask(&Facts) -> Answer`.
+//!    An answer that refuses names the rule and the remedy.
+//! 2. Add one line to [`GATES`], and the facts to [`Facts`] (as [`Asked`], if gathering them can fail).
+//! 3. Gather the facts in `src/app/judge.rs`.
+//! 4. Add its tests to `tests/it/gates.rs`: one that refuses for every clause and proves that nothing was pushed.
+
+pub mod branch;
+pub mod drift;
+pub mod order;
+pub mod previous;
+pub mod soak;
+pub mod source;
+pub mod unit;
+
+use super::outcome::{GateReport, Verdict};
+
+/// Facts, or why they could not be had: then the gate is undecided.
+pub type Asked<T> = Result<T, String>;
+
+/// What a gate says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Open or not.
+    pub verdict: Verdict,
+    /// Why.
+    pub detail: String,
+    /// The way out.
+    pub remedy: Option<String>,
+    /// Something newer is live: not a mistake, only late.
+    pub superseded: bool,
+}
+
+impl Answer {
+    /// The gate is open.
+    pub fn passed(detail: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Passed, detail: detail.into(), remedy: None, superseded: false }
+    }
+
+    /// The gate is closed.
+    pub fn refused(detail: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Refused, detail: detail.into(), remedy: Some(remedy.into()), superseded: false }
+    }
+
+    /// The gate could not be asked.
+    pub fn undecided(detail: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Undecided, detail: detail.into(), remedy: Some(remedy.into()), superseded: false }
+    }
+
+    /// Nothing is configured.
+    pub fn not_asked(detail: impl Into<String>) -> Self {
+        Self { verdict: Verdict::NotAsked, detail: detail.into(), remedy: None, superseded: false }
+    }
+}
+
+/// Everything that the gates of one release look at.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// For `unit`.
+    pub unit: unit::Facts,
+    /// For `source`.
+    pub source: Asked<source::Facts>,
+    /// For `branch`.
+    pub branch: Asked<branch::Facts>,
+    /// For `order`.
+    pub order: Asked<order::Facts>,
+    /// For `previous`, one for each stage in `after`.
+    pub previous: Vec<Asked<previous::Facts>>,
+    /// For `soak`, one for each stage in `after`.
+    pub soak: Vec<Asked<soak::Facts>>,
+    /// For `drift`.
+    pub drift: drift::Facts,
+}
+
+/// A registered gate.
+pub struct Gate {
+    /// Its name in policies, reports and records.
+    pub name: &'static str,
+    /// The rule itself.
+    pub ask: fn(&Facts) -> Answer,
+}
+
+const RETRY: &str = "run it again when what could not be reached answers";
+
+fn decide<T>(facts: &Asked<T>, ask: fn(&T) -> Answer) -> Answer {
+    match facts {
+        Ok(facts) => ask(facts),
+        Err(why) => Answer::undecided(why.clone(), RETRY),
+    }
+}
+
+// Several stages: the worst answer counts, all of them are told.
+fn decide_all<T>(facts: &[Asked<T>], ask: fn(&T) -> Answer, none: &str) -> Answer {
+    let answers: Vec<Answer> = facts.iter().map(|facts| decide(facts, ask)).collect();
+    let weight = |answer: &Answer| match answer.verdict {
+        Verdict::Refused => 3,
+        Verdict::Undecided => 2,
+        Verdict::Passed => 1,
+        Verdict::NotAsked => 0,
+    };
+    let Some(worst) = answers.iter().map(weight).max() else { return Answer::not_asked(none) };
+    let told: Vec<&Answer> = answers.iter().filter(|answer| weight(answer) == worst).collect();
+    let join = |texts: Vec<&str>| texts.join("; ");
+    let remedies: Vec<&str> = told.iter().filter_map(|answer| answer.remedy.as_deref()).collect();
+    Answer {
+        verdict: told[0].verdict,
+        detail: join(told.iter().map(|answer| answer.detail.as_str()).collect()),
+        remedy: (!remedies.is_empty()).then(|| join(remedies)),
+        superseded: false,
+    }
+}
+
+/// Every gate, in the order in which they are shown.
+pub const GATES: &[Gate] = &[
+    // An artifact that is not proven intact never gets as far as facts.
+    Gate { name: "artifact", ask: |_| Answer::passed("canonical, and its digest is right") },
+    Gate { name: "unit", ask: |facts| unit::ask(&facts.unit) },
+    Gate { name: "source", ask: |facts| decide(&facts.source, source::ask) },
+    Gate { name: "branch", ask: |facts| decide(&facts.branch, branch::ask) },
+    Gate { name: "order", ask: |facts| decide(&facts.order, order::ask) },
+    Gate { name: "previous", ask: |facts| decide_all(&facts.previous, previous::ask, "a first stage: nothing comes before it") },
+    Gate { name: "soak", ask: |facts| decide_all(&facts.soak, soak::ask, "no soak time is asked for") },
+    Gate { name: "statuses", ask: |_| Answer::not_asked("no statuses are asked for") },
+    Gate { name: "hold", ask: |_| Answer::not_asked("nothing is held") },
+    Gate { name: "images", ask: |_| Answer::not_asked("no registry is configured") },
+    Gate { name: "freeze", ask: |_| Answer::not_asked("no freeze is declared") },
+    Gate { name: "drift", ask: |facts| drift::ask(&facts.drift) },
+];
+
+/// The answers of all gates.
+#[derive(Debug, Clone)]
+pub struct Judgement {
+    /// For reports and records.
+    pub reports: Vec<GateReport>,
+    /// `order` says that something newer is live.
+    pub superseded: bool,
+}
+
+impl Judgement {
+    /// Asks every gate, so that one answer names everything that is wrong.
+    pub fn of(facts: &Facts) -> Self {
+        let mut superseded = false;
+        let reports = GATES
+            .iter()
+            .map(|gate| {
+                let answer = (gate.ask)(facts);
+                superseded |= answer.superseded;
+                GateReport { gate: gate.name.to_owned(), verdict: answer.verdict, detail: answer.detail, remedy: answer.remedy }
+            })
+            .collect();
+        Self { reports, superseded }
+    }
+
+    /// The verdict of all gates together: refused beats undecided.
+    pub fn verdict(&self) -> Verdict {
+        let any = |verdict| self.reports.iter().any(|report| report.verdict == verdict);
+        if any(Verdict::Refused) {
+            Verdict::Refused
+        } else if any(Verdict::Undecided) {
+            Verdict::Undecided
+        } else {
+            Verdict::Passed
+        }
+    }
+
+    /// Whether `order`'s "superseded" is the only thing that is wrong.
+    pub fn only_superseded(&self) -> bool {
+        let closed = self.reports.iter().filter(|r| matches!(r.verdict, Verdict::Refused | Verdict::Undecided));
+        self.superseded && closed.count() == 1
+    }
+}
+
+// The first few of a list, and how many more there are.
+pub(super) fn few(items: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let more = items.len().saturating_sub(SHOWN);
+    let shown = items[..items.len().min(SHOWN)].join(", ");
+    if more > 0 { format!("{shown} and {more} more") } else { shown }
+}

@@ -1,0 +1,295 @@
+//! The record of a unit (`.passgate/records/<unit>.json`): what is live, how it got here, and the ledger of what was before.
+//!
+//! Its bytes have one form: fixed key order, one field a line, one ledger entry a line, and last the seal over all of it.
+//! Whatever is not byte for byte in that form was not written by passgate.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256 as Hasher};
+
+use super::id::{BlobId, BranchName, CommitId, Digest, Sha256, StageName, UnitName};
+use super::artifact::Folder;
+use super::outcome::GateReport;
+use super::url::RepoUrl;
+
+/// Value of the record's `format`.
+pub const FORMAT: &str = "passgate/record/v1";
+/// How many releases the ledger remembers.
+pub const LEDGER: usize = 100;
+/// Largest record that is read, in bytes.
+pub const MAX_BYTES: usize = 4 << 20;
+
+/// The path of a unit's record in its environment repository.
+pub fn path(unit: &UnitName) -> String {
+    format!(".passgate/records/{unit}.json")
+}
+
+/// The state of a release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It is there, and the stage's checks have not said anything yet.
+    Released,
+    /// The stage's checks passed.
+    Passed,
+    /// The stage's checks failed.
+    Failed,
+    /// It was found there when passgate came: a rollback target, never evidence.
+    Adopted,
+}
+
+impl State {
+    /// The word of the record.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Released => "released",
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Adopted => "adopted",
+        }
+    }
+}
+
+/// Who did something, when, in which run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deed {
+    /// RFC 3339 in UTC, to the second.
+    pub at: String,
+    /// The person, as the host names them.
+    pub by: Option<String>,
+    /// A link to the run.
+    pub run: Option<String>,
+}
+
+/// The outcome of a stage's checks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mark {
+    /// `passed` or `failed`.
+    pub state: State,
+    /// RFC 3339 in UTC, to the second.
+    pub at: String,
+    /// The person, as the host names them.
+    pub by: Option<String>,
+    /// A link to the run.
+    pub run: Option<String>,
+    /// What the marker had to say.
+    pub note: Option<String>,
+}
+
+/// The commit that content was proven from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// The accepted source repository.
+    pub repository: RepoUrl,
+    /// The commit.
+    pub commit: CommitId,
+    /// The branch it was proven on.
+    pub branch: BranchName,
+}
+
+/// What was seen of a previous stage when this release was let in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Anchor {
+    /// Its name.
+    pub stage: StageName,
+    /// Its repository.
+    pub repository: RepoUrl,
+    /// Its branch.
+    pub branch: BranchName,
+    /// The commit at which the content landed there.
+    pub release_commit: Option<CommitId>,
+    /// The tip of its branch.
+    pub tip: CommitId,
+}
+
+/// A recorded break-glass.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Override {
+    /// The person.
+    pub by: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// The gates that it opened.
+    pub gates: Vec<String>,
+}
+
+/// A new beginning of the chain of records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Restart {
+    /// Blob id of the newest unbroken record, whose ledger was kept; null when there was none.
+    pub from: Option<BlobId>,
+}
+
+/// One release in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// The record's `seq` when this release was written.
+    pub seq: u64,
+    /// Its content.
+    pub digest: Digest,
+    /// The source commit; null for adopted content.
+    pub commit: Option<CommitId>,
+    /// The branch it was proven on; null for adopted content.
+    pub branch: Option<BranchName>,
+    /// The landing commit here; null while it is the live one.
+    pub release_commit: Option<CommitId>,
+    /// Its state.
+    pub state: State,
+    /// When it was released, RFC 3339.
+    pub released: String,
+    /// When it was marked.
+    pub marked: Option<String>,
+    /// Who released it.
+    pub by: Option<String>,
+    /// In which run.
+    pub run: Option<String>,
+}
+
+/// The record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// Always [`FORMAT`].
+    pub format: String,
+    /// The stage that it is true for.
+    pub stage: StageName,
+    /// The repository that it is true for.
+    pub repository: RepoUrl,
+    /// The branch that it is true for.
+    pub branch: BranchName,
+    /// The unit.
+    pub unit: UnitName,
+    /// Rises with every write of this record.
+    pub seq: u64,
+    /// Blob id of the record that this one replaced; null for the first.
+    pub replaces: Option<BlobId>,
+    /// Set by `--adopt` over a broken chain.
+    pub restarted: Option<Restart>,
+    /// The live content.
+    pub digest: Digest,
+    /// The folders with the ids of the trees that were written.
+    pub folders: Vec<Folder>,
+    /// Where the content was proven.
+    pub source: Origin,
+    /// The artifact's label.
+    pub version: Option<String>,
+    /// The state of the live release.
+    pub state: State,
+    /// Who released it.
+    pub released: Deed,
+    /// What its checks said.
+    pub marked: Option<Mark>,
+    /// Files in our folders that we did not write and that `drift: keep` kept.
+    pub kept: Vec<String>,
+    /// The previous stages as they were seen.
+    pub after: Vec<Anchor>,
+    /// Blob id of the stage.yaml that was applied.
+    pub policy: BlobId,
+    /// A break-glass, if one was used.
+    #[serde(rename = "override")]
+    pub overridden: Option<Override>,
+    /// Every gate's verdict.
+    pub gates: Vec<GateReport>,
+    /// The last releases, newest first; the first is the live one.
+    pub ledger: Vec<Entry>,
+}
+
+/// Why bytes are not a record.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadRecord {
+    /// Not JSON of this shape.
+    #[error("it is not a record: {0}")]
+    Shape(String),
+    /// The seal does not match: it was edited by hand, or two records were mixed.
+    #[error("its seal is broken: it was edited by hand, or two records were merged into one")]
+    Seal,
+    /// The seal matches, the form does not.
+    #[error("it is not in the form that passgate writes")]
+    Form,
+    /// The ledger contradicts the record.
+    #[error("its ledger contradicts it: {0}")]
+    Ledger(&'static str),
+}
+
+impl Record {
+    /// The bytes of the record, sealed.
+    ///
+    /// # Errors
+    /// JSON cannot hold it (it always can).
+    pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let Value::Object(fields) = serde_json::to_value(self)? else { return Ok(Vec::new()) };
+        let mut out = String::from("{\n");
+        for (key, value) in &fields {
+            out.push_str(&format!("  {}: ", Value::from(key.as_str())));
+            match value {
+                Value::Array(items) if !items.is_empty() => {
+                    let lines: Vec<String> = items.iter().map(|item| format!("    {item}")).collect();
+                    out.push_str(&format!("[\n{}\n  ]", lines.join(",\n")));
+                }
+                other => out.push_str(&other.to_string()),
+            }
+            out.push_str(",\n");
+        }
+        let seal = Sha256(Hasher::digest(out.as_bytes()).into());
+        out.push_str(&format!("  \"seal\": \"{seal}\"\n}}\n"));
+        Ok(out.into_bytes())
+    }
+
+    /// Reads a record and proves that passgate wrote these very bytes.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn parse(bytes: &[u8]) -> Result<Self, BadRecord> {
+        let shape = |error: serde_json::Error| BadRecord::Shape(error.to_string());
+        let mut value: Value = serde_json::from_slice(bytes).map_err(shape)?;
+        let seal = value.as_object_mut().and_then(|fields| fields.shift_remove("seal"));
+        let at = bytes.windows(10).rposition(|window| window == b"  \"seal\": ");
+        let sealed = at.map(|at| Sha256(Hasher::digest(&bytes[..at]).into()).to_string());
+        if seal.as_ref().and_then(Value::as_str) != sealed.as_deref() || sealed.is_none() {
+            return Err(BadRecord::Seal);
+        }
+        let record: Self = serde_json::from_value(value).map_err(shape)?;
+        if record.format != FORMAT || record.to_bytes().ok().as_deref() != Some(bytes) {
+            return Err(BadRecord::Form);
+        }
+        record.check_ledger()?;
+        Ok(record)
+    }
+
+    fn check_ledger(&self) -> Result<(), BadRecord> {
+        let Some(live) = self.ledger.first() else { return Err(BadRecord::Ledger("it is empty")) };
+        if live.digest != self.digest || live.state != self.state {
+            return Err(BadRecord::Ledger("its first entry is not the live release"));
+        }
+        if live.seq > self.seq || self.ledger.windows(2).any(|pair| pair[0].seq <= pair[1].seq) {
+            return Err(BadRecord::Ledger("its numbers do not fall"));
+        }
+        Ok(())
+    }
+
+    /// The live entry of the ledger.
+    pub fn live(&self) -> Option<&Entry> {
+        self.ledger.first()
+    }
+
+    /// The last mark on a content: of its newest entry that has one.
+    pub fn last_mark(&self, digest: Digest) -> Option<State> {
+        self.ledger
+            .iter()
+            .filter(|entry| entry.digest == digest)
+            .find(|entry| matches!(entry.state, State::Passed | State::Failed))
+            .map(|entry| entry.state)
+    }
+
+    /// The newest release of a content here; adopted content is none.
+    pub fn release_of(&self, digest: Digest) -> Option<&Entry> {
+        self.ledger.iter().find(|entry| entry.digest == digest && entry.state != State::Adopted)
+    }
+}
