@@ -1,1 +1,3 @@
-//! stub
+//! The outside world, one thing per module.
+
+pub mod zip;
