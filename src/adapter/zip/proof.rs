@@ -62,8 +62,8 @@ pub(super) fn prove(manifest: &Manifest, len: u64, limits: Limits) -> Result<(),
     check_time(&manifest.source.committed)?;
     check_order(&manifest.files)?;
     check_folders(&manifest.folders)?;
-    check_collisions(manifest)?;
     check_trees(manifest)?;
+    check_collisions(manifest)?;
     if artifact::digest_of(&manifest.files) != manifest.digest {
         return Err(refused(format!("{MANIFEST} has another digest than its files give")));
     }
