@@ -1,0 +1,248 @@
+//! Landing a commit: build the objects, check the finished commit, push fast-forward, and try again when somebody else was
+//! first. Nothing but the unit's folders and its record changes.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::{Duration, Instant};
+
+use super::site::{POLICY, Site, loader, resolve};
+use super::{AppError, Context};
+use crate::domain::id::{BlobId, CommitId, ObjectId, TreeId};
+use crate::domain::listing::{Entry, EntryMode, Leaves};
+use crate::domain::object::{Built, Kind, Object, below, id_of};
+use crate::domain::path::is_within;
+use crate::domain::record::{self, Record};
+use crate::port::PushAnswer;
+
+/// The retry budget: this many tries or this long, whichever is later.
+const TRIES: u32 = 20;
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// What one commit is to write on top of a tip.
+pub struct Change {
+    /// The unit's folders.
+    pub folders: Vec<String>,
+    /// What they hold afterwards; None leaves them as they are.
+    pub leaves: Option<Leaves>,
+    /// The record; its folders' tree ids are filled in here.
+    pub record: Record,
+    /// Makes the message from the finished record.
+    pub message: Box<dyn Fn(&Record) -> String + Send + Sync>,
+}
+
+/// The author and committer of what passgate writes, `Name <mail>`.
+#[derive(Debug, Clone)]
+pub struct Committer(pub String);
+
+/// A finished commit.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    /// Its id.
+    pub commit: CommitId,
+    /// The record that it holds.
+    pub record: Record,
+}
+
+/// Builds the commit in our own store and checks it. `content` gives the bytes of blobs that the store lacks.
+///
+/// # Errors
+/// An object cannot be written, or the finished commit is not what was planned.
+pub fn build(
+    context: &Context<'_>,
+    site: &Site,
+    change: Change,
+    committer: &Committer,
+    content: &mut dyn FnMut(BlobId) -> Option<Result<Vec<u8>, AppError>>,
+) -> Result<Finished, AppError> {
+    let repository = &*site.repository;
+    let root = site.root_of(site.tip)?;
+    let mut built = Built::default();
+    let mut tree = repository.trees(&[root])?.remove(&root).unwrap_or_default();
+    let load = loader(repository);
+    let mut record = change.record;
+    if let Some(leaves) = &change.leaves {
+        for folder in &change.folders {
+            let id = built.add_leaves(&below(leaves, folder))?;
+            tree = built.graft(&tree, folder, id.map(|id| (EntryMode::Tree, id.0)), &load)?;
+            if let Some(of) = record.folders.iter_mut().find(|of| of.path == *folder) {
+                of.tree = id;
+            }
+        }
+    }
+    let bytes = record.to_bytes()?;
+    let record_path = record::path(&record.unit);
+    let record_id = id_of(Kind::Blob, &bytes)?;
+    tree = built.graft(&tree, &record_path, Some((EntryMode::Regular, record_id)), &load)?;
+    let tree_id = built.add(&tree)?;
+    let now = context.clock.now();
+    let text = format!(
+        "tree {tree_id}\nparent {}\nauthor {who} {now} +0000\ncommitter {who} {now} +0000\n\n{}",
+        site.tip,
+        (change.message)(&record),
+        who = committer.0,
+    );
+    let commit = CommitId(id_of(Kind::Commit, text.as_bytes())?);
+
+    // Blobs first: only those that the branch does not have in these folders already.
+    let mut wanted: Vec<BlobId> = Vec::new();
+    if let Some(leaves) = &change.leaves {
+        let there: HashSet<ObjectId> = site.folders_at(site.tip, &change.folders)?.values().map(|entry| entry.1).collect();
+        let mut seen = HashSet::new();
+        wanted.extend(leaves.values().filter(|(_, id)| !there.contains(id) && seen.insert(*id)).map(|(_, id)| BlobId(*id)));
+    }
+    let mut failed = None;
+    let mut blobs: Vec<Object> = Vec::new();
+    let trees = built.0.values().map(|content| Ok(Object { kind: Kind::Tree, content: content.clone() }));
+    let last = [
+        Ok(Object { kind: Kind::Blob, content: bytes }),
+        Ok(Object { kind: Kind::Commit, content: text.into_bytes() }),
+    ];
+    // One pack for what is small, so that most releases cost one process.
+    let mut size = 0usize;
+    for id in wanted {
+        match content(id) {
+            Some(Ok(bytes)) => {
+                size += bytes.len();
+                blobs.push(Object { kind: Kind::Blob, content: bytes });
+            }
+            Some(Err(error)) => failed = Some(error),
+            None => failed = Some(AppError::Guard(format!("nobody has the content of {id}"))),
+        }
+        if failed.is_some() {
+            break;
+        }
+        if size > 64 << 20 {
+            let part = std::mem::take(&mut blobs);
+            repository.write(part.len(), &mut part.into_iter().map(Ok))?;
+            size = 0;
+        }
+    }
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    let count = blobs.len() + built.0.len() + last.len();
+    repository.write(count, &mut blobs.into_iter().map(Ok).chain(trees).chain(last))?;
+    let finished = Finished { commit, record };
+    guard(site, &finished, &change.folders, change.leaves.as_ref(), &record_path, tree_id)?;
+    Ok(finished)
+}
+
+// Reads the finished commit back: its difference to its parent lies in owned paths only, and its folders are the plan.
+fn guard(
+    site: &Site,
+    finished: &Finished,
+    folders: &[String],
+    leaves: Option<&Leaves>,
+    record_path: &str,
+    root: TreeId,
+) -> Result<(), AppError> {
+    let repository = &*site.repository;
+    let mut recorded = false;
+    for (path, entry) in repository.diff(site.tip, finished.commit)? {
+        recorded |= path == record_path;
+        let owned = folders.iter().any(|folder| is_within(&path, folder)) && leaves.is_some();
+        if path == POLICY || (path != record_path && !owned) {
+            return Err(AppError::Guard(format!("{path:?} is not the unit's")));
+        }
+        let planned = leaves.and_then(|leaves| leaves.get(&path));
+        if path != record_path && entry.as_ref() != planned {
+            return Err(AppError::Guard(format!("{path:?} is not what the artifact has")));
+        }
+    }
+    if !recorded {
+        return Err(AppError::Guard("the record is missing".to_owned()));
+    }
+    let Some(leaves) = leaves else { return Ok(()) };
+    let mut back = Leaves::new();
+    for folder in folders {
+        if let Some((EntryMode::Tree, id)) = resolve(repository, &[root], folder)?.remove(&root) {
+            let id = TreeId(id);
+            let found = repository.leaves(&[id])?.remove(&id).unwrap_or_default();
+            back.extend(found.into_iter().map(|(path, entry): (String, Entry)| (format!("{folder}/{path}"), entry)));
+        }
+    }
+    let planned: BTreeMap<_, _> =
+        leaves.iter().filter(|(path, _)| folders.iter().any(|folder| is_within(path, folder))).collect();
+    if back.iter().ne(planned) || back.len() != leaves.len() {
+        return Err(AppError::Guard("the written folders are not the artifact's listing".to_owned()));
+    }
+    Ok(())
+}
+
+/// What became of a push.
+pub enum Landed {
+    /// The branch holds the commit.
+    Yes,
+    /// Somebody else was first: look again.
+    Moved,
+}
+
+/// Counts the tries of one landing.
+pub struct Tries {
+    begun: Instant,
+    done: u32,
+    lost: u32,
+}
+
+impl Tries {
+    /// Begins.
+    #[allow(clippy::disallowed_methods, reason = "patience is measured, not recorded")]
+    pub fn begin() -> Self {
+        Self { begun: Instant::now(), done: 0, lost: 0 }
+    }
+
+    /// Pushes once, and waits a little when somebody else was first.
+    ///
+    /// # Errors
+    /// The server refuses, cannot be reached, or other writers won for too long.
+    pub fn push(&mut self, context: &Context<'_>, site: &Site, finished: &Finished) -> Result<Landed, AppError> {
+        let place = site.name();
+        self.done += 1;
+        match site.repository.push(&site.branch, finished.commit)? {
+            PushAnswer::Done => Ok(Landed::Yes),
+            PushAnswer::Rejected(said) => Err(AppError::Rejected { place, said }),
+            PushAnswer::Moved => {
+                if self.done >= TRIES && self.begun.elapsed() >= PATIENCE {
+                    return Err(AppError::LostRace { place, tries: self.done });
+                }
+                // Jitter, so that writers who met once do not meet again; short, because the window is short too.
+                std::thread::sleep(Duration::from_millis(fastrand::u64(5..40 + 10 * u64::from(self.done.min(20)))));
+                Ok(Landed::Moved)
+            }
+            PushAnswer::Lost(said) => self.after_silence(context, site, finished, said),
+        }
+    }
+
+    // The answer was lost. The server knows what became of it.
+    fn after_silence(
+        &mut self,
+        context: &Context<'_>,
+        site: &Site,
+        finished: &Finished,
+        said: String,
+    ) -> Result<Landed, AppError> {
+        context.progress.step("the answer was lost: asking again");
+        let place = site.name();
+        let asked = site.repository.advertise().and_then(|advertised| {
+            let Some(tip) = advertised.branches.get(&site.branch) else { return Ok(false) };
+            Ok(*tip == finished.commit || site.repository.history(&[*tip])?.is_ancestor(finished.commit, *tip))
+        });
+        match asked {
+            Ok(true) => Ok(Landed::Yes),
+            Ok(false) if self.lost < 3 && !is_final(&said) => {
+                self.lost += 1;
+                Ok(Landed::Moved)
+            }
+            Ok(false) => Err(AppError::PushFailed { place, said }),
+            Err(_) if is_final(&said) => Err(AppError::PushFailed { place, said }),
+            Err(_) => Err(AppError::Unknown { place, said }),
+        }
+    }
+}
+
+// Words by which a server says that it did not take the push, whatever becomes of the connection.
+fn is_final(said: &str) -> bool {
+    ["error: 401", "error: 403", "Authentication failed", "Permission denied", "could not read Username", "error: 413",
+        "insufficient permission", "not found", "Could not resolve host", "Connection refused", "Failed to connect"]
+        .iter()
+        .any(|word| said.contains(word))
+}

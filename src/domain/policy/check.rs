@@ -1,0 +1,408 @@
+//! From the shape of the file to its meaning: every value parsed once, every rule between values asked.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::time::Duration;
+
+use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
+
+use super::error::{Kind, PolicyError};
+use super::pattern::{BranchPattern, InvalidPattern, PathPattern, PathPatterns, StatusPattern};
+use super::raw::{self, At, Place, WordOr};
+use super::{
+    Accept, After, BranchRule, Deliver, Delivery, FolderRule, Freeze, Hold, Images, Rewrite, Source, Stage, Window,
+    parse_duration,
+};
+use crate::domain::artifact::check_folder;
+use crate::domain::id::BranchName;
+use crate::domain::path::{self, collision_key, is_within};
+use crate::domain::url::RepoUrl;
+
+const DEFAULT_FOLDERS: [&str; 2] = ["apps", "infra"];
+
+fn options() -> serde_saphyr::Options {
+    serde_saphyr::options! {
+        duplicate_keys: DuplicateKeyPolicy::Error,
+        merge_keys: MergeKeyPolicy::Error,
+        strict_booleans: true,
+        no_schema: true,
+        reject_unsupported_tags: true,
+        reject_tagged_field_names: true,
+        with_snippet: false,
+        alias_limits: serde_saphyr::alias_limits! {
+            max_total_replayed_events: 10_000,
+            max_replay_stack_depth: 8,
+            max_alias_expansions_per_anchor: 1_000,
+        },
+        budget: serde_saphyr::budget! {
+            max_depth: 16,
+            flow_nesting_limit: 16,
+            max_documents: 1,
+            max_anchors: 100,
+            max_aliases: 1_000,
+            max_nodes: 100_000,
+            max_events: 300_000,
+            max_total_scalar_bytes: super::MAX_BYTES,
+        },
+    }
+}
+
+pub(super) fn parse(text: &str) -> Result<Stage, PolicyError> {
+    let raw: raw::Stage =
+        serde_saphyr::from_str_with_options(text, options()).map_err(|error| PolicyError::from_yaml(text, &error))?;
+    Check { text }.stage(raw)
+}
+
+struct Check<'a> {
+    text: &'a str,
+}
+
+type Checked<T> = Result<T, PolicyError>;
+
+impl Check<'_> {
+    fn wrong(&self, place: Place, message: impl Display) -> PolicyError {
+        PolicyError::new(self.text, Kind::Invalid, place, &message.to_string())
+    }
+
+    fn unsupported(&self, place: Place, what: &str) -> PolicyError {
+        let message = format!("`{what}` is not supported yet by this version of passgate");
+        PolicyError::new(self.text, Kind::Unsupported, place, &message).with_hint("remove it, or use a newer version")
+    }
+
+    fn stage(&self, raw: raw::Stage) -> Checked<Stage> {
+        if raw.version.value != 1 {
+            let message = format!("version {} is not known", raw.version.value);
+            return Err(self.wrong(raw.version.place, message).with_hint("this passgate reads version 1"));
+        }
+        let later = self.not_built(&raw);
+        let stage = self.parsed(&raw.stage.value.0, raw.stage.place)?;
+        let repository = self.repository(&raw.repository)?;
+        let branch = self.parsed(&raw.branch.value.0, raw.branch.place)?;
+        let accept = self.accept_all(&raw.accept, &branch)?;
+        let after = match &raw.after {
+            Some(list) => self.after_all(list, &raw.stage, &repository, &branch)?,
+            None => Vec::new(),
+        };
+        let freeze = raw.freeze.map(|list| list.value).unwrap_or_default();
+        let parsed = Stage {
+            stage,
+            repository,
+            branch,
+            accept,
+            after,
+            order: raw.order.map(|order| order.value.into()),
+            deliver: raw.deliver.map(|deliver| deliver_of(deliver.value)).unwrap_or_default(),
+            drift: raw.drift.map(|drift| drift.value.into()).unwrap_or_default(),
+            hold: raw.hold.map(|hold| self.hold(&hold.value)).transpose()?,
+            images: raw.images.map(|images| self.images(images.value)).transpose()?,
+            freeze: freeze.into_iter().map(|entry| self.freeze(entry)).collect::<Checked<_>>()?,
+            override_allow: raw
+                .overrides
+                .and_then(|o| o.value.allow)
+                .map(|allow| allow.value.into_iter().map(|gate| gate.value.into()).collect())
+                .unwrap_or_default(),
+        };
+        later.map_or(Ok(parsed), Err)
+    }
+
+    // Asked first, told last: a fault of a part that is supported is of more use than this.
+    fn not_built(&self, raw: &raw::Stage) -> Option<PolicyError> {
+        let statuses = raw.after.iter().flat_map(|list| &list.value).filter_map(|after| after.value.statuses.as_ref());
+        let statuses = statuses.filter(|list| !list.value.is_empty()).map(|list| (list.place, "statuses"));
+        let deliver = raw.deliver.as_ref().filter(|deliver| {
+            let Deliver { release, mark, rollback } = deliver_of(deliver.value.clone());
+            [release, mark, rollback].contains(&Delivery::PullRequest)
+        });
+        let images = raw.images.as_ref().filter(|images| {
+            let Images { rewrite, ignore } = &images_of(images.value.clone());
+            !rewrite.is_empty() || !ignore.is_empty()
+        });
+        let allow = raw.overrides.as_ref().and_then(|o| o.value.allow.as_ref());
+        statuses
+            .chain(deliver.map(|at| (at.place, "deliver: pull-request")))
+            .chain(raw.hold.as_ref().map(|at| (at.place, "hold")))
+            .chain(images.map(|at| (at.place, "images")))
+            .chain(raw.freeze.as_ref().filter(|at| !at.value.is_empty()).map(|at| (at.place, "freeze")))
+            .chain(allow.filter(|at| !at.value.is_empty()).map(|at| (at.place, "override.allow")))
+            .min_by_key(|(place, _)| (place.line, place.column))
+            .map(|(place, what)| self.unsupported(place, what))
+    }
+
+    fn parsed<T: std::str::FromStr<Err: Display>>(&self, text: &str, place: Place) -> Checked<T> {
+        text.parse().map_err(|why| self.wrong(place, why))
+    }
+
+    fn repository(&self, raw: &At<raw::Repository>) -> Checked<RepoUrl> {
+        let text = raw.value.0.as_str();
+        let url = if text.starts_with('/') { RepoUrl::from_path(text) } else { text.parse() };
+        url.map_err(|why| self.wrong(raw.place, why))
+    }
+
+    fn duration(&self, raw: &At<raw::Time>) -> Checked<Duration> {
+        parse_duration(&raw.value.0).map_err(|why| {
+            self.wrong(raw.place, format!("`{}` is not a duration: {why}", raw.value.0))
+                .with_hint("durations look like 0s, 30m, 1h30m or 2d")
+        })
+    }
+
+    fn pattern<T>(&self, text: &str, place: Place, parse: fn(&str) -> Result<T, InvalidPattern>) -> Checked<T> {
+        parse(text).map_err(|bad| {
+            let error = self.wrong(place, format!("`{text}` is not a pattern: {}", bad.why));
+            bad.hint.iter().fold(error, |error, hint| error.with_hint(hint))
+        })
+    }
+
+    fn accept_all(&self, list: &At<Vec<At<raw::Accept>>>, branch: &BranchName) -> Checked<Vec<Accept>> {
+        let mut units: HashMap<String, (&str, usize)> = HashMap::new();
+        // Every folder so far: its folded form, its spelling, its unit and line.
+        let mut owned: Vec<(String, String, String, usize)> = Vec::new();
+        let mut accepted = Vec::new();
+        for raw in &list.value {
+            let unit = &raw.value.unit;
+            let name = unit.value.0.as_str();
+            if let Some((other, line)) = units.insert(collision_key(name), (name, unit.place.line)) {
+                return Err(self.wrong(
+                    unit.place,
+                    if other == name {
+                        format!("the unit `{name}` is accepted twice, first in line {line}")
+                    } else {
+                        format!("the units `{name}` and `{other}` (line {line}) differ in case only")
+                    },
+                ));
+            }
+            let (accept, places) = self.accept(&raw.value, branch)?;
+            for (folder, place) in accept.folders.iter().zip(places) {
+                let key = collision_key(&folder.to);
+                let clash = owned.iter().find(|(other, ..)| is_within(&key, other) || is_within(other, &key));
+                if let Some((_, other, of, line)) = clash {
+                    let whose = if of == name { "of this unit".to_owned() } else { format!("of unit `{of}`") };
+                    let message = format!("the folder `{}` overlaps `{other}` {whose} (line {line})", folder.to);
+                    return Err(self.wrong(place, message));
+                }
+                owned.push((key, folder.to.clone(), name.to_owned(), place.line));
+            }
+            accepted.push(accept);
+        }
+        Ok(accepted)
+    }
+
+    fn accept(&self, raw: &raw::Accept, branch: &BranchName) -> Checked<(Accept, Vec<Place>)> {
+        let source = match raw.source.value.0.as_str() {
+            "self" => Source::SelfRepository,
+            _ => Source::Repository(self.repository(&raw.source)?),
+        };
+        let is_self = source == Source::SelfRepository;
+        let (folders, places) = self.folders(raw, is_self)?;
+        let accept = Accept {
+            unit: self.parsed(&raw.unit.value.0, raw.unit.place)?,
+            branches: self.branches(raw, is_self.then_some(branch))?,
+            local: self.local(raw, &folders)?,
+            source,
+            folders,
+        };
+        Ok((accept, places))
+    }
+
+    fn branches(&self, raw: &raw::Accept, own: Option<&BranchName>) -> Checked<Vec<BranchRule>> {
+        let Some(list) = &raw.branches else {
+            return match own {
+                Some(branch) => {
+                    Ok(vec![BranchRule { pattern: BranchPattern::exactly(branch), order: None, soak: None }])
+                }
+                None => Err(self
+                    .wrong(raw.unit.place, format!("the key `branches` is missing for unit `{}`", raw.unit.value.0))
+                    .with_hint("name the source's protected branches: `branches: [main]`")),
+            };
+        };
+        if list.value.is_empty() {
+            return Err(self.wrong(list.place, "`branches` is empty: no commit could ever be released"));
+        }
+        let rules = list.value.iter().map(|at| match &at.value {
+            WordOr::Word(text) => {
+                let pattern = self.pattern(&text.0, at.place, BranchPattern::parse)?;
+                Ok(BranchRule { pattern, order: None, soak: None })
+            }
+            WordOr::Map(rule) => Ok(BranchRule {
+                pattern: self.pattern(&rule.pattern.value.0, rule.pattern.place, BranchPattern::parse)?,
+                order: rule.order.as_ref().map(|order| order.value.into()),
+                soak: rule.soak.as_ref().map(|soak| self.duration(soak)).transpose()?,
+            }),
+        });
+        let rules: Vec<BranchRule> = rules.collect::<Checked<_>>()?;
+        match own {
+            Some(branch) if !rules.iter().any(|rule| rule.pattern.matches(branch)) => Err(self
+                .wrong(list.place, format!("`source: self` means the branch `{branch}`, which is not among these"))
+                .with_hint("remove `branches`")),
+            _ => Ok(rules),
+        }
+    }
+
+    fn folders(&self, raw: &raw::Accept, is_self: bool) -> Checked<(Vec<FolderRule>, Vec<Place>)> {
+        let Some(list) = &raw.folders else {
+            let rule = |name: &str| FolderRule { from: name.to_owned(), to: name.to_owned() };
+            return Ok((DEFAULT_FOLDERS.map(rule).to_vec(), vec![raw.unit.place; DEFAULT_FOLDERS.len()]));
+        };
+        if list.value.is_empty() {
+            return Err(self.wrong(list.place, "`folders` is empty: the unit would own nothing"));
+        }
+        let mut rules = Vec::new();
+        let mut places = Vec::new();
+        for at in &list.value {
+            let (from, to, place) = match &at.value {
+                WordOr::Word(to) => (&to.0, &to.0, at.place),
+                WordOr::Map(map) => {
+                    path::check(&map.from.value)
+                        .map_err(|bad| self.wrong(map.from.place, folder_fault(&bad.path, bad.why)))?;
+                    if is_self && map.from.value != map.to.value.0 {
+                        return Err(self.wrong(map.from.place, "`source: self` cannot map folders"));
+                    }
+                    (&map.from.value, &map.to.value.0, map.to.place)
+                }
+            };
+            check_folder(to).map_err(|bad| self.wrong(place, folder_fault(&bad.path, bad.why)))?;
+            rules.push(FolderRule { from: from.clone(), to: to.clone() });
+            places.push(place);
+        }
+        Ok((rules, places))
+    }
+
+    fn local(&self, raw: &raw::Accept, folders: &[FolderRule]) -> Checked<PathPatterns> {
+        let patterns = raw.local.iter().flat_map(|list| &list.value).map(|at| {
+            let pattern = self.pattern(&at.value.0, at.place, PathPattern::parse)?;
+            if folders.iter().any(|folder| pattern.is_within(&folder.to)) {
+                return Ok(pattern);
+            }
+            let names: Vec<String> = folders.iter().map(|folder| format!("`{}/`", folder.to)).collect();
+            Err(self
+                .wrong(at.place, format!("`{pattern}` does not lie in a folder of unit `{}`", raw.unit.value.0))
+                .with_hint(&format!("it begins with {}", names.join(" or "))))
+        });
+        patterns.collect()
+    }
+
+    fn after_all(
+        &self,
+        list: &At<Vec<At<raw::After>>>,
+        own: &At<raw::Name>,
+        repository: &RepoUrl,
+        branch: &BranchName,
+    ) -> Checked<Vec<After>> {
+        if list.value.is_empty() {
+            return Err(self
+                .wrong(list.place, "`after` is empty")
+                .with_hint("a first stage has no `after` at all: remove it if that is meant"));
+        }
+        let mut stages: HashMap<String, usize> = HashMap::new();
+        let mut all: Vec<After> = Vec::new();
+        for raw in list.value.iter().map(|at| &at.value) {
+            let (name, place) = (raw.stage.value.0.as_str(), raw.stage.place);
+            if collision_key(name) == collision_key(&own.value.0) {
+                return Err(self.wrong(place, format!("the stage `{name}` comes after itself")));
+            }
+            if let Some(line) = stages.insert(collision_key(name), place.line) {
+                return Err(self.wrong(place, format!("the stage `{name}` stands here twice, first in line {line}")));
+            }
+            let after = self.after(raw)?;
+            if after.repository == *repository && after.branch == *branch {
+                let message = format!("the stage `{name}` has this stage's own repository and branch");
+                return Err(self.wrong(raw.repository.place, message));
+            }
+            if let Some(same) = all.iter().find(|a| a.repository == after.repository && a.branch == after.branch) {
+                let message = format!("the stages `{name}` and `{}` have the same repository and branch", same.stage);
+                return Err(self.wrong(raw.repository.place, message));
+            }
+            all.push(after);
+        }
+        Ok(all)
+    }
+
+    fn after(&self, raw: &raw::After) -> Checked<After> {
+        let statuses = raw.statuses.iter().flat_map(|list| &list.value);
+        Ok(After {
+            stage: self.parsed(&raw.stage.value.0, raw.stage.place)?,
+            repository: self.repository(&raw.repository)?,
+            branch: self.parsed(&raw.branch.value.0, raw.branch.place)?,
+            require: raw.require.as_ref().map(|require| require.value.into()).unwrap_or_default(),
+            soak: raw.soak.as_ref().map(|soak| self.duration(soak)).transpose()?.unwrap_or_default(),
+            statuses: statuses
+                .map(|at| self.pattern(&at.value.0, at.place, StatusPattern::parse))
+                .collect::<Checked<_>>()?,
+            accept_overrides: raw.accept_overrides.as_ref().is_some_and(|at| at.value),
+        })
+    }
+
+    fn hold(&self, raw: &raw::Hold) -> Checked<Hold> {
+        if raw.branches.value.is_empty() {
+            return Err(self.wrong(raw.branches.place, "`for` is empty: no release would hold the stage"));
+        }
+        let branches = raw.branches.value.iter();
+        let branches = branches.map(|at| self.pattern(&at.value.0, at.place, BranchPattern::parse));
+        Ok(Hold { branches: branches.collect::<Checked<_>>()?, max: self.duration(&raw.max)? })
+    }
+
+    fn images(&self, raw: raw::Images) -> Checked<Images> {
+        for rule in raw.rewrite.iter().flat_map(|list| &list.value) {
+            for part in [&rule.value.from, &rule.value.to] {
+                if part.value.is_empty() {
+                    return Err(self.wrong(part.place, "an empty text would rewrite every reference"));
+                }
+            }
+        }
+        Ok(images_of(raw))
+    }
+
+    fn freeze(&self, entry: At<WordOr<String, raw::Freeze>>) -> Checked<Freeze> {
+        let raw = match entry.value {
+            WordOr::Word(reason) => return Ok(Freeze { reason: Some(reason), window: None, rollbacks: false }),
+            WordOr::Map(raw) => raw,
+        };
+        let from = self.local_time(&raw.from)?;
+        if self.local_time(&raw.until)? <= from {
+            return Err(self.wrong(raw.until.place, "`until` is not later than `from`"));
+        }
+        if raw.zone.value.is_empty() || !raw.zone.value.chars().all(|c| c.is_ascii_alphanumeric() || "_+/-".contains(c))
+        {
+            return Err(self
+                .wrong(raw.zone.place, format!("`{}` is not a time zone", raw.zone.value))
+                .with_hint("write its IANA name, such as Europe/Berlin, or UTC"));
+        }
+        Ok(Freeze {
+            reason: raw.reason.map(|reason| reason.value),
+            window: Some(Window { from: raw.from.value, until: raw.until.value, zone: raw.zone.value }),
+            rollbacks: raw.rollbacks.is_some_and(|at| at.value),
+        })
+    }
+
+    fn local_time(&self, at: &At<String>) -> Checked<jiff::civil::DateTime> {
+        let shaped = at.value.len() >= 16 && at.value.as_bytes().get(10) == Some(&b'T');
+        let parsed = shaped.then(|| at.value.parse().ok()).flatten();
+        parsed.ok_or_else(|| {
+            self.wrong(at.place, format!("`{}` is not a local time", at.value))
+                .with_hint("write it as 2026-12-20T18:00")
+        })
+    }
+}
+
+fn folder_fault(folder: &str, why: &str) -> String {
+    format!("the folder `{folder}` is refused: {why}")
+}
+
+fn deliver_of(raw: WordOr<raw::Delivery, raw::Deliver>) -> Deliver {
+    let one = |at: Option<At<raw::Delivery>>| at.map(|at| at.value.into()).unwrap_or_default();
+    match raw {
+        WordOr::Word(word) => {
+            let all: Delivery = word.into();
+            Deliver { release: all, mark: all, rollback: all }
+        }
+        WordOr::Map(map) => Deliver { release: one(map.release), mark: one(map.mark), rollback: one(map.rollback) },
+    }
+}
+
+fn images_of(raw: raw::Images) -> Images {
+    let rewrite = raw.rewrite.map(|list| list.value).unwrap_or_default().into_iter();
+    let ignore = raw.ignore.map(|list| list.value).unwrap_or_default().into_iter();
+    Images {
+        rewrite: rewrite.map(|at| Rewrite { from: at.value.from.value, to: at.value.to.value }).collect(),
+        ignore: ignore.map(|at| at.value).collect(),
+    }
+}

@@ -1,0 +1,1 @@
+//! Policies that are read, and every fault with its place.
