@@ -8,7 +8,7 @@ use crate::domain::chain::{Change, History};
 use crate::domain::gate::previous::Standing;
 use crate::domain::gate::{Asked, previous, soak};
 use crate::domain::id::{BlobId, CommitId, Digest, TreeId, UnitName};
-use crate::domain::listing::{Entry, EntryMode, Leaves};
+use crate::domain::listing::{Entry, EntryMode, Leaves, has_git_file};
 use crate::domain::plan::same_content;
 use crate::domain::policy::{After, PathPatterns, Require};
 use crate::domain::record::{self, Anchor, Record, State};
@@ -212,7 +212,7 @@ fn evidence(
         let Some((change, then)) = history.landing(entry.seq) else { continue };
         let folders: Vec<String> = then.folders.iter().map(|folder| folder.path.clone()).collect();
         let there = site.folders_at(change.commit, &folders)?;
-        let aside = |path: &str| is_local(path) || then.kept.iter().any(|kept| kept == path);
+        let aside = |path: &str| has_git_file(path) || is_local(path) || then.kept.iter().any(|kept| kept == path);
         if !same_content(&there, wanted.content, &aside) {
             facts.landing = facts.landing.or(Some(change.commit));
             facts.other_content |= evidence.is_none();

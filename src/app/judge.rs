@@ -260,3 +260,57 @@ fn same_branch(source: &Source, record: &Record) -> bool {
     let proves = source.proven.iter().any(|(_, branch)| *branch == record.source.branch);
     proves && source.still_proves(record.source.commit, &record.source.branch)
 }
+
+/// Looks again after somebody else pushed. When the unit's folders, its record, the policy and the other repositories are as
+/// they were, everything that was found out stands, on the new tip.
+///
+/// # Errors
+/// As [`case`].
+pub fn again(
+    context: &Context<'_>,
+    old: Case,
+    place: &Place,
+    manifest: &Manifest,
+    leave: Leave,
+) -> Result<Case, AppError> {
+    let (site, unmoved) = std::thread::scope(|scope| {
+        let others = scope.spawn(|| others_unmoved(context, &old));
+        let site = Site::target(context, place);
+        (site, others.join().unwrap_or(false))
+    });
+    let site = site?;
+    if unmoved && ours_unmoved(&old.target.site, &site, manifest)? {
+        let target = Target { site, ..old.target };
+        return Ok(Case { target, ..old });
+    }
+    case(context, place, manifest, leave)
+}
+
+// Whether source and previous stages still advertise the tips that were judged.
+fn others_unmoved(context: &Context<'_>, case: &Case) -> bool {
+    let tip = |url, branch: &crate::domain::id::BranchName, role| {
+        let advertised = context.repositories.open(url, role).ok()?.advertise().ok()?;
+        advertised.branches.get(branch).copied()
+    };
+    let previous = case.previous.iter().all(|seen| {
+        seen.anchor.as_ref().is_some_and(|a| tip(&a.repository, &a.branch, crate::port::Role::Previous) == Some(a.tip))
+    });
+    previous && case.source.as_ref().is_ok_and(Source::is_unmoved)
+}
+
+// Whether what the gates and the plan looked at in the target is the same at both tips.
+fn ours_unmoved(old: &Site, new: &Site, manifest: &Manifest) -> Result<bool, AppError> {
+    if !new.graph.is_on_chain(old.tip, new.tip) {
+        return Ok(false);
+    }
+    let roots = [old.root_of(old.tip)?, new.root_of(new.tip)?];
+    let record = crate::domain::record::path(&manifest.unit);
+    let paths = manifest.folders.iter().map(|folder| folder.path.as_str()).chain([super::site::POLICY, &record]);
+    for path in paths {
+        let at = super::site::resolve(&*new.repository, &roots, path)?;
+        if at.get(&roots[0]) != at.get(&roots[1]) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

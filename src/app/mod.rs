@@ -74,6 +74,14 @@ pub enum AppError {
         /// The way out.
         hint: String,
     },
+    /// What was asked is not allowed as things are.
+    #[error("{message}")]
+    Refused {
+        /// Why.
+        message: String,
+        /// The way out.
+        hint: String,
+    },
     /// The server's policy refused the push.
     #[error("the server refused the push to {place}")]
     Rejected {
@@ -115,6 +123,13 @@ impl AppError {
     /// A request that makes no sense.
     pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Usage { message: message.into(), hint: hint.into() }
+    }
+}
+
+impl AppError {
+    /// What was asked is not allowed as things are.
+    pub fn refused(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Refused { message: message.into(), hint: hint.into() }
     }
 }
 

@@ -328,4 +328,12 @@ impl Source {
     pub fn still_proves(&self, commit: CommitId, branch: &BranchName) -> bool {
         self.matching.iter().any(|(_, name, tip)| name == branch && self.graph.is_on_chain(commit, *tip))
     }
+
+    /// Whether the server still advertises the tips that were looked at.
+    pub fn is_unmoved(&self) -> bool {
+        let allowed = |found: &Advertised| -> Vec<(BranchName, CommitId)> {
+            self.matching.iter().filter_map(|(_, name, _)| Some((name.clone(), *found.branches.get(name)?))).collect()
+        };
+        self.repository.advertise().is_ok_and(|now| allowed(&now) == allowed(&self.advertised))
+    }
 }

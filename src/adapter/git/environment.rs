@@ -168,7 +168,7 @@ impl Credentials {
         Self { target: secret(target).map(|s| (s, origin)), previous: secret(previous), source: secret(source) }
     }
 
-    fn token(&self, role: Role, url: &RepoUrl) -> Option<&Secret> {
+    pub(super) fn token(&self, role: Role, url: &RepoUrl) -> Option<&Secret> {
         let target = self.target.as_ref().filter(|(_, place)| place.as_deref() == url.http_origin()).map(|(secret, _)| secret);
         match role {
             Role::Target => target,

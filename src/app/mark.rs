@@ -1,0 +1,295 @@
+//! `mark`: what a stage's checks said of the content that is live there, as a commit that touches only the record.
+
+use super::evidence;
+use super::judge::{Target, target};
+use super::land::{self, Change, Committer, Landed, Tries};
+use super::release::{closed_ledger, sha256};
+use super::{Actor, AppError, Context, Place};
+use crate::domain::artifact::{FORMAT, Folder, Manifest, Source};
+use crate::domain::id::{BlobId, CommitId, Digest, UnitName};
+use crate::domain::listing::{self, EntryMode, FileMode, Leaves, has_git_file};
+use crate::domain::message;
+use crate::domain::outcome::{Outcome, Report};
+use crate::domain::plan::same_content;
+use crate::domain::policy::Source as Accepted;
+use crate::domain::record::{self, Deed, Entry, Mark, Origin, Record, State};
+use crate::domain::time;
+
+/// What was checked.
+#[derive(Debug, Clone)]
+pub enum Checked {
+    /// The content with this digest.
+    Digest(Digest),
+    /// The content of this commit: of the environment's own branch, or the source commit of what is live.
+    Commit(String),
+}
+
+/// What a mark was asked for.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The environment.
+    pub to: Place,
+    /// The unit.
+    pub unit: UnitName,
+    /// `passed` or `failed`.
+    pub state: State,
+    /// What was checked.
+    pub checked: Checked,
+    /// What the marker has to say.
+    pub note: Option<String>,
+    /// Who runs this.
+    pub actor: Actor,
+    /// Author of the commit.
+    pub committer: Committer,
+}
+
+/// Writes the mark.
+///
+/// # Errors
+/// The checks saw something else than what is live, or something that must answer does not.
+pub fn mark(context: &Context<'_>, request: &Request) -> Result<Report, AppError> {
+    let mut tries = Tries::begin();
+    loop {
+        let target = look(context, request)?;
+        let accept = target.policy.accepts(&request.unit);
+        let own = accept.is_some_and(|accept| accept.source == Accepted::SelfRepository);
+        let record = match (&request.checked, own) {
+            (Checked::Commit(commit), true) => attest(context, &target, request, commit)?,
+            _ => marked(context, &target, request)?,
+        };
+        let mut report = Report::new(Outcome::Marked);
+        report.stage = Some(target.policy.stage.clone());
+        report.unit = Some(request.unit.clone());
+        report.previous_commit = Some(target.site.tip);
+        report.live = true;
+        let Some(record) = record else {
+            report.result = Outcome::Unchanged;
+            report.digest = target.record().map(|record| record.digest);
+            return Ok(report);
+        };
+        report.digest = Some(record.digest);
+        let mark = record.marked.clone().ok_or_else(|| AppError::Guard("the mark is missing".to_owned()))?;
+        let change =
+            Change { folders: Vec::new(), leaves: None, record, message: Box::new(move |r| message::mark(r, &mark)) };
+        let finished = land::build(context, &target.site, change, &request.committer, &mut |_| None)?;
+        match tries.push(context, &target.site, &finished)? {
+            Landed::Yes => {
+                report.commit = Some(finished.commit);
+                return Ok(report);
+            }
+            Landed::Moved => {}
+        }
+    }
+}
+
+// The environment with the folders that its record, or its policy, says are the unit's.
+fn look(context: &Context<'_>, request: &Request) -> Result<Target, AppError> {
+    let site = super::site::Site::target(context, &request.to)?;
+    let (_, policy) = site.policy()?;
+    let here = (site.url.clone(), site.branch.clone());
+    if (context.repositories.canonical(&policy.repository), policy.branch.clone()) != here {
+        return Err(AppError::refused(
+            format!("stage.yaml here is for {}#{}, and this is {}", policy.repository, policy.branch, site.name()),
+            "write this repository and branch into its .passgate/stage.yaml, by a reviewed commit",
+        ));
+    }
+    let accept = policy.accepts(&request.unit).ok_or_else(|| {
+        AppError::refused(
+            format!("the unit {} is not accepted in {}", request.unit, policy.stage),
+            "add the unit to `accept` in .passgate/stage.yaml of the environment",
+        )
+    })?;
+    let known = evidence::history(&site, &request.unit, &|history| history.tip().is_some())?;
+    let recorded = known.record().map(|record| record.folders.clone());
+    let declared = accept.folders.iter().map(|folder| Folder { path: folder.to.clone(), tree: None }).collect();
+    let seed = Manifest {
+        format: FORMAT.to_owned(),
+        unit: request.unit.clone(),
+        digest: Digest([0; 32]),
+        folders: recorded.unwrap_or(declared),
+        source: Source { repository: site.url.clone(), commit: site.tip, committed: String::new() },
+        version: None,
+        files: Vec::new(),
+    };
+    target(context, &request.to, &seed, false)
+}
+
+fn mark_of(context: &Context<'_>, request: &Request) -> Mark {
+    Mark {
+        state: request.state,
+        at: time::text(context.clock.now()),
+        by: request.actor.by.clone(),
+        run: request.actor.run.clone(),
+        note: request.note.clone(),
+    }
+}
+
+// The live record with a mark; None when it has this mark already.
+fn marked(context: &Context<'_>, target: &Target, request: &Request) -> Result<Option<Record>, AppError> {
+    let (stage, unit) = (&target.policy.stage, &request.unit);
+    if let Err(broken) = target.history.verify() {
+        return Err(AppError::refused(
+            format!("the chain of records of {unit} in {stage} is broken at {}: {}", broken.commit.short(), broken.how),
+            format!("look at that commit; then: passgate release ARTIFACT --to {} --adopt", target.site.name()),
+        ));
+    }
+    let Some(record) = target.record() else {
+        return Err(AppError::refused(format!("the unit {unit} was never released to {stage}"), "release it first"));
+    };
+    let landing = record.live().and_then(|live| target.history.landing(live.seq)).map(|(change, _)| change.commit);
+    let (is_live, asked) = match &request.checked {
+        Checked::Digest(digest) => (*digest == record.digest, digest.to_string()),
+        Checked::Commit(text) => {
+            let names = |id: CommitId| text.len() >= 7 && id.to_string().starts_with(text.as_str());
+            (names(record.source.commit) || landing.is_some_and(names), format!("the commit {text}"))
+        }
+    };
+    if !is_live {
+        return Err(AppError::refused(
+            format!("{asked} is not what is live in {stage} now ({}, from {})", record.digest, record.source.commit.short()),
+            "the checks saw something else: run them again on what is live, and mark that",
+        ));
+    }
+    let aside = |path: &str| target.is_local(unit, path);
+    if !target.written.as_ref().is_some_and(|written| same_content(&target.there, written, &aside)) {
+        return Err(AppError::refused(
+            format!("the folders of {unit} in {stage} are not what its record says: they were changed by hand"),
+            format!("see what changed with: passgate plan ARTIFACT --to {}; then release again and check again", target.site.name()),
+        ));
+    }
+    if record.state == request.state && request.note.is_none() {
+        return Ok(None);
+    }
+    let mark = mark_of(context, request);
+    let mut record = record.clone();
+    follow(&mut record, target);
+    record.state = request.state;
+    if let Some(live) = record.ledger.first_mut() {
+        live.state = request.state;
+        live.marked = Some(mark.at.clone());
+    }
+    record.marked = Some(mark);
+    Ok(Some(record))
+}
+
+// Makes a record continue the one at the tip.
+fn follow(record: &mut Record, target: &Target) {
+    record.seq = target.history.highest_seq() + 1;
+    record.replaces = target.history.tip().and_then(|change| change.record.as_ref()).map(|(blob, _)| *blob);
+    record.restarted = None;
+}
+
+// Content that was developed in this very repository: the commit is on this branch, and the tip still holds it.
+fn attest(context: &Context<'_>, target: &Target, request: &Request, text: &str) -> Result<Option<Record>, AppError> {
+    let (site, unit) = (&target.site, &request.unit);
+    let mut chain = site.graph.first_parents(site.tip).map(|(id, _)| id);
+    let commit = chain.find(|id| text.len() >= 7 && id.to_string().starts_with(text)).ok_or_else(|| {
+        AppError::refused(
+            format!("{text} is not on the first-parent chain of {}", site.name()),
+            "mark a commit that was the state of this branch (7 or more digits of its id)",
+        )
+    })?;
+    let accept = target.policy.accepts(unit);
+    let folders: Vec<String> = accept.map(|a| a.folders.iter().map(|folder| folder.to.clone()).collect()).unwrap_or_default();
+    let ours = |leaves: Leaves| -> Leaves {
+        leaves.into_iter().filter(|(path, _)| !has_git_file(path) && !target.is_local(unit, path)).collect()
+    };
+    let (then, now) = (ours(site.folders_at(commit, &folders)?), ours(site.folders_at(site.tip, &folders)?));
+    if then != now {
+        return Err(AppError::refused(
+            format!("the folders of {unit} have changed since {}", commit.short()),
+            "the checks saw something else: run them again on the tip, and mark that",
+        ));
+    }
+    if let Err(broken) = target.history.verify() {
+        return Err(AppError::refused(
+            format!("the chain of records of {unit} is broken at {}: {}", broken.commit.short(), broken.how),
+            "restore the record file as it was before that commit, and mark again",
+        ));
+    }
+    let ids: Vec<BlobId> = now.values().map(|(_, id)| BlobId(*id)).collect();
+    let contents = site.repository.blobs(&ids, u64::MAX)?;
+    let mut hashed = Vec::new();
+    for (path, (mode, id)) in &now {
+        let mode = match mode {
+            EntryMode::Regular => FileMode::Regular,
+            EntryMode::Executable => FileMode::Executable,
+            other => {
+                return Err(AppError::refused(
+                    format!("{} has the mode {other}, which no artifact carries", crate::domain::escape::line(path)),
+                    "replace symbolic links and submodules by their content",
+                ));
+            }
+        };
+        hashed.push((path.as_str(), mode, sha256(contents.get(&BlobId(*id)))));
+    }
+    let digest = listing::digest(hashed.into_iter());
+    let mark = mark_of(context, request);
+    let origin = Origin { repository: site.url.clone(), commit, branch: site.branch.clone() };
+    let live = target.record().filter(|record| record.digest == digest);
+    if live.is_some_and(|r| r.state == request.state && r.source.commit == commit && request.note.is_none()) {
+        return Ok(None);
+    }
+    let mut trees = Vec::new();
+    for folder in &folders {
+        let root = site.root_of(site.tip)?;
+        let at = super::site::resolve(&*site.repository, &[root], folder)?.remove(&root);
+        let tree = at.filter(|(mode, _)| *mode == EntryMode::Tree).map(|(_, id)| crate::domain::id::TreeId(id));
+        trees.push(Folder { path: folder.clone(), tree });
+    }
+    let mut ledger = closed_ledger(target);
+    if live.is_some() {
+        if let Some(entry) = ledger.first_mut() {
+            entry.release_commit = None;
+        }
+    } else {
+        ledger.insert(0, Entry {
+            seq: target.history.highest_seq() + 1,
+            digest,
+            commit: None,
+            branch: None,
+            release_commit: None,
+            state: request.state,
+            released: mark.at.clone(),
+            marked: None,
+            by: request.actor.by.clone(),
+            run: request.actor.run.clone(),
+        });
+        ledger.truncate(record::LEDGER);
+    }
+    if let Some(entry) = ledger.first_mut() {
+        entry.commit = Some(commit);
+        entry.branch = Some(site.branch.clone());
+        entry.state = request.state;
+        entry.marked = Some(mark.at.clone());
+    }
+    let released = live.map_or_else(
+        || Deed { at: mark.at.clone(), by: request.actor.by.clone(), run: request.actor.run.clone() },
+        |record| record.released.clone(),
+    );
+    let mut record = Record {
+        format: record::FORMAT.to_owned(),
+        stage: target.policy.stage.clone(),
+        repository: site.url.clone(),
+        branch: site.branch.clone(),
+        unit: unit.clone(),
+        seq: 0,
+        replaces: None,
+        restarted: None,
+        digest,
+        folders: trees,
+        source: origin,
+        version: None,
+        state: request.state,
+        released,
+        marked: Some(mark),
+        kept: Vec::new(),
+        after: Vec::new(),
+        policy: target.policy_id,
+        overridden: None,
+        gates: Vec::new(),
+        ledger,
+    };
+    follow(&mut record, target);
+    Ok(Some(record))
+}
