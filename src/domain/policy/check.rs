@@ -8,10 +8,10 @@ use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
 
 use super::error::{Kind, PolicyError};
 use super::pattern::{BranchPattern, InvalidPattern, PathPattern, PathPatterns, StatusPattern};
-use super::raw::{self, At, Place, WordOr};
+use super::raw::{self, At, Place, Word, WordOr, Words};
 use super::{
-    Accept, After, BranchRule, Deliver, Delivery, FolderRule, Freeze, Hold, Images, Rewrite, Source, Stage, Window,
-    parse_duration,
+    Accept, After, BranchRule, Deliver, Delivery, FolderRule, Freeze, Hold, Images, OverridableGate, Rewrite, Source,
+    Stage, Window, parse_duration,
 };
 use crate::domain::artifact::check_folder;
 use crate::domain::id::BranchName;
@@ -37,7 +37,8 @@ fn options() -> serde_saphyr::Options {
         budget: serde_saphyr::budget! {
             max_depth: 16,
             flow_nesting_limit: 16,
-            max_documents: 1,
+            // The second one has an error of its own.
+            max_documents: 2,
             max_anchors: 100,
             max_aliases: 1_000,
             max_nodes: 100_000,
@@ -48,6 +49,8 @@ fn options() -> serde_saphyr::Options {
 }
 
 pub(super) fn parse(text: &str) -> Result<Stage, PolicyError> {
+    // An editor's byte order mark would count as a column.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let raw: raw::Stage =
         serde_saphyr::from_str_with_options(text, options()).map_err(|error| PolicyError::from_yaml(text, &error))?;
     Check { text }.stage(raw)
@@ -70,11 +73,12 @@ impl Check<'_> {
     }
 
     fn stage(&self, raw: raw::Stage) -> Checked<Stage> {
-        if raw.version.value != 1 {
-            let message = format!("version {} is not known", raw.version.value);
-            return Err(self.wrong(raw.version.place, message).with_hint("this passgate reads version 1"));
+        if raw.version.value.0 != Some(1) {
+            let message = "this version of the format is not known";
+            return Err(self.wrong(raw.version.place, message).with_hint("write `version: 1`"));
         }
-        let later = self.not_built(&raw);
+        let deliver = raw.deliver.as_ref().map(|at| self.deliver(at)).transpose()?.unwrap_or_default();
+        let later = self.not_built(&raw, deliver);
         let stage = self.parsed(&raw.stage.value.0, raw.stage.place)?;
         let repository = self.repository(&raw.repository)?;
         let branch = self.parsed(&raw.branch.value.0, raw.branch.place)?;
@@ -90,29 +94,24 @@ impl Check<'_> {
             branch,
             accept,
             after,
-            order: raw.order.map(|order| order.value.into()),
-            deliver: raw.deliver.map(|deliver| deliver_of(deliver.value)).unwrap_or_default(),
-            drift: raw.drift.map(|drift| drift.value.into()).unwrap_or_default(),
+            order: self.maybe(&raw.order)?,
+            deliver,
+            drift: self.maybe(&raw.drift)?.unwrap_or_default(),
             hold: raw.hold.map(|hold| self.hold(&hold.value)).transpose()?,
             images: raw.images.map(|images| self.images(images.value)).transpose()?,
             freeze: freeze.into_iter().map(|entry| self.freeze(entry)).collect::<Checked<_>>()?,
-            override_allow: raw
-                .overrides
-                .and_then(|o| o.value.allow)
-                .map(|allow| allow.value.into_iter().map(|gate| gate.value.into()).collect())
-                .unwrap_or_default(),
+            override_allow: self.overrides(raw.overrides.as_ref().and_then(|o| o.value.allow.as_ref()))?,
         };
         later.map_or(Ok(parsed), Err)
     }
 
     // Asked first, told last: a fault of a part that is supported is of more use than this.
-    fn not_built(&self, raw: &raw::Stage) -> Option<PolicyError> {
+    fn not_built(&self, raw: &raw::Stage, deliver: Deliver) -> Option<PolicyError> {
         let statuses = raw.after.iter().flat_map(|list| &list.value).filter_map(|after| after.value.statuses.as_ref());
         let statuses = statuses.filter(|list| !list.value.is_empty()).map(|list| (list.place, "statuses"));
-        let deliver = raw.deliver.as_ref().filter(|deliver| {
-            let Deliver { release, mark, rollback } = deliver_of(deliver.value.clone());
-            [release, mark, rollback].contains(&Delivery::PullRequest)
-        });
+        let Deliver { release, mark, rollback } = deliver;
+        let requests = [release, mark, rollback].contains(&Delivery::PullRequest);
+        let deliver = raw.deliver.as_ref().filter(|_| requests);
         let images = raw.images.as_ref().filter(|images| {
             let Images { rewrite, ignore } = &images_of(images.value.clone());
             !rewrite.is_empty() || !ignore.is_empty()
@@ -126,6 +125,21 @@ impl Check<'_> {
             .chain(allow.filter(|at| !at.value.is_empty()).map(|at| (at.place, "override.allow")))
             .min_by_key(|(place, _)| (place.line, place.column))
             .map(|(place, what)| self.unsupported(place, what))
+    }
+
+    fn word<T: Words>(&self, text: &str, place: Place) -> Checked<T::Target> {
+        T::of(text).ok_or_else(|| PolicyError::unknown_value(self.text, place, text, T::WORDS))
+    }
+
+    fn maybe<T: Words>(&self, raw: &Option<At<Word<T>>>) -> Checked<Option<T::Target>> {
+        raw.as_ref().map(|at| self.word::<T>(&at.value.0, at.place)).transpose()
+    }
+
+    fn flag(&self, raw: &Option<At<raw::Flag>>) -> Checked<bool> {
+        match raw {
+            None => Ok(false),
+            Some(at) => at.value.0.ok_or_else(|| self.wrong(at.place, "true or false is expected")),
+        }
     }
 
     fn parsed<T: std::str::FromStr<Err: Display>>(&self, text: &str, place: Place) -> Checked<T> {
@@ -224,7 +238,7 @@ impl Check<'_> {
             }
             WordOr::Map(rule) => Ok(BranchRule {
                 pattern: self.pattern(&rule.pattern.value.0, rule.pattern.place, BranchPattern::parse)?,
-                order: rule.order.as_ref().map(|order| order.value.into()),
+                order: self.maybe(&rule.order)?,
                 soak: rule.soak.as_ref().map(|soak| self.duration(soak)).transpose()?,
             }),
         });
@@ -322,13 +336,32 @@ impl Check<'_> {
             stage: self.parsed(&raw.stage.value.0, raw.stage.place)?,
             repository: self.repository(&raw.repository)?,
             branch: self.parsed(&raw.branch.value.0, raw.branch.place)?,
-            require: raw.require.as_ref().map(|require| require.value.into()).unwrap_or_default(),
+            require: self.maybe(&raw.require)?.unwrap_or_default(),
             soak: raw.soak.as_ref().map(|soak| self.duration(soak)).transpose()?.unwrap_or_default(),
             statuses: statuses
                 .map(|at| self.pattern(&at.value.0, at.place, StatusPattern::parse))
                 .collect::<Checked<_>>()?,
-            accept_overrides: raw.accept_overrides.as_ref().is_some_and(|at| at.value),
+            accept_overrides: self.flag(&raw.accept_overrides)?,
         })
+    }
+
+    fn deliver(&self, raw: &At<WordOr<Word<raw::Delivery>, raw::Deliver>>) -> Checked<Deliver> {
+        let one = |at| self.maybe(at).map(Option::unwrap_or_default);
+        match &raw.value {
+            WordOr::Map(map) => {
+                Ok(Deliver { release: one(&map.release)?, mark: one(&map.mark)?, rollback: one(&map.rollback)? })
+            }
+            WordOr::Word(word) => self.word::<raw::Delivery>(&word.0, raw.place).map(|all| Deliver {
+                release: all,
+                mark: all,
+                rollback: all,
+            }),
+        }
+    }
+
+    fn overrides(&self, allow: Option<&At<Vec<At<Word<raw::Gate>>>>>) -> Checked<Vec<OverridableGate>> {
+        let gates = allow.iter().flat_map(|list| &list.value);
+        gates.map(|at| self.word::<raw::Gate>(&at.value.0, at.place)).collect()
     }
 
     fn hold(&self, raw: &raw::Hold) -> Checked<Hold> {
@@ -369,7 +402,7 @@ impl Check<'_> {
         Ok(Freeze {
             reason: raw.reason.map(|reason| reason.value),
             window: Some(Window { from: raw.from.value, until: raw.until.value, zone: raw.zone.value }),
-            rollbacks: raw.rollbacks.is_some_and(|at| at.value),
+            rollbacks: self.flag(&raw.rollbacks)?,
         })
     }
 
@@ -385,17 +418,6 @@ impl Check<'_> {
 
 fn folder_fault(folder: &str, why: &str) -> String {
     format!("the folder `{folder}` is refused: {why}")
-}
-
-fn deliver_of(raw: WordOr<raw::Delivery, raw::Deliver>) -> Deliver {
-    let one = |at: Option<At<raw::Delivery>>| at.map(|at| at.value.into()).unwrap_or_default();
-    match raw {
-        WordOr::Word(word) => {
-            let all: Delivery = word.into();
-            Deliver { release: all, mark: all, rollback: all }
-        }
-        WordOr::Map(map) => Deliver { release: one(map.release), mark: one(map.mark), rollback: one(map.rollback) },
-    }
 }
 
 fn images_of(raw: raw::Images) -> Images {

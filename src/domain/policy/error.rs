@@ -5,7 +5,7 @@ use std::fmt;
 use serde_saphyr::Error as YamlError;
 use unicode_width::UnicodeWidthStr;
 
-use super::raw::Place;
+use super::raw::{Gate, Place, Words};
 use crate::domain::escape;
 
 /// What kind of fault it is.
@@ -85,6 +85,15 @@ impl PolicyError {
         self
     }
 
+    pub(super) fn unknown_value(text: &str, place: Place, value: &str, known: &[&str]) -> Self {
+        let width = if place.width > 0 { place.width } else { value.chars().count() };
+        let error = Self::new(text, Kind::Syntax, Place { width, ..place }, &format!("unknown value `{value}`"));
+        if known == Gate::WORDS && ["artifact", "unit", "source", "branch"].contains(&value) {
+            return error.with_hint("no override ever opens the gates `artifact`, `unit`, `source` and `branch`");
+        }
+        error.with_hint(&suggest(value, known, "it is one of"))
+    }
+
     pub(super) fn from_yaml(text: &str, error: &YamlError) -> Self {
         let error = error.without_snippet();
         if let YamlError::AliasError { error: inner, locations, .. } = error {
@@ -97,36 +106,36 @@ impl PolicyError {
         }
         let place = error.location().map(Place::from).filter(|place| place.line > 0).unwrap_or_default();
         let make = |message: &str| Self::new(text, Kind::Syntax, place, message);
-        let word = |width: usize, message: &str| Self::new(text, Kind::Syntax, Place { width, ..place }, message);
+        let word = |word: &str, message: &str| {
+            let width = if place.width > 0 { place.width } else { word.chars().count() };
+            Self::new(text, Kind::Syntax, Place { width, ..place }, message)
+        };
         match error {
-            YamlError::SerdeUnknownField { field, expected, .. } => word(
-                field.chars().count(),
-                &format!("unknown key `{field}`"),
-            )
-            .with_hint(&suggest(field, expected, "the keys here are")),
-            YamlError::SerdeUnknownVariant { variant, expected, .. } => word(
-                variant.chars().count(),
-                &format!("unknown value `{variant}`"),
-            )
-            .with_hint(&suggest(variant, expected, "it is one of")),
-            YamlError::SerdeMissingField { field, .. } => word(1, &format!("the key `{field}` is missing")),
+            YamlError::SerdeUnknownField { field, expected, .. } => {
+                word(field, &format!("unknown key `{field}`")).with_hint(&suggest(field, expected, "the keys here are"))
+            }
+            YamlError::SerdeUnknownVariant { variant, expected, .. } => {
+                Self::unknown_value(text, place, variant, expected)
+            }
+            YamlError::SerdeMissingField { field, .. } => word(field, &format!("the key `{field}` is missing here")),
             YamlError::DuplicateMappingKey { key, .. } => match key {
-                Some(key) => word(key.chars().count(), &format!("the key `{key}` stands here twice")),
+                Some(key) => word(key, &format!("the key `{key}` stands here twice")),
                 None => make("a key stands here twice"),
             },
             YamlError::SerdeInvalidType { unexpected, expected, .. }
             | YamlError::SerdeInvalidValue { unexpected, expected, .. } => {
-                make(&format!("{} stands where {expected} is expected", plain(unexpected)))
+                make(&format!("{} stands where {expected} is expected", noun(unexpected)))
             }
-            YamlError::QuotingRequired { value, .. } => word(
-                value.chars().count(),
-                &format!("`{value}` is a number, a boolean or null, and a text is expected"),
-            )
-            .with_hint(&format!("write it in quotes: \"{value}\"")),
+            YamlError::QuotingRequired { value, .. } if value == "~" => make("a value is missing"),
+            YamlError::QuotingRequired { value, .. } => {
+                let number = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
+                let unit = if number { format!("; a duration has a unit: {value}m") } else { String::new() };
+                word(value, &format!("`{value}` is a number, a boolean or null where a text is expected"))
+                    .with_hint(&format!("write it in quotes: \"{value}\"{unit}"))
+            }
             YamlError::NullIntoString { .. } => make("a value is missing"),
-            YamlError::InvalidBooleanStrict { .. } => make("true or false is expected"),
             YamlError::InvalidScalar { ty, .. } => make(&format!("not a valid {ty}")),
-            YamlError::Unexpected { expected, .. } => make(&format!("{expected} is expected")),
+            YamlError::Unexpected { expected, .. } => make(&format!("{} is expected", noun(expected))),
             YamlError::MergeKeyNotAllowed { .. } => make("merge keys (<<) are not allowed here"),
             YamlError::MultipleDocuments { .. } => make("the file holds more than one YAML document"),
             YamlError::Eof { .. } => make("the file ends too early, or is empty"),
@@ -141,24 +150,29 @@ impl PolicyError {
             | YamlError::AliasReplayStackDepthExceeded { .. } => {
                 make("the file is too large, too deep or repeats itself too often")
             }
-            YamlError::Message { msg, .. } => make(msg),
-            other => make(other.render().lines().next().unwrap_or_default()),
+            other => make(without_place(other.render().lines().next().unwrap_or_default())),
         }
     }
 }
 
-// `integer `5`` and the like come from serde; its article-less nouns read oddly at the start of a sentence.
-fn plain(unexpected: &str) -> String {
-    match unexpected {
-        "unit value" | "null" => "nothing".to_owned(),
-        "map" => "a mapping".to_owned(),
-        "sequence" => "a list".to_owned(),
-        other => other.to_owned(),
+// The parser's words for kinds of values, in the words of people.
+fn noun(kind: &str) -> &str {
+    match kind {
+        "unit value" | "null" => "nothing",
+        "map" | "mapping start" => "a mapping",
+        "sequence" | "sequence start" => "a list",
+        "string scalar" => "a text",
+        other => other,
     }
 }
 
-/// `did you mean …` for the nearest of the words, else all of them.
-pub(super) fn suggest(word: &str, known: &[&str], otherwise: &str) -> String {
+// The parser repeats the place at the end of its sentences.
+fn without_place(message: &str) -> &str {
+    message.rsplit_once(" at line ").map_or(message, |(sentence, _)| sentence)
+}
+
+// The nearest of the words, else all of them.
+fn suggest(word: &str, known: &[&str], otherwise: &str) -> String {
     let lower = word.to_lowercase();
     let near = known
         .iter()

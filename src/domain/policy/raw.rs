@@ -62,6 +62,21 @@ fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> R
     At::deserialize(deserializer).map(Some)
 }
 
+/// A set of words, each with its meaning.
+pub(super) trait Words {
+    /// What the words mean.
+    type Target;
+    /// All of them.
+    const WORDS: &'static [&'static str];
+    /// The meaning of one.
+    fn of(word: &str) -> Option<Self::Target>;
+}
+
+/// One of a set of words. The text is kept as it is: an error while reading it would have the place of its key.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(transparent, bound = "")]
+pub(super) struct Word<T>(pub(super) String, #[serde(skip)] PhantomData<T>);
+
 /// A single word, or a mapping that says more.
 #[derive(Debug, Clone)]
 pub(super) enum WordOr<W, M> {
@@ -78,6 +93,7 @@ impl<'de, W: Deserialize<'de>, M: Deserialize<'de>> Deserialize<'de> for WordOr<
                 f.write_str("a text or a mapping")
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                // A text that cannot fail: an error from here would have the place of the key before it.
                 W::deserialize(StrDeserializer::new(text)).map(WordOr::Word)
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
@@ -180,14 +196,92 @@ text!(
     }
 );
 
+macro_rules! plain {
+    ($(#[$doc:meta])* $name:ident, $type:ty, $visit:ident, $schema:tt) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy)]
+        pub(super) struct $name(pub(super) Option<$type>);
+
+        // By way of `deserialize_any`, which does not take a quoted text for it. Nothing fails here: an error from a
+        // visitor has the place of the key, not of the value.
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Plain;
+                impl Visitor<'_> for Plain {
+                    type Value = Option<$type>;
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str("a single value")
+                    }
+                    plain!(@visit $visit, $type);
+                }
+                deserializer.deserialize_any(Plain).map(Self)
+            }
+        }
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!($schema)
+            }
+        }
+    };
+    (@visit number, $type:ty) => {
+        fn visit_u64<E: de::Error>(self, value: u64) -> Result<Option<$type>, E> {
+            Ok(Some(value))
+        }
+        fn visit_i64<E: de::Error>(self, value: i64) -> Result<Option<$type>, E> {
+            Ok(u64::try_from(value).ok())
+        }
+        fn visit_bool<E: de::Error>(self, _: bool) -> Result<Option<$type>, E> {
+            Ok(None)
+        }
+        plain!(@others $type);
+    };
+    (@visit flag, $type:ty) => {
+        fn visit_bool<E: de::Error>(self, value: bool) -> Result<Option<$type>, E> {
+            Ok(Some(value))
+        }
+        fn visit_u64<E: de::Error>(self, _: u64) -> Result<Option<$type>, E> {
+            Ok(None)
+        }
+        fn visit_i64<E: de::Error>(self, _: i64) -> Result<Option<$type>, E> {
+            Ok(None)
+        }
+        plain!(@others $type);
+    };
+    (@others $type:ty) => {
+        fn visit_f64<E: de::Error>(self, _: f64) -> Result<Option<$type>, E> {
+            Ok(None)
+        }
+        fn visit_str<E: de::Error>(self, _: &str) -> Result<Option<$type>, E> {
+            Ok(None)
+        }
+        fn visit_unit<E: de::Error>(self) -> Result<Option<$type>, E> {
+            Ok(None)
+        }
+    };
+}
+
+plain!(
+    /// The version of the format; none when it is no whole number.
+    Version, u64, number, { "type": "integer", "const": 1 }
+);
+plain!(
+    /// Yes or no; none when it is neither.
+    Flag, bool, flag, { "type": "boolean" }
+);
+
 /// The rules of one environment, in `.passgate/stage.yaml` on the branch that the environment reads.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(title = "passgate stage")]
 pub(super) struct Stage {
     /// The version of this format.
-    #[schemars(extend("const" = 1))]
-    pub(super) version: At<u64>,
+    pub(super) version: At<Version>,
     /// The stage's name.
     #[schemars(extend("examples" = ["dev", "qual", "prod"]))]
     pub(super) stage: At<Name>,
@@ -199,20 +293,20 @@ pub(super) struct Stage {
     pub(super) accept: At<Vec<At<Accept>>>,
     /// The previous stages: all of them must hold the content. Without it this is a first stage.
     #[serde(default, deserialize_with = "present")]
-    #[schemars(with = "Vec<After>")]
+    #[schemars(with = "Vec<After>", length(min = 1))]
     pub(super) after: Option<At<Vec<At<After>>>>,
     /// What may replace what is live. The default is `forward`, and `same-branch` for a first stage.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Order")]
-    pub(super) order: Option<At<Order>>,
+    pub(super) order: Option<At<Word<Order>>>,
     /// How commits reach the branch.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "WordOr<Delivery, Deliver>", extend("default" = "commit"))]
-    pub(super) deliver: Option<At<WordOr<Delivery, Deliver>>>,
+    pub(super) deliver: Option<At<WordOr<Word<Delivery>, Deliver>>>,
     /// What happens to the units' files that were edited or deleted here, and to files that passgate never wrote.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Drift", extend("default" = "refuse"))]
-    pub(super) drift: Option<At<Drift>>,
+    pub(super) drift: Option<At<Word<Drift>>>,
     /// Which releases keep other branches out until their checks are done, for an environment that branches share.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Hold")]
@@ -234,6 +328,10 @@ pub(super) struct Stage {
 /// A unit that may be released here.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(extend(
+    "if" = { "properties": { "source": { "const": "self" } } },
+    "else" = { "required": ["branches"] }
+))]
 pub(super) struct Accept {
     /// What is released together.
     pub(super) unit: At<Name>,
@@ -265,7 +363,7 @@ pub(super) struct BranchRule {
     /// What may replace what is live, instead of the stage's `order`.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Order")]
-    pub(super) order: Option<At<Order>>,
+    pub(super) order: Option<At<Word<Order>>>,
     /// The soak, instead of that of every `after`.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Time")]
@@ -296,7 +394,7 @@ pub(super) struct After {
     /// The state that the content must be in there.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Require", extend("default" = "passed"))]
-    pub(super) require: Option<At<Require>>,
+    pub(super) require: Option<At<Word<Require>>>,
     /// How long the content must have been live there without a break.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Time", extend("default" = "0s"))]
@@ -308,7 +406,7 @@ pub(super) struct After {
     /// Whether a release that an override let in there counts.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "bool", extend("default" = false))]
-    pub(super) accept_overrides: Option<At<bool>>,
+    pub(super) accept_overrides: Option<At<Flag>>,
 }
 
 /// While a release of one of these branches is live and unmarked, other branches are refused.
@@ -369,7 +467,7 @@ pub(super) struct Freeze {
     /// Whether rollbacks are refused too.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "bool", extend("default" = false))]
-    pub(super) rollbacks: Option<At<bool>>,
+    pub(super) rollbacks: Option<At<Flag>>,
 }
 
 const LOCAL_TIME: &str = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?$";
@@ -382,7 +480,7 @@ pub(super) struct Override {
     /// The gates that it may open.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Vec<Gate>")]
-    pub(super) allow: Option<At<Vec<At<Gate>>>>,
+    pub(super) allow: Option<At<Vec<At<Word<Gate>>>>>,
 }
 
 /// How each kind of commit reaches the branch.
@@ -392,26 +490,33 @@ pub(super) struct Deliver {
     /// Releases.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Delivery", extend("default" = "commit"))]
-    pub(super) release: Option<At<Delivery>>,
+    pub(super) release: Option<At<Word<Delivery>>>,
     /// Marks.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Delivery", extend("default" = "commit"))]
-    pub(super) mark: Option<At<Delivery>>,
+    pub(super) mark: Option<At<Word<Delivery>>>,
     /// Rollbacks.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Delivery", extend("default" = "commit"))]
-    pub(super) rollback: Option<At<Delivery>>,
+    pub(super) rollback: Option<At<Word<Delivery>>>,
 }
 
 macro_rules! words {
-    ($(#[$doc:meta])* $name:ident => $target:path { $($(#[$what:meta])* $word:ident),+ $(,)? }) => {
+    ($(#[$doc:meta])* $name:ident => $target:path { $($(#[$what:meta])* $word:ident = $text:literal),+ $(,)? }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-        #[serde(rename_all = "kebab-case")]
-        pub(super) enum $name { $($(#[$what])* $word),+ }
-        impl From<$name> for $target {
-            fn from(word: $name) -> Self {
-                match word { $($name::$word => Self::$word),+ }
+        #[derive(Debug, Clone, Copy, JsonSchema)]
+        pub(super) enum $name { $($(#[$what])* #[schemars(rename = $text)] $word),+ }
+
+        impl Words for $name {
+            type Target = $target;
+            const WORDS: &'static [&'static str] = &[$($text),+];
+
+            fn of(word: &str) -> Option<$target> {
+                let known = match word {
+                    $($text => Self::$word,)+
+                    _ => return None,
+                };
+                Some(match known { $(Self::$word => <$target>::$word),+ })
             }
         }
     };
@@ -421,65 +526,98 @@ words!(
     /// What may replace what is live.
     Order => super::OrderMode {
         /// Nothing that is live is lost and nothing older comes back.
-        Forward,
+        Forward = "forward",
         /// Older content never replaces newer content of its own branch.
-        SameBranch,
+        SameBranch = "same-branch",
         /// Anything.
-        Any,
+        Any = "any",
     }
 );
 words!(
     /// How a commit reaches the branch.
     Delivery => super::Delivery {
         /// Pushed.
-        Commit,
+        Commit = "commit",
         /// As a pull request.
-        PullRequest,
+        PullRequest = "pull-request",
     }
 );
 words!(
     /// What happens to hand-made changes.
     Drift => super::Drift {
         /// They stop the release.
-        Refuse,
+        Refuse = "refuse",
         /// The artifact wins.
-        Overwrite,
+        Overwrite = "overwrite",
         /// Files that the artifact lacks stay; edited or deleted ones stop the release.
-        Keep,
+        Keep = "keep",
     }
 );
 words!(
     /// What the previous stage must say of the content.
     Require => super::Require {
         /// Its checks passed.
-        Passed,
+        Passed = "passed",
         /// It was released there.
-        Released,
+        Released = "released",
     }
 );
 words!(
     /// A gate that an override may open.
     Gate => super::OverridableGate {
         /// Nothing live is lost and nothing older comes back.
-        Order,
+        Order = "order",
         /// The previous stages have the content.
-        Previous,
+        Previous = "previous",
         /// It was live there long enough.
-        Soak,
+        Soak = "soak",
         /// Commit statuses there are green.
-        Statuses,
+        Statuses = "statuses",
         /// No held release waits for its checks.
-        Hold,
+        Hold = "hold",
         /// Every image is in the registry.
-        Images,
+        Images = "images",
         /// No freeze.
-        Freeze,
+        Freeze = "freeze",
         /// No hand-made change would be lost.
-        Drift,
+        Drift = "drift",
     }
 );
 
-/// The JSON Schema (draft 2020-12) of `stage.yaml`, as published in `schema/stage.v1.json`.
+/// The JSON Schema (draft 2020-12) of `stage.yaml`, as published in `schema/stage.v1.json`. It knows every key, word and
+/// kind of value; what one value must be beside another, only [`parse`](super::parse) knows.
 pub fn schema() -> serde_json::Value {
-    SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Stage>().to_value()
+    let root = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Stage>().to_value();
+    let serde_json::Value::Object(mut root) = root else { return root };
+    if let Some(serde_json::Value::Object(definitions)) = root.get_mut("$defs") {
+        for (name, definition) in definitions.iter_mut() {
+            if let Some(fields) = definition.as_object_mut() {
+                fields.shift_insert(0, "title".to_owned(), name.as_str().into());
+            }
+        }
+    }
+    for (at, key) in ["$schema", "title", "description"].into_iter().enumerate() {
+        if let Some(value) = root.shift_remove(key) {
+            root.shift_insert(at, key.to_owned(), value);
+        }
+    }
+    let mut root = serde_json::Value::Object(root);
+    one_line(&mut root);
+    root
+}
+
+// Doc comments are wrapped for the eyes of programmers; an editor wraps what it shows by itself.
+fn one_line(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Object(fields) => {
+            for (key, value) in fields.iter_mut() {
+                match value {
+                    serde_json::Value::String(text) if key == "description" => *text = text.replace('\n', " "),
+                    other => one_line(other),
+                }
+            }
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(one_line),
+        _ => {}
+    }
 }
