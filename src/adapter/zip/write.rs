@@ -137,6 +137,9 @@ fn pack(name: &str, mode: FileMode, content: &[u8], limits: Limits) -> io::Resul
         });
     let deflate = options.compression_method(CompressionMethod::Deflated).compression_level(Some(LEVEL));
     let store = options.compression_method(CompressionMethod::Stored);
+    if content.is_empty() {
+        return Ok(PreparedZipFile::from_data(name, store, content)?);
+    }
     let prepared = PreparedZipFile::from_data(name, deflate, content)?;
     let (size, packed) = (content.len() as u64, prepared.compressed_size());
     // The reader takes a very good compression for a bomb.
