@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use sha2::{Digest as _, Sha256};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 /// Longest path component, in bytes.
@@ -116,6 +117,10 @@ pub fn check(path: &str) -> Result<(), BadPath> {
 
 /// The form in which two names that some file system takes for one are equal: case folding and NFKC.
 pub fn collision_key(name: &str) -> String {
+    // Both foldings leave ASCII alone but for its case, and nearly all names are ASCII.
+    if name.is_ascii() {
+        return name.to_ascii_lowercase();
+    }
     let folded = caseless::default_case_fold_str(&name.nfkc().collect::<String>());
     caseless::default_case_fold_str(&folded.nfkc().collect::<String>()).nfkc().collect()
 }
@@ -125,15 +130,30 @@ pub fn collision_key(name: &str) -> String {
 /// # Errors
 /// The first path that collides with one before it.
 pub fn check_collisions<'a>(paths: impl Iterator<Item = &'a str>) -> Result<(), BadPath> {
-    // Each key maps to the spelling that was seen first, and to whether it is a file.
-    let mut seen: HashMap<String, (&'a str, bool)> = HashMap::new();
+    // Each key maps to the spelling that was seen first, and to whether it is a file. Keys are kept as half a SHA-256:
+    // the prefixes of many deep paths would take gigabytes.
+    let mut seen: HashMap<[u8; 16], (&'a str, bool)> = HashMap::new();
+    let mut before = "";
     for path in paths {
-        let ends = path.match_indices('/').map(|(at, _)| (at, false)).chain([(path.len(), true)]);
-        for (end, is_file) in ends {
+        let mut hasher = Sha256::new();
+        let mut end = 0;
+        for part in path.split('/') {
+            // No folding reaches across a `/`, so the key of a prefix is that of its components.
+            hasher.update(collision_key(part));
+            end += part.len();
             let prefix = &path[..end];
-            match seen.get(&collision_key(prefix)) {
+            let is_file = end == path.len();
+            hasher.update("/");
+            end += 1;
+            // A folder that the path before also lies in was seen with it.
+            if !is_file && before.get(..end) == path.get(..end) {
+                continue;
+            }
+            let mut key = [0; 16];
+            key.copy_from_slice(&hasher.clone().finalize()[..16]);
+            match seen.get(&key) {
                 None => {
-                    seen.insert(collision_key(prefix), (prefix, is_file));
+                    seen.insert(key, (prefix, is_file));
                 }
                 Some((spelling, was_file)) => {
                     let why = if *spelling != prefix {
@@ -149,6 +169,7 @@ pub fn check_collisions<'a>(paths: impl Iterator<Item = &'a str>) -> Result<(), 
                 }
             }
         }
+        before = path;
     }
     Ok(())
 }
@@ -209,6 +230,9 @@ mod tests {
         assert!(check_collisions(["apps/ﬁ", "apps/fi"].into_iter()).is_err());
         assert!(check_collisions(["apps/a", "apps/a/b"].into_iter()).is_err());
         assert!(check_collisions(["apps/a", "apps/a"].into_iter()).is_err());
+        assert!(check_collisions(["apps/a／b", "apps/a/b"].into_iter()).is_err());
+        assert!(check_collisions(["apps/a/x", "b", "apps/A/y"].into_iter()).is_err());
         assert!(check_collisions(["apps/a/x", "apps/a/y"].into_iter()).is_ok());
+        assert!(check_collisions(["apps/a/x", "apps/b/x", "apps/a/y", "apps/ab"].into_iter()).is_ok());
     }
 }

@@ -36,6 +36,13 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    // What goes beyond would need zip64.
+    fn clamped(self) -> Self {
+        Self { file: self.file.min(u64::from(u32::MAX) - 1), entries: self.entries.min(layout::MAX_ENTRIES), ..self }
+    }
+}
+
 /// Reads and writes deployment zips, and reads the folders that they were unpacked into.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ZipArtifacts {
@@ -50,7 +57,7 @@ impl Artifacts for ZipArtifacts {
         // Asked before it is opened: opening a pipe waits for a writer that may never come.
         let kind = fs::metadata(path).map_err(failed)?;
         if kind.is_dir() {
-            return directory::open(path, self.limits);
+            return directory::open(path, self.limits.clamped());
         }
         if !kind.is_file() {
             return Err(refused(format!("{shown:?} is neither a regular file nor a folder")));
@@ -60,7 +67,7 @@ impl Artifacts for ZipArtifacts {
         if !metadata.is_file() {
             return Err(refused(format!("{shown:?} is neither a regular file nor a folder")));
         }
-        read::open(shown.clone(), file, metadata.len(), self.limits)
+        read::open(&shown, file, metadata.len(), self.limits.clamped())
     }
 
     fn write(
@@ -69,7 +76,7 @@ impl Artifacts for ZipArtifacts {
         manifest: &Manifest,
         contents: &mut (dyn Iterator<Item = io::Result<Vec<u8>>> + Send),
     ) -> Result<(), ArtifactError> {
-        write::write(path, manifest, contents, self.limits)
+        write::write(path, manifest, contents, self.limits.clamped())
     }
 }
 

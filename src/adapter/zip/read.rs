@@ -20,8 +20,8 @@ use super::{Limits, io_error, refused};
 const CHUNK: usize = 64 << 10;
 
 /// Reads and proves a zip of `len` bytes.
-pub(super) fn open(shown: String, file: fs::File, len: u64, limits: Limits) -> Result<Artifact, ArtifactError> {
-    let mut archive = Archive { shown, file, entries: Vec::new() };
+pub(super) fn open(shown: &str, file: fs::File, len: u64, limits: Limits) -> Result<Artifact, ArtifactError> {
+    let mut archive = Archive { shown: shown.to_owned(), file, entries: Vec::new() };
     archive.entries = archive.directory(len, limits)?;
     let Some((first, rest)) = archive.entries.split_first() else {
         return Err(refused("the zip has no entries"));

@@ -137,6 +137,9 @@ fn pack(name: &str, mode: FileMode, content: &[u8], limits: Limits) -> io::Resul
         });
     let deflate = options.compression_method(CompressionMethod::Deflated).compression_level(Some(LEVEL));
     let store = options.compression_method(CompressionMethod::Stored);
+    if content.is_empty() {
+        return Ok(PreparedZipFile::from_data(name, store, content)?);
+    }
     let prepared = PreparedZipFile::from_data(name, deflate, content)?;
     let (size, packed) = (content.len() as u64, prepared.compressed_size());
     // The reader takes a very good compression for a bomb.
@@ -147,35 +150,56 @@ fn pack(name: &str, mode: FileMode, content: &[u8], limits: Limits) -> io::Resul
     Ok(PreparedZipFile::from_data(name, store, content)?)
 }
 
-/// Knows where it stands, so that asking, as the zip writer does several times an entry, need not flush.
+/// Knows where it stands, so that asking, as the zip writer does several times an entry, need not flush. After a failure,
+/// which was reported, it takes what it gets: the zip writer finishes when it is dropped, and would print a second one.
 struct Tail<'a> {
     inner: BufWriter<&'a mut fs::File>,
     at: u64,
+    failed: bool,
 }
 
 impl<'a> Tail<'a> {
     fn new(file: &'a mut fs::File) -> Self {
-        Self { inner: BufWriter::with_capacity(256 << 10, file), at: 0 }
+        Self { inner: BufWriter::with_capacity(256 << 10, file), at: 0, failed: false }
     }
 }
 
 impl Write for Tail<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.inner.write(bytes)?;
+        if self.failed {
+            return Ok(bytes.len());
+        }
+        let written = self.inner.write(bytes).inspect_err(|_| self.failed = true)?;
         self.at += written as u64;
         Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
+        if self.failed {
+            return Ok(());
+        }
+        self.inner.flush().inspect_err(|_| self.failed = true)
     }
 }
 
 impl Seek for Tail<'_> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        if to != SeekFrom::Current(0) && to != SeekFrom::Start(self.at) {
-            self.at = self.inner.seek(to)?;
+        if !self.failed && to != SeekFrom::Current(0) && to != SeekFrom::Start(self.at) {
+            self.at = self.inner.seek(to).inspect_err(|_| self.failed = true)?;
         }
         Ok(self.at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_fails_once() {
+        let Ok(mut full) = fs::OpenOptions::new().write(true).open("/dev/full") else { return };
+        let mut tail = Tail::new(&mut full);
+        assert!(tail.write_all(&[0; 1 << 20]).is_err());
+        assert!(tail.write_all(b"x").is_ok() && tail.flush().is_ok() && tail.seek(SeekFrom::End(0)).is_ok());
     }
 }

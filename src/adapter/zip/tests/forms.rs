@@ -91,6 +91,32 @@ fn a_large_artifact_comes_in_batches() {
 }
 
 #[test]
+fn as_many_entries_as_a_zip_can_count_are_written_and_one_more_is_refused() {
+    let mut contents: Vec<Content> =
+        (0..65_534).map(|n| (format!("apps/{n:05}"), FileMode::Regular, Vec::new())).collect();
+    let artifact = open(&written(&["apps"], &contents)).unwrap();
+    assert_eq!(artifact.manifest.files.len(), 65_534);
+    contents.push(("apps/x".into(), FileMode::Regular, Vec::new()));
+    let mut unlimited = ZipArtifacts::default();
+    unlimited.limits.entries = u64::MAX;
+    let place = Place::new();
+    let mut iter = contents.iter().map(|_| Ok(Vec::new()));
+    let result = unlimited.write(&place.zip(), &manifest_of(&["apps"], &contents), &mut iter);
+    assert!(matches!(result, Err(ArtifactError::Refused(_))));
+}
+
+#[test]
+fn a_written_zip_can_be_read_by_whom_the_umask_allows() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::new();
+    write_at(&place.zip(), &manifest_of(&["apps", "infra"], &sample()), &sample()).unwrap();
+    let plain = place.0.path().join("plain");
+    fs::write(&plain, b"").unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+    assert_eq!(mode(&place.zip()), mode(&plain));
+}
+
+#[test]
 fn writing_is_all_or_nothing() {
     let place = Place::new();
     let manifest = manifest_of(&["apps", "infra"], &sample());
