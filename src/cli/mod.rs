@@ -1,1 +1,115 @@
-//! stub
+//! The command line: one file a verb, which turns arguments into a request and a use case's answer into a report.
+
+pub mod common;
+pub mod completions;
+pub mod demo;
+pub mod error;
+pub mod inspect;
+pub mod man;
+pub mod mark;
+pub mod package;
+pub mod plan;
+pub mod release;
+pub mod render;
+pub mod schema;
+pub mod status;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::domain::outcome::{Outcome, Report, Trouble};
+use crate::host::writer;
+use common::Wiring;
+
+/// Promotes GitOps configuration from dev to qual to prod so that nothing skips a gate.
+#[derive(Debug, Parser)]
+#[command(name = "passgate", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 done; 1 could not; 2 usage; 3 refused or superseded; 4 artifact refused; 5 lost race; \
+                        130 interrupted.")]
+pub struct Cli {
+    /// Print one JSON document on stdout, on refusals and failures too.
+    #[arg(long, global = true, env = "PASSGATE_JSON", value_parser = common::boolish(), num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_possible_values = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What passgate can do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Write the selected folders of a commit into a deployment zip.
+    Package(package::Args),
+    /// Prove an artifact intact and show what is in it.
+    Inspect(inspect::Args),
+    /// Ask every gate and show what a release would change; write nothing.
+    Plan(plan::Args),
+    /// Release an artifact into an environment.
+    Release(release::Args),
+    /// Record what a stage's checks said of what is live there.
+    Mark(mark::Args),
+    /// Show what is where, and why it may not go on.
+    Status(status::Args),
+    /// Play a whole promotion in a folder, with repositories of its own.
+    Demo(demo::Args),
+    /// Print the JSON Schema of .passgate/stage.yaml.
+    Schema(schema::Args),
+    /// Print completions for a shell.
+    Completions(completions::Args),
+    /// Print the manual page.
+    Man(man::Args),
+}
+
+/// Parses the command line, runs the verb and says how it went.
+pub fn run(arguments: Vec<OsString>, interrupted: Arc<AtomicBool>) -> ExitCode {
+    let wants_json = arguments.iter().any(|a| a == "--json" || a == "--json=true")
+        || crate::host::environment::variable("PASSGATE_JSON").is_some_and(|v| v.eq_ignore_ascii_case("true") || v == "1");
+    // An empty variable is an input that was not given.
+    let command = Cli::command();
+    let cli = match command.try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error, wants_json),
+    };
+    let wiring = Wiring::new(cli.json, interrupted);
+    let result = match cli.verb {
+        Verb::Package(args) => args.run(&wiring),
+        Verb::Inspect(args) => args.run(&wiring),
+        Verb::Plan(args) => args.run(&wiring),
+        Verb::Release(args) => args.run(&wiring),
+        Verb::Mark(args) => args.run(&wiring),
+        Verb::Status(args) => args.run(&wiring),
+        Verb::Demo(args) => args.run(&wiring),
+        Verb::Schema(args) => args.run(),
+        Verb::Completions(args) => args.run(),
+        Verb::Man(args) => args.run(),
+    };
+    let code = result.unwrap_or_else(|error| wiring.report(&error::report(&error), ""));
+    ExitCode::from(code)
+}
+
+fn usage(error: &clap::Error, json: bool) -> ExitCode {
+    let text = error.render();
+    if !error.use_stderr() {
+        writer::result(&text.ansi().to_string());
+        return ExitCode::SUCCESS;
+    }
+    if json {
+        let plain = text.to_string();
+        let mut lines = plain.lines().map(str::trim).filter(|line| !line.is_empty());
+        let message = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        let mut report = Report::new(Outcome::Usage);
+        report.error = Some(Trouble {
+            code: "usage".to_owned(),
+            message,
+            causes: lines.filter(|line| !line.starts_with("For more")).map(str::to_owned).collect(),
+            hint: Some("passgate help".to_owned()),
+        });
+        writer::result(&render::json(&report));
+    }
+    writer::tell(&text.ansi().to_string());
+    ExitCode::from(Outcome::Usage.exit_code())
+}

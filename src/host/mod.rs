@@ -1,1 +1,6 @@
-//! stub
+//! Where we run: the process's environment, its signals, its terminal, and the writer of everything that people read.
+
+pub mod environment;
+pub mod interrupt;
+pub mod progress;
+pub mod writer;

@@ -127,7 +127,7 @@ fn is_authentication(key: &str) -> bool {
 
 /// A secret, which no `Debug` shows.
 #[derive(Clone)]
-pub struct Secret(String);
+pub(super) struct Secret(String);
 
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -1,0 +1,156 @@
+//! What several verbs share: wiring of adapters, places, and who runs this.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use clap::builder::{BoolishValueParser, TypedValueParser};
+
+use super::render;
+use crate::adapter::clock::SystemClock;
+use crate::adapter::git::{Credentials, Environment, Git};
+use crate::adapter::zip::ZipArtifacts;
+use crate::app::land::Committer;
+use crate::app::{Actor, AppError, Context, Place};
+use crate::domain::outcome::{Outcome, Report};
+use crate::domain::url::RepoUrl;
+use crate::host::environment;
+use crate::host::progress::Spinner;
+use crate::host::writer;
+
+/// True or false in the words that pipelines use; an input that was not given is an empty text.
+pub fn boolish() -> impl TypedValueParser<Value = bool> {
+    BoolishValueParser::new()
+}
+
+/// Everything that a verb needs to run its use case.
+pub struct Wiring {
+    json: bool,
+    interrupted: Arc<AtomicBool>,
+    spinner: Arc<Spinner>,
+    artifacts: ZipArtifacts,
+    clock: SystemClock,
+}
+
+impl Wiring {
+    /// Wires the adapters.
+    pub fn new(json: bool, interrupted: Arc<AtomicBool>) -> Self {
+        Self {
+            json,
+            interrupted,
+            spinner: Arc::new(Spinner::new(true)),
+            artifacts: ZipArtifacts::default(),
+            clock: SystemClock,
+        }
+    }
+
+    /// git with the credentials that are meant for `place`.
+    pub fn git(&self, place: Option<&Place>) -> Git {
+        let credentials = Credentials::new(
+            environment::variable("PASSGATE_TOKEN"),
+            environment::variable("PASSGATE_PREVIOUS_TOKEN"),
+            environment::variable("PASSGATE_SOURCE_TOKEN"),
+            place.map(|place| &place.url),
+        );
+        let progress = Arc::clone(&self.spinner);
+        Git::new(Environment::new(environment::variables()), credentials, Arc::clone(&self.interrupted), progress)
+    }
+
+    /// What every use case has at hand.
+    pub fn context<'a>(&'a self, git: &'a Git) -> Context<'a> {
+        Context { repositories: git, artifacts: &self.artifacts, clock: &self.clock, progress: &*self.spinner }
+    }
+
+    /// Whether one JSON document is wanted.
+    pub fn wants_json(&self) -> bool {
+        self.json
+    }
+
+    /// Ends the spinner, writes the report and gives the exit code. `text` is what stdout gets without `--json`.
+    pub fn report(&self, report: &Report, text: &str) -> u8 {
+        self.spinner.clear();
+        if self.json {
+            writer::result(&render::json(report));
+        } else if !text.is_empty() {
+            writer::result(text);
+        }
+        let shown = render::text(report, writer::width());
+        if !shown.is_empty() {
+            writer::tell(&shown);
+        }
+        report.result.exit_code()
+    }
+
+    /// Ends the spinner and writes a document that is no [`Report`].
+    pub fn document(&self, json: &serde_json::Value, text: &str) -> u8 {
+        self.spinner.clear();
+        writer::result(&if self.json { format!("{json:#}") } else { text.to_owned() });
+        Outcome::Reported.exit_code()
+    }
+}
+
+/// Who runs this, and as whom commits are written.
+#[derive(Debug, clap::Args)]
+pub struct Person {
+    /// The person who wants this, for the record.
+    #[arg(long, env = "PASSGATE_BY", value_name = "NAME")]
+    by: Option<String>,
+    /// A link to the run, for the record.
+    #[arg(long, env = "PASSGATE_RUN", value_name = "URL")]
+    run: Option<String>,
+    /// Author and committer of what passgate writes.
+    #[arg(long, env = "PASSGATE_COMMITTER", value_name = "NAME <MAIL>")]
+    committer: Option<String>,
+}
+
+impl Person {
+    /// The actor and the committer.
+    ///
+    /// # Errors
+    /// The committer is not `Name <mail>`.
+    pub fn read(&self) -> Result<(Actor, Committer), AppError> {
+        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let actor = Actor { by: given(&self.by), run: given(&self.run) };
+        let committer = given(&self.committer).unwrap_or_else(|| "passgate <passgate@localhost>".to_owned());
+        let parts = committer.strip_suffix('>').and_then(|rest| rest.split_once(" <"));
+        let is_clean = |text: &str| !text.is_empty() && !text.chars().any(|c| c.is_control() || "<>".contains(c));
+        match parts {
+            Some((name, mail)) if is_clean(name) && is_clean(mail) => Ok((actor, Committer(committer))),
+            _ => Err(AppError::usage("the committer is not of the form Name <mail>", "--committer 'passgate <passgate@example.org>'")),
+        }
+    }
+}
+
+/// Reads `URL`, `URL#branch` or a path as a place.
+///
+/// # Errors
+/// It is neither a URL nor the path of a repository.
+pub fn place(text: &str) -> Result<Place, AppError> {
+    let (url, branch) = match text.split_once('#') {
+        Some((url, branch)) => (url, Some(branch)),
+        None => (text, None),
+    };
+    let hint = "name the environment as URL#branch or PATH#branch";
+    let branch = branch.map(|branch| branch.parse()).transpose();
+    let branch = branch.map_err(|error: crate::domain::id::InvalidId| AppError::usage(error.to_string(), hint))?;
+    Ok(Place { url: repository(url)?, branch })
+}
+
+/// Reads a URL, or the path of a local repository.
+///
+/// # Errors
+/// It is neither.
+pub fn repository(text: &str) -> Result<RepoUrl, AppError> {
+    let hint = "https://…, ssh://…, user@host:path, file:///… or the path of a repository";
+    let path = PathBuf::from(text);
+    let is_path = !text.contains("://") && (path.exists() || text.starts_with(['/', '.']));
+    let parsed = if is_path {
+        let canonical = std::fs::canonicalize(&path).map_err(|error| {
+            AppError::usage(format!("{} is not there: {error}", crate::domain::escape::line(text)), hint)
+        })?;
+        RepoUrl::from_path(&canonical.to_string_lossy())
+    } else {
+        text.parse()
+    };
+    parsed.map_err(|error| AppError::usage(error.to_string(), hint))
+}

@@ -1,0 +1,50 @@
+//! `passgate inspect`.
+
+use std::path::PathBuf;
+
+use super::common::Wiring;
+use crate::app::AppError;
+use crate::app::inspect::inspect;
+use crate::domain::escape;
+
+/// Arguments of `inspect`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The deployment zip, or the folder it was unpacked into.
+    #[arg(env = "PASSGATE_ARTIFACT")]
+    artifact: PathBuf,
+}
+
+impl Args {
+    /// Proves the artifact intact and shows it.
+    ///
+    /// # Errors
+    /// As the use case.
+    pub fn run(self, wiring: &Wiring) -> Result<u8, AppError> {
+        let git = wiring.git(None);
+        let manifest = inspect(&wiring.context(&git), &self.artifact)?;
+        let mut text = format!(
+            "{}\n  unit     {}\n  source   {}\n  commit   {} ({})\n",
+            manifest.digest,
+            manifest.unit,
+            manifest.source.repository,
+            manifest.source.commit,
+            manifest.source.committed
+        );
+        if let Some(version) = &manifest.version {
+            text.push_str(&format!("  version  {}\n", escape::line(version)));
+        }
+        for folder in &manifest.folders {
+            let tree = folder.tree.map_or_else(|| "empty".to_owned(), |tree| tree.to_string());
+            text.push_str(&format!("  folder   {} ({tree})\n", escape::line(&folder.path)));
+        }
+        let width = manifest.files.iter().map(|file| file.size.to_string().len()).max().unwrap_or(0);
+        for file in &manifest.files {
+            text.push_str(&format!("  {} {:>width$} {}\n", file.mode.as_str(), file.size, escape::line(&file.path)));
+        }
+        let json = serde_json::json!({
+            "result": "inspected", "digest": manifest.digest, "unit": manifest.unit, "manifest": manifest, "error": null,
+        });
+        Ok(wiring.document(&json, &text))
+    }
+}

@@ -1,0 +1,73 @@
+//! `passgate mark`.
+
+use super::common::{self, Person, Wiring};
+use crate::app::AppError;
+use crate::app::mark::{Checked, Request, mark};
+use crate::domain::id::InvalidId;
+use crate::domain::record::State;
+
+/// Arguments of `mark`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// What the checks said.
+    #[arg(value_enum, env = "PASSGATE_STATE")]
+    state: Said,
+    /// The environment.
+    #[arg(long, env = "PASSGATE_TO", value_name = "URL[#BRANCH]")]
+    to: String,
+    /// The unit.
+    #[arg(long, env = "PASSGATE_UNIT", value_name = "NAME")]
+    unit: String,
+    /// The content that was checked.
+    #[arg(long, env = "PASSGATE_DIGEST", value_name = "DIGEST", conflicts_with = "commit", required_unless_present = "commit")]
+    digest: Option<String>,
+    /// The commit that was checked: a source commit, a release commit, or (source: self) a commit of this branch.
+    #[arg(long, env = "PASSGATE_COMMIT", value_name = "SHA")]
+    commit: Option<String>,
+    /// What you have to say.
+    #[arg(long, env = "PASSGATE_NOTE", value_name = "TEXT")]
+    note: Option<String>,
+    #[command(flatten)]
+    person: Person,
+}
+
+/// What the checks said.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Said {
+    /// They passed.
+    Passed,
+    /// They failed.
+    Failed,
+}
+
+impl Args {
+    /// Marks.
+    ///
+    /// # Errors
+    /// As the use case.
+    pub fn run(self, wiring: &Wiring) -> Result<u8, AppError> {
+        let wrong = |error: InvalidId| AppError::usage(error.to_string(), "see passgate status");
+        let to = common::place(&self.to)?;
+        let git = wiring.git(Some(&to));
+        let (actor, committer) = self.person.read()?;
+        let checked = match (self.digest.filter(|d| !d.is_empty()), self.commit.filter(|c| !c.is_empty())) {
+            (Some(digest), None) => Checked::Digest(digest.parse().map_err(wrong)?),
+            (None, Some(commit)) => Checked::Commit(commit),
+            _ => return Err(AppError::usage("say what was checked: --digest or --commit", "see passgate status")),
+        };
+        let request = Request {
+            to,
+            unit: self.unit.parse().map_err(wrong)?,
+            state: match self.state {
+                Said::Passed => State::Passed,
+                Said::Failed => State::Failed,
+            },
+            checked,
+            note: self.note.filter(|note| !note.is_empty()),
+            actor,
+            committer,
+        };
+        let report = mark(&wiring.context(&git), &request)?;
+        Ok(wiring.report(&report, ""))
+    }
+}

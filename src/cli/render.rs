@@ -1,0 +1,229 @@
+//! Reports as text for people and JSON for programs. What came from outside is escaped where it enters a line.
+
+use owo_colors::OwoColorize;
+use unicode_width::UnicodeWidthStr;
+
+use crate::app::status::{StageStatus, UnitStatus};
+use crate::domain::escape;
+use crate::domain::outcome::{Changes, GateReport, Outcome, Report, Verdict};
+use crate::domain::record::State;
+
+// Paths of each kind that are listed; the JSON document has all of them.
+const LISTED: usize = 20;
+
+/// The one document of `--json`.
+pub fn json(report: &Report) -> String {
+    // A report is made of texts and numbers, which JSON can always hold.
+    serde_json::to_string_pretty(report).unwrap_or_default()
+}
+
+/// A report for a terminal of `width` columns.
+pub fn text(report: &Report, width: usize) -> String {
+    let mut out = String::new();
+    if !report.gates.is_empty() {
+        out.push_str(&gates(&report.gates, width));
+    }
+    if matches!(report.result, Outcome::Planned | Outcome::Released | Outcome::Refused | Outcome::Undecided) {
+        out.push_str(&changes(&report.changes));
+    }
+    if matches!(report.result, Outcome::Planned | Outcome::Released) && !report.notes.is_empty() {
+        out.push_str(&format!("\n{}\n", "What comes".bold()));
+        for line in report.notes.lines() {
+            out.push_str(&format!("  {}\n", escape::line(line)));
+        }
+    }
+    for warning in &report.warnings {
+        out.push_str(&wrapped(&format!("{} ", "warning:".yellow().bold()), 9, &escape::line(warning), width));
+    }
+    if !out.is_empty() {
+        out.push('\n');
+    }
+    out.push_str(&headline(report));
+    if let Some(trouble) = &report.error {
+        out.push_str(&format!("{} {}\n", "error:".red().bold(), escape::text(&trouble.message)));
+        for cause in &trouble.causes {
+            for line in escape::text(cause).lines() {
+                out.push_str(&format!("  {line}\n"));
+            }
+        }
+        if let Some(hint) = &trouble.hint {
+            out.push_str(&wrapped(&format!("{} ", "hint:".cyan().bold()), 6, &escape::line(hint), width));
+        }
+    }
+    out
+}
+
+fn headline(report: &Report) -> String {
+    let unit = report.unit.as_ref().map(ToString::to_string).unwrap_or_default();
+    let stage = report.stage.as_ref().map(ToString::to_string).unwrap_or_default();
+    let commit = report.commit.map(|commit| format!(" ({})", commit.short())).unwrap_or_default();
+    let (sign, text) = match report.result {
+        Outcome::Packaged => {
+            let (count, path) = (report.changes.added.len(), escape::line(report.path.as_deref().unwrap_or_default()));
+            ("✓".green().to_string(), format!("packaged {unit}: {count} files in {path}"))
+        }
+        Outcome::Planned => ("✓".green().to_string(), format!("{unit} may be released to {stage}; nothing was written")),
+        Outcome::Released => ("✓".green().to_string(), format!("released {unit} to {stage}{commit}")),
+        Outcome::Unchanged => ("✓".green().to_string(), format!("{unit} in {stage} is this already{commit}; nothing was written")),
+        Outcome::Marked => ("✓".green().to_string(), format!("marked {unit} in {stage}{commit}")),
+        Outcome::Superseded => ("✗".yellow().to_string(), format!("{unit} in {stage} is newer than this; nothing was written")),
+        Outcome::Refused if report.error.is_none() => {
+            ("✗".red().to_string(), format!("{unit} may not be released to {stage}; nothing was written"))
+        }
+        Outcome::Undecided => {
+            ("?".yellow().to_string(), format!("not every gate could be asked, so {unit} is not released to {stage}; nothing was written"))
+        }
+        _ => return String::new(),
+    };
+    format!("{sign} {}\n", text.bold())
+}
+
+fn gates(gates: &[GateReport], width: usize) -> String {
+    let name = gates.iter().map(|gate| gate.gate.width()).max().unwrap_or(0);
+    let mut out = format!("{}\n", "Gates".bold());
+    for gate in gates {
+        let (sign, word) = match gate.verdict {
+            Verdict::Passed => ("✓".green().to_string(), "passed".green().to_string()),
+            Verdict::Refused => ("✗".red().to_string(), "refused".red().bold().to_string()),
+            Verdict::Undecided => ("?".yellow().to_string(), "undecided".yellow().bold().to_string()),
+            Verdict::NotAsked => ("·".dimmed().to_string(), "not asked".dimmed().to_string()),
+        };
+        let plain = match gate.verdict {
+            Verdict::Passed => 6,
+            Verdict::Refused => 7,
+            Verdict::Undecided | Verdict::NotAsked => 9,
+        };
+        let head = format!("  {sign} {:<name$}  {word}{}  ", gate.gate, " ".repeat(9 - plain));
+        let indent = 4 + name + 2 + 9 + 2;
+        out.push_str(&wrapped(&head, indent, &escape::line(&gate.detail), width));
+        if let Some(remedy) = gate.remedy.as_ref().filter(|_| gate.verdict != Verdict::Passed) {
+            let head = format!("{}{} ", " ".repeat(indent), "→".cyan());
+            out.push_str(&wrapped(&head, indent + 2, &escape::line(remedy), width));
+        }
+    }
+    out
+}
+
+// A text after a head, its further lines indented below the first.
+fn wrapped(head: &str, indent: usize, text: &str, width: usize) -> String {
+    let room = width.saturating_sub(indent).max(24);
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last_mut();
+        match line {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.width() + 1 + word.width() <= room => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    format!("{head}{}\n", lines.join(&format!("\n{}", " ".repeat(indent))))
+}
+
+fn changes(changes: &Changes) -> String {
+    let kinds = [
+        ("+".green().to_string(), &changes.added),
+        ("~".yellow().to_string(), &changes.changed),
+        ("-".red().to_string(), &changes.removed),
+        ("=".dimmed().to_string(), &changes.kept),
+    ];
+    if kinds.iter().all(|(_, paths)| paths.is_empty()) {
+        return format!("\n{} none\n", "Files".bold());
+    }
+    let mut out = format!(
+        "\n{} {} added, {} changed, {} removed{}\n",
+        "Files".bold(),
+        changes.added.len(),
+        changes.changed.len(),
+        changes.removed.len(),
+        if changes.kept.is_empty() { String::new() } else { format!(", {} kept", changes.kept.len()) }
+    );
+    for (sign, paths) in kinds {
+        for path in paths.iter().take(LISTED) {
+            out.push_str(&format!("  {sign} {}\n", escape::line(path)));
+        }
+        if paths.len() > LISTED {
+            out.push_str(&format!("  {sign} … and {} more\n", paths.len() - LISTED));
+        }
+    }
+    out
+}
+
+/// The state of stages as a table, with what each lacks below it.
+pub fn status(stages: &[StageStatus], width: usize) -> String {
+    let mut table = comfy_table::Table::new();
+    table.load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
+    table.set_width(u16::try_from(width).unwrap_or(100));
+    table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
+    table.set_header(["stage", "unit", "state", "what", "since", "by", "lacks"]);
+    for stage in stages {
+        for unit in &stage.units {
+            table.add_row(row(stage, unit));
+        }
+    }
+    let mut out = format!("{table}\n");
+    for stage in stages {
+        for unit in &stage.units {
+            out.push_str(&below(stage, unit, width));
+        }
+    }
+    out
+}
+
+fn row(stage: &StageStatus, unit: &UnitStatus) -> Vec<String> {
+    let lacks: Vec<String> = unit
+        .lacks
+        .iter()
+        .map(|lack| format!("{} of {}", plural(lack.commits.len(), "commit"), lack.from))
+        .collect();
+    let lacks = if lacks.is_empty() { "–".to_owned() } else { lacks.join(", ") };
+    let name = stage.stage.to_string();
+    let Some(live) = &unit.live else {
+        return vec![name, unit.unit.to_string(), "–".into(), "nothing yet".into(), "–".into(), "–".into(), lacks];
+    };
+    let state = match (live.state, &unit.broken) {
+        (_, Some(_)) => "broken".to_owned(),
+        (State::Released, None) => "released, unmarked".to_owned(),
+        (state, None) => state.as_str().to_owned(),
+    };
+    let label = live.version.as_ref().map(|version| format!("{} ", escape::line(version))).unwrap_or_default();
+    vec![
+        name,
+        unit.unit.to_string(),
+        state,
+        format!("{label}{} {}", escape::line(live.source_branch.as_str()), live.source_commit.short()),
+        live.since.replace('T', " ").trim_end_matches('Z').to_owned(),
+        live.by.as_deref().map_or_else(|| "–".to_owned(), escape::line),
+        lacks,
+    ]
+}
+
+fn below(stage: &StageStatus, unit: &UnitStatus, width: usize) -> String {
+    let mut out = String::new();
+    if let Some(broken) = &unit.broken {
+        out.push_str(&wrapped("  ✗ ", 4, &format!("{} {}: {}", stage.stage, unit.unit, escape::line(broken)), width));
+    }
+    for lack in &unit.lacks {
+        out.push_str(&format!("\n{} lacks of {} what {} has:\n", stage.stage.bold(), unit.unit.bold(), lack.from.bold()));
+        for (commit, subject) in lack.commits.iter().take(LISTED) {
+            out.push_str(&format!("  - {} ({})\n", escape::line(subject), commit.short()));
+        }
+        if !lack.work_items.is_empty() {
+            let items: Vec<String> = lack.work_items.iter().map(|item| escape::line(item)).collect();
+            out.push_str(&wrapped("  work items: ", 14, &items.join(", "), width));
+        }
+        if lack.blocked.is_empty() {
+            out.push_str(&format!("  {} it may go on: passgate release --from {} …\n", "✓".green(), lack.from));
+        }
+        for why in &lack.blocked {
+            out.push_str(&wrapped(&format!("  {} ", "✗".red()), 4, &escape::line(why), width));
+        }
+    }
+    out
+}
+
+fn plural(count: usize, word: &str) -> String {
+    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
+}

@@ -1,0 +1,29 @@
+//! `passgate status`.
+
+use super::common::{self, Wiring};
+use super::render;
+use crate::app::AppError;
+use crate::app::status::status;
+use crate::host::writer;
+
+/// Arguments of `status`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Environments; every stage before them is shown too.
+    #[arg(long, env = "PASSGATE_TO", value_name = "URL[#BRANCH]", required = true, num_args = 1..)]
+    to: Vec<String>,
+}
+
+impl Args {
+    /// Shows.
+    ///
+    /// # Errors
+    /// As the use case.
+    pub fn run(self, wiring: &Wiring) -> Result<u8, AppError> {
+        let places = self.to.iter().map(|text| common::place(text)).collect::<Result<Vec<_>, _>>()?;
+        let git = wiring.git(places.first());
+        let stages = status(&wiring.context(&git), &places)?;
+        let json = serde_json::json!({ "result": "reported", "stages": stages, "error": null });
+        Ok(wiring.document(&json, &render::status(&stages, writer::width())))
+    }
+}
