@@ -7,8 +7,9 @@ use std::time::Duration;
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
 
 use super::error::{Kind, PolicyError};
+use super::kinds::{At, Place, Word, WordOr, Words};
 use super::pattern::{BranchPattern, InvalidPattern, PathPattern, PathPatterns, StatusPattern};
-use super::raw::{self, At, Place, Word, WordOr, Words};
+use super::raw;
 use super::{
     Accept, After, BranchRule, Deliver, Delivery, FolderRule, Freeze, Hold, Images, OverridableGate, Rewrite, Source,
     Stage, Window, parse_duration,

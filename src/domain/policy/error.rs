@@ -5,7 +5,8 @@ use std::fmt;
 use serde_saphyr::Error as YamlError;
 use unicode_width::UnicodeWidthStr;
 
-use super::raw::{Gate, Place, Words};
+use super::kinds::{Place, Words};
+use super::raw::Gate;
 use crate::domain::escape;
 
 /// What kind of fault it is.
