@@ -31,6 +31,9 @@ pub(super) struct At<T> {
     pub(super) place: Place,
 }
 
+/// A list, whose place and items' places are known.
+pub(super) type List<T> = At<Vec<At<T>>>;
+
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for At<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Spanned::<T>::deserialize(deserializer)

@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::kinds::{At, Word, WordOr, Words, plain, present, text, words};
+use super::kinds::{At, List, Word, WordOr, Words, plain, present, text, words};
 use super::time;
 
 text!(
@@ -60,7 +60,7 @@ text!(
     /// A folder.
     Folder, {
         "description": "A folder from the repository's root: never the root itself, never hidden, without a slash at its ends.",
-        "type": "string", "minLength": 1, "maxLength": 1024, "pattern": "^[^./\\\\][^\\\\]*$", "examples": ["apps", "apps/shop"]
+        "type": "string", "minLength": 1, "maxLength": 1024, "pattern": "^[^./\\\\]([^\\\\]*[^/\\\\])?$", "examples": ["apps", "apps/shop"]
     }
 );
 text!(
@@ -95,11 +95,11 @@ pub(super) struct Stage {
     /// The protected branch that the environment reads.
     pub(super) branch: At<Branch>,
     /// Who may release what here. Units may not own overlapping folders.
-    pub(super) accept: At<Vec<At<Accept>>>,
-    /// The previous stages: all of them must hold the content. Without it this is a first stage.
+    pub(super) accept: List<Accept>,
+    /// The previous stages: all of them must hold the content. Without any this is a first stage.
     #[serde(default, deserialize_with = "present")]
-    #[schemars(with = "Vec<After>", length(min = 1))]
-    pub(super) after: Option<At<Vec<At<After>>>>,
+    #[schemars(with = "Vec<After>")]
+    pub(super) after: Option<List<After>>,
     /// What may replace what is live. The default is `forward`, and `same-branch` for a first stage.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Order")]
@@ -123,7 +123,7 @@ pub(super) struct Stage {
     /// When nothing may enter: windows, or a reason that holds until it is removed.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Vec<WordOr<String, Freeze>>")]
-    pub(super) freeze: Option<At<Vec<At<WordOr<String, Freeze>>>>>,
+    pub(super) freeze: Option<List<WordOr<String, Freeze>>>,
     /// What a recorded break-glass may do.
     #[serde(default, rename = "override", deserialize_with = "present")]
     #[schemars(with = "Override")]
@@ -146,16 +146,16 @@ pub(super) struct Accept {
     /// The branches that a commit may come from. Needed unless `source` is `self`.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Vec<WordOr<BranchGlob, BranchRule>>", length(min = 1))]
-    pub(super) branches: Option<At<Vec<At<WordOr<BranchGlob, BranchRule>>>>>,
+    pub(super) branches: Option<List<WordOr<BranchGlob, BranchRule>>>,
     /// The unit's folders.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Vec<WordOr<Folder, FolderRule>>", length(min = 1), extend("default" = ["apps", "infra"]))]
-    pub(super) folders: Option<At<Vec<At<WordOr<Folder, FolderRule>>>>>,
+    pub(super) folders: Option<List<WordOr<Folder, FolderRule>>>,
     /// This environment's own files within the folders: passgate does not see them, and an artifact that has one is
     /// refused.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Vec<PathGlob>")]
-    pub(super) local: Option<At<Vec<At<PathGlob>>>>,
+    pub(super) local: Option<List<PathGlob>>,
 }
 
 /// Branches with rules of their own.
@@ -207,7 +207,7 @@ pub(super) struct After {
     /// Commit statuses (Flux, Argo CD, tests) that must be green there.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Vec<StatusGlob>")]
-    pub(super) statuses: Option<At<Vec<At<StatusGlob>>>>,
+    pub(super) statuses: Option<List<StatusGlob>>,
     /// Whether a release that an override let in there counts.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "bool", extend("default" = false))]
@@ -221,7 +221,7 @@ pub(super) struct Hold {
     /// Whose releases hold the stage.
     #[serde(rename = "for")]
     #[schemars(length(min = 1))]
-    pub(super) branches: At<Vec<At<BranchGlob>>>,
+    pub(super) branches: List<BranchGlob>,
     /// For how long at most.
     pub(super) max: At<Time>,
 }
@@ -233,11 +233,11 @@ pub(super) struct Images {
     /// Rules in order; the first that fits a reference applies.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Vec<Rewrite>")]
-    pub(super) rewrite: Option<At<Vec<At<Rewrite>>>>,
+    pub(super) rewrite: Option<List<Rewrite>>,
     /// References that are not asked for.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Vec<String>")]
-    pub(super) ignore: Option<At<Vec<At<String>>>>,
+    pub(super) ignore: Option<List<String>>,
 }
 
 /// Maps image references to this environment's registry.
@@ -285,7 +285,7 @@ pub(super) struct Override {
     /// The gates that it may open.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Vec<Gate>")]
-    pub(super) allow: Option<At<Vec<At<Word<Gate>>>>>,
+    pub(super) allow: Option<List<Word<Gate>>>,
 }
 
 /// How each kind of commit reaches the branch.
