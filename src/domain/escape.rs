@@ -14,9 +14,8 @@ pub fn line(text: &str) -> String {
     let mut at_start = true;
     for (at, c) in text.char_indices() {
         let rest = &text[at..];
-        if c.is_control() || is_invisible(c) {
-            out.extend(c.escape_unicode());
-        } else if (at_start && rest.starts_with("::")) || (c == '#' && begins_command(rest)) {
+        let command = (at_start && rest.starts_with("::")) || (c == '#' && begins_command(rest));
+        if command || c.is_control() || is_invisible(c) {
             out.extend(c.escape_unicode());
         } else {
             out.push(c);
@@ -205,9 +204,16 @@ fn smart_commands(text: &str) -> String {
     out
 }
 
+// Longest name of a project or repository in a reference; it bounds the work as above.
+const LONGEST_NAME: usize = 300;
+
 // `PROJ-12`
 fn is_key(rest: &[char]) -> bool {
-    let name = rest.iter().take_while(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || **c == '_').count();
+    let name = rest
+        .iter()
+        .take(LONGEST_NAME)
+        .take_while(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || **c == '_')
+        .count();
     name >= 2
         && rest[0].is_ascii_uppercase()
         && rest.get(name) == Some(&'-')
@@ -295,7 +301,7 @@ fn leads_to_reference(rest: &[char], nouns: usize) -> bool {
 
 fn is_reference(rest: &[char]) -> bool {
     // `#12`, `AB#12`, `owner/repo#12`
-    let slug = rest.iter().take_while(|c| c.is_ascii_alphanumeric() || "._/-".contains(**c)).count();
+    let slug = rest.iter().take(LONGEST_NAME).take_while(|c| c.is_ascii_alphanumeric() || "._/-".contains(**c)).count();
     let number = |at: usize| rest.get(at).is_some_and(char::is_ascii_digit);
     (rest.get(slug) == Some(&'#') && number(slug + 1))
         || (starts_with_ignore_case(rest, "gh-") && number(3))

@@ -76,13 +76,10 @@ fn marks_that_stop_pipelines_are_only_words() {
             ("***NO_CI***", "(NO_CI)"),
             ("x ****no_ci****", "x *(no_ci)*"),
             ("skip-checks: true", "skip checks: true"),
-            ("x Skip-Checks:true", "x Skip checks:true"),
+            ("x Skip-Checks:true", "x Skip Checks:true"),
         ],
     );
-    unchanged(
-        commit_line,
-        &["[ci] x", "[node] y", "skip ci", "[skipper"].map(|s| if s == "[skipper" { "[x" } else { s }).as_slice(),
-    );
+    unchanged(commit_line, &["[ci] x", "[node] y", "skip ci", "[skip ci", "NO_CI"]);
 }
 
 #[test]
@@ -263,7 +260,7 @@ fn hostile() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn lines_are_harmless_and_stay(source in prop_oneof![hostile(), any::<String>()]) {
@@ -281,9 +278,12 @@ proptest! {
     fn nothing_in_a_commit_is_obeyed(source in hostile()) {
         for once in [commit_line(&source), markdown_line(&source)] {
             let lower = once.to_lowercase();
-            for mark in ["[skip ci]", "[ci skip]", "[no ci]", "***no_ci***", "skip-checks", " @me", "fixes #1", "fixes: #1",
-                "fixes ab#1", "closes a/b#2", "fix https://", "resolve gh-3"] {
+            for mark in ["[skip ci]", "[ci skip]", "[no ci]", "***no_ci***", "skip-checks", " @me"] {
                 prop_assert!(!lower.contains(mark), "{:?} in {:?}", mark, once);
+            }
+            for closing in ["fixes #1", "fixes: #1", "fixes ab#1", "closes a/b#2", "fix https://", "resolve gh-3"] {
+                let whole = |(at, _)| !lower[..at].ends_with(|c: char| c.is_ascii_alphanumeric());
+                prop_assert!(!lower.match_indices(closing).any(whole), "{:?} in {:?}", closing, once);
             }
             prop_assert!(!once.starts_with('#') && !once.starts_with("Signed-off-by:"), "{:?}", once);
         }

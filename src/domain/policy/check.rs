@@ -7,8 +7,9 @@ use std::time::Duration;
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
 
 use super::error::{Kind, PolicyError};
+use super::kinds::{At, List, Place, Word, WordOr, Words};
 use super::pattern::{BranchPattern, InvalidPattern, PathPattern, PathPatterns, StatusPattern};
-use super::raw::{self, At, Place, Word, WordOr, Words};
+use super::raw;
 use super::{
     Accept, After, BranchRule, Deliver, Delivery, FolderRule, Freeze, Hold, Images, OverridableGate, Rewrite, Source,
     Stage, Window, parse_duration,
@@ -166,7 +167,7 @@ impl Check<'_> {
         })
     }
 
-    fn accept_all(&self, list: &At<Vec<At<raw::Accept>>>, branch: &BranchName) -> Checked<Vec<Accept>> {
+    fn accept_all(&self, list: &List<raw::Accept>, branch: &BranchName) -> Checked<Vec<Accept>> {
         let mut units: HashMap<String, (&str, usize)> = HashMap::new();
         // Every folder so far: its folded form, its spelling, its unit and line.
         let mut owned: Vec<(String, String, String, usize)> = Vec::new();
@@ -296,16 +297,11 @@ impl Check<'_> {
 
     fn after_all(
         &self,
-        list: &At<Vec<At<raw::After>>>,
+        list: &List<raw::After>,
         own: &At<raw::Name>,
         repository: &RepoUrl,
         branch: &BranchName,
     ) -> Checked<Vec<After>> {
-        if list.value.is_empty() {
-            return Err(self
-                .wrong(list.place, "`after` is empty")
-                .with_hint("a first stage has no `after` at all: remove it if that is meant"));
-        }
         let mut stages: HashMap<String, usize> = HashMap::new();
         let mut all: Vec<After> = Vec::new();
         for raw in list.value.iter().map(|at| &at.value) {
@@ -359,7 +355,7 @@ impl Check<'_> {
         }
     }
 
-    fn overrides(&self, allow: Option<&At<Vec<At<Word<raw::Gate>>>>>) -> Checked<Vec<OverridableGate>> {
+    fn overrides(&self, allow: Option<&List<Word<raw::Gate>>>) -> Checked<Vec<OverridableGate>> {
         let gates = allow.iter().flat_map(|list| &list.value);
         gates.map(|at| self.word::<raw::Gate>(&at.value.0, at.place)).collect()
     }
@@ -417,6 +413,12 @@ impl Check<'_> {
 }
 
 fn folder_fault(folder: &str, why: &str) -> String {
+    // What people write most often, in their words instead of the checker's.
+    let why = match folder {
+        "" | "." | "./" | "/" => "it is the root of the repository",
+        _ if folder.ends_with('/') => "it ends with a slash",
+        _ => why,
+    };
     format!("the folder `{folder}` is refused: {why}")
 }
 

@@ -5,7 +5,8 @@ use std::fmt;
 use serde_saphyr::Error as YamlError;
 use unicode_width::UnicodeWidthStr;
 
-use super::raw::{Gate, Place, Words};
+use super::kinds::{Place, Words};
+use super::raw::Gate;
 use crate::domain::escape;
 
 /// What kind of fault it is.
@@ -63,11 +64,12 @@ impl PolicyError {
     pub(super) fn new(text: &str, kind: Kind, place: Place, message: &str) -> Self {
         let (line, column) = (place.line.max(1), place.column.max(1));
         let whole = without_secret(text.lines().nth(line - 1).unwrap_or_default());
-        let start = (column - 1).saturating_sub(BEFORE);
+        let length = whole.chars().count();
+        let start = if length > BEFORE + AFTER { (column - 1).saturating_sub(BEFORE) } else { 0 };
         let before: String = whole.chars().skip(start).take(column - 1 - start).collect();
         let rest: String = whole.chars().skip(column - 1).take(AFTER).collect();
         let cut = if start > 0 { "…" } else { "" };
-        let more = if whole.chars().count() > column - 1 + AFTER { "…" } else { "" };
+        let more = if length > column - 1 + AFTER { "…" } else { "" };
         // Several values on one line end before the comment or the next one: the span is the parser's.
         let marked: String = rest.chars().take(place.width.max(1)).collect();
         let marked = marked.trim_end();

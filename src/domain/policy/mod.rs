@@ -5,8 +5,10 @@
 
 mod check;
 mod error;
+mod kinds;
 mod pattern;
 mod raw;
+mod schema;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -15,7 +17,7 @@ use std::time::Duration;
 
 pub use error::{Kind, PolicyError};
 pub use pattern::{BranchPattern, InvalidPattern, PathPattern, PathPatterns, StatusPattern};
-pub use raw::schema;
+pub use schema::schema;
 pub use time::{InvalidDuration, parse_duration};
 
 use super::id::{BranchName, StageName, UnitName};

@@ -2,138 +2,13 @@
 //! disagree about keys, words and kinds. What a single value means is settled in `check`.
 
 use std::fmt;
-use std::marker::PhantomData;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
-use serde::de::value::{MapAccessDeserializer, StrDeserializer};
-use serde::de::{self, MapAccess, Visitor};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_saphyr::{Location, Spanned};
 
+use super::kinds::{At, List, Word, WordOr, Words, plain, present, text, words};
 use super::time;
-
-/// Where a value stands in the file; columns and width count characters.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) line: usize,
-    pub(super) column: usize,
-    pub(super) width: usize,
-}
-
-impl From<Location> for Place {
-    fn from(at: Location) -> Self {
-        let size = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-        Self { line: size(at.line()), column: size(at.column()), width: size(at.span().len()) }
-    }
-}
-
-/// A value and its place.
-#[derive(Debug, Clone)]
-pub(super) struct At<T> {
-    pub(super) value: T,
-    pub(super) place: Place,
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for At<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Spanned::<T>::deserialize(deserializer)
-            .map(|spanned| Self { value: spanned.value, place: spanned.referenced.into() })
-    }
-}
-
-impl<T: JsonSchema> JsonSchema for At<T> {
-    fn inline_schema() -> bool {
-        T::inline_schema()
-    }
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        T::schema_name()
-    }
-    fn schema_id() -> std::borrow::Cow<'static, str> {
-        T::schema_id()
-    }
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        T::json_schema(generator)
-    }
-}
-
-// A key with nothing behind it is an error, never the same as no key: somebody who comments out what stands below
-// `after:` would otherwise turn a stage into a first one.
-fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<At<T>>, D::Error> {
-    At::deserialize(deserializer).map(Some)
-}
-
-/// A set of words, each with its meaning.
-pub(super) trait Words {
-    /// What the words mean.
-    type Target;
-    /// All of them.
-    const WORDS: &'static [&'static str];
-    /// The meaning of one.
-    fn of(word: &str) -> Option<Self::Target>;
-}
-
-/// One of a set of words. The text is kept as it is: an error while reading it would have the place of its key.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(transparent, bound = "")]
-pub(super) struct Word<T>(pub(super) String, #[serde(skip)] PhantomData<T>);
-
-/// A single word, or a mapping that says more.
-#[derive(Debug, Clone)]
-pub(super) enum WordOr<W, M> {
-    Word(W),
-    Map(M),
-}
-
-impl<'de, W: Deserialize<'de>, M: Deserialize<'de>> Deserialize<'de> for WordOr<W, M> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either<W, M>(PhantomData<(W, M)>);
-        impl<'de, W: Deserialize<'de>, M: Deserialize<'de>> Visitor<'de> for Either<W, M> {
-            type Value = WordOr<W, M>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text or a mapping")
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-                // A text that cannot fail: an error from here would have the place of the key before it.
-                W::deserialize(StrDeserializer::new(text)).map(WordOr::Word)
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                M::deserialize(MapAccessDeserializer::new(map)).map(WordOr::Map)
-            }
-        }
-        // Not an untagged enum: that one buffers the value and loses its places.
-        deserializer.deserialize_any(Either(PhantomData))
-    }
-}
-
-impl<W: JsonSchema, M: JsonSchema> JsonSchema for WordOr<W, M> {
-    fn inline_schema() -> bool {
-        true
-    }
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        format!("{}Or{}", W::schema_name(), M::schema_name()).into()
-    }
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let (word, map) = (generator.subschema_for::<W>(), generator.subschema_for::<M>());
-        json_schema!({ "anyOf": [word, map] })
-    }
-}
-
-macro_rules! text {
-    ($(#[$doc:meta])* $name:ident, $schema:tt) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Deserialize)]
-        #[serde(transparent)]
-        pub(super) struct $name(pub(super) String);
-        impl JsonSchema for $name {
-            fn schema_name() -> std::borrow::Cow<'static, str> {
-                stringify!($name).into()
-            }
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!($schema)
-            }
-        }
-    };
-}
 
 text!(
     /// A unit's or stage's name.
@@ -185,7 +60,7 @@ text!(
     /// A folder.
     Folder, {
         "description": "A folder from the repository's root: never the root itself, never hidden, without a slash at its ends.",
-        "type": "string", "minLength": 1, "maxLength": 1024, "pattern": "^[^./\\\\][^\\\\]*$", "examples": ["apps", "apps/shop"]
+        "type": "string", "minLength": 1, "maxLength": 1024, "pattern": "^[^./\\\\]([^\\\\]*[^/\\\\])?$", "examples": ["apps", "apps/shop"]
     }
 );
 text!(
@@ -195,76 +70,6 @@ text!(
         "type": "string", "pattern": (time::PATTERN), "examples": ["0s", "30m", "1h30m", "2d"]
     }
 );
-
-macro_rules! plain {
-    ($(#[$doc:meta])* $name:ident, $type:ty, $visit:ident, $schema:tt) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy)]
-        pub(super) struct $name(pub(super) Option<$type>);
-
-        // By way of `deserialize_any`, which does not take a quoted text for it. Nothing fails here: an error from a
-        // visitor has the place of the key, not of the value.
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct Plain;
-                impl Visitor<'_> for Plain {
-                    type Value = Option<$type>;
-                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                        f.write_str("a single value")
-                    }
-                    plain!(@visit $visit, $type);
-                }
-                deserializer.deserialize_any(Plain).map(Self)
-            }
-        }
-        impl JsonSchema for $name {
-            fn inline_schema() -> bool {
-                true
-            }
-            fn schema_name() -> std::borrow::Cow<'static, str> {
-                stringify!($name).into()
-            }
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!($schema)
-            }
-        }
-    };
-    (@visit number, $type:ty) => {
-        fn visit_u64<E: de::Error>(self, value: u64) -> Result<Option<$type>, E> {
-            Ok(Some(value))
-        }
-        fn visit_i64<E: de::Error>(self, value: i64) -> Result<Option<$type>, E> {
-            Ok(u64::try_from(value).ok())
-        }
-        fn visit_bool<E: de::Error>(self, _: bool) -> Result<Option<$type>, E> {
-            Ok(None)
-        }
-        plain!(@others $type);
-    };
-    (@visit flag, $type:ty) => {
-        fn visit_bool<E: de::Error>(self, value: bool) -> Result<Option<$type>, E> {
-            Ok(Some(value))
-        }
-        fn visit_u64<E: de::Error>(self, _: u64) -> Result<Option<$type>, E> {
-            Ok(None)
-        }
-        fn visit_i64<E: de::Error>(self, _: i64) -> Result<Option<$type>, E> {
-            Ok(None)
-        }
-        plain!(@others $type);
-    };
-    (@others $type:ty) => {
-        fn visit_f64<E: de::Error>(self, _: f64) -> Result<Option<$type>, E> {
-            Ok(None)
-        }
-        fn visit_str<E: de::Error>(self, _: &str) -> Result<Option<$type>, E> {
-            Ok(None)
-        }
-        fn visit_unit<E: de::Error>(self) -> Result<Option<$type>, E> {
-            Ok(None)
-        }
-    };
-}
 
 plain!(
     /// The version of the format; none when it is no whole number.
@@ -290,11 +95,11 @@ pub(super) struct Stage {
     /// The protected branch that the environment reads.
     pub(super) branch: At<Branch>,
     /// Who may release what here. Units may not own overlapping folders.
-    pub(super) accept: At<Vec<At<Accept>>>,
-    /// The previous stages: all of them must hold the content. Without it this is a first stage.
+    pub(super) accept: List<Accept>,
+    /// The previous stages: all of them must hold the content. Without any this is a first stage.
     #[serde(default, deserialize_with = "present")]
-    #[schemars(with = "Vec<After>", length(min = 1))]
-    pub(super) after: Option<At<Vec<At<After>>>>,
+    #[schemars(with = "Vec<After>")]
+    pub(super) after: Option<List<After>>,
     /// What may replace what is live. The default is `forward`, and `same-branch` for a first stage.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Order")]
@@ -318,7 +123,7 @@ pub(super) struct Stage {
     /// When nothing may enter: windows, or a reason that holds until it is removed.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Vec<WordOr<String, Freeze>>")]
-    pub(super) freeze: Option<At<Vec<At<WordOr<String, Freeze>>>>>,
+    pub(super) freeze: Option<List<WordOr<String, Freeze>>>,
     /// What a recorded break-glass may do.
     #[serde(default, rename = "override", deserialize_with = "present")]
     #[schemars(with = "Override")]
@@ -341,16 +146,16 @@ pub(super) struct Accept {
     /// The branches that a commit may come from. Needed unless `source` is `self`.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Vec<WordOr<BranchGlob, BranchRule>>", length(min = 1))]
-    pub(super) branches: Option<At<Vec<At<WordOr<BranchGlob, BranchRule>>>>>,
+    pub(super) branches: Option<List<WordOr<BranchGlob, BranchRule>>>,
     /// The unit's folders.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Vec<WordOr<Folder, FolderRule>>", length(min = 1), extend("default" = ["apps", "infra"]))]
-    pub(super) folders: Option<At<Vec<At<WordOr<Folder, FolderRule>>>>>,
+    pub(super) folders: Option<List<WordOr<Folder, FolderRule>>>,
     /// This environment's own files within the folders: passgate does not see them, and an artifact that has one is
     /// refused.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Vec<PathGlob>")]
-    pub(super) local: Option<At<Vec<At<PathGlob>>>>,
+    pub(super) local: Option<List<PathGlob>>,
 }
 
 /// Branches with rules of their own.
@@ -402,7 +207,7 @@ pub(super) struct After {
     /// Commit statuses (Flux, Argo CD, tests) that must be green there.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Vec<StatusGlob>")]
-    pub(super) statuses: Option<At<Vec<At<StatusGlob>>>>,
+    pub(super) statuses: Option<List<StatusGlob>>,
     /// Whether a release that an override let in there counts.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "bool", extend("default" = false))]
@@ -416,7 +221,7 @@ pub(super) struct Hold {
     /// Whose releases hold the stage.
     #[serde(rename = "for")]
     #[schemars(length(min = 1))]
-    pub(super) branches: At<Vec<At<BranchGlob>>>,
+    pub(super) branches: List<BranchGlob>,
     /// For how long at most.
     pub(super) max: At<Time>,
 }
@@ -428,11 +233,11 @@ pub(super) struct Images {
     /// Rules in order; the first that fits a reference applies.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Vec<Rewrite>")]
-    pub(super) rewrite: Option<At<Vec<At<Rewrite>>>>,
+    pub(super) rewrite: Option<List<Rewrite>>,
     /// References that are not asked for.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Vec<String>")]
-    pub(super) ignore: Option<At<Vec<At<String>>>>,
+    pub(super) ignore: Option<List<String>>,
 }
 
 /// Maps image references to this environment's registry.
@@ -480,7 +285,7 @@ pub(super) struct Override {
     /// The gates that it may open.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Vec<Gate>")]
-    pub(super) allow: Option<At<Vec<At<Word<Gate>>>>>,
+    pub(super) allow: Option<List<Word<Gate>>>,
 }
 
 /// How each kind of commit reaches the branch.
@@ -499,27 +304,6 @@ pub(super) struct Deliver {
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Delivery", extend("default" = "commit"))]
     pub(super) rollback: Option<At<Word<Delivery>>>,
-}
-
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident => $target:path { $($(#[$what:meta])* $word:ident = $text:literal),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, JsonSchema)]
-        pub(super) enum $name { $($(#[$what])* #[schemars(rename = $text)] $word),+ }
-
-        impl Words for $name {
-            type Target = $target;
-            const WORDS: &'static [&'static str] = &[$($text),+];
-
-            fn of(word: &str) -> Option<$target> {
-                let known = match word {
-                    $($text => Self::$word,)+
-                    _ => return None,
-                };
-                Some(match known { $(Self::$word => <$target>::$word),+ })
-            }
-        }
-    };
 }
 
 words!(
@@ -583,41 +367,3 @@ words!(
         Drift = "drift",
     }
 );
-
-/// The JSON Schema (draft 2020-12) of `stage.yaml`, as published in `schema/stage.v1.json`. It knows every key, word and
-/// kind of value; what one value must be beside another, only [`parse`](super::parse) knows.
-pub fn schema() -> serde_json::Value {
-    let root = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Stage>().to_value();
-    let serde_json::Value::Object(mut root) = root else { return root };
-    if let Some(serde_json::Value::Object(definitions)) = root.get_mut("$defs") {
-        for (name, definition) in definitions.iter_mut() {
-            if let Some(fields) = definition.as_object_mut() {
-                fields.shift_insert(0, "title".to_owned(), name.as_str().into());
-            }
-        }
-    }
-    for (at, key) in ["$schema", "title", "description"].into_iter().enumerate() {
-        if let Some(value) = root.shift_remove(key) {
-            root.shift_insert(at, key.to_owned(), value);
-        }
-    }
-    let mut root = serde_json::Value::Object(root);
-    one_line(&mut root);
-    root
-}
-
-// Doc comments are wrapped for the eyes of programmers; an editor wraps what it shows by itself.
-fn one_line(value: &mut serde_json::Value) {
-    match value {
-        serde_json::Value::Object(fields) => {
-            for (key, value) in fields.iter_mut() {
-                match value {
-                    serde_json::Value::String(text) if key == "description" => *text = text.replace('\n', " "),
-                    other => one_line(other),
-                }
-            }
-        }
-        serde_json::Value::Array(items) => items.iter_mut().for_each(one_line),
-        _ => {}
-    }
-}
