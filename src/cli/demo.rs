@@ -137,12 +137,19 @@ impl Demo<'_> {
         ] {
             self.write(path, text)?;
         }
-        self.git(&["config", "user.name", "Dana"])?;
-        self.git(&["config", "user.email", "dana@example.org"])?;
-        // A demo's commits are not signed, whatever the user's own configuration says.
-        self.git(&["config", "commit.gpgSign", "false"])?;
-        self.git(&["remote", "add", "origin", &format!("file://{}/source", self.dir.display())])?;
-        self.commit("The shop")?;
+        let source = self.dir.join("source");
+        let origin = format!("file://{}/source", self.dir.display());
+        for args in [
+            &["config", "user.name", "Dana"][..],
+            &["config", "user.email", "dana@example.org"],
+            // A demo's commits are not signed, whatever the user's own configuration says.
+            &["config", "commit.gpgSign", "false"],
+            &["remote", "add", "origin", &origin],
+            &["add", "-A"],
+            &["commit", "-q", "-m", "The shop"],
+        ] {
+            self.quietly(&source, "git", args)?;
+        }
         let mut before = String::new();
         for stage in ["dev", "qual", "prod"] {
             let bare = format!("env-{stage}.git");

@@ -27,7 +27,7 @@ use common::Wiring;
 
 /// Promotes GitOps configuration from dev to qual to prod so that nothing skips a gate.
 #[derive(Debug, Parser)]
-#[command(name = "passgate", version, propagate_version = true, max_term_width = 100)]
+#[command(name = "passgate", version, max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 done; 1 could not; 2 usage; 3 refused or superseded; 4 artifact refused; 5 lost race; \
                         130 interrupted.")]
 pub struct Cli {

@@ -25,7 +25,7 @@ pub struct Args {
     #[arg(long, env = "PASSGATE_SOURCE", value_name = "URL")]
     source: Option<String>,
     /// A label for people.
-    #[arg(long = "version-label", visible_alias = "version", env = "PASSGATE_VERSION", value_name = "LABEL")]
+    #[arg(long = "version", env = "PASSGATE_VERSION", value_name = "LABEL")]
     label: Option<String>,
     /// A folder that may be missing or without files.
     #[arg(long, env = "PASSGATE_ALLOW_EMPTY", value_name = "TO", value_delimiter = ',')]

@@ -6,6 +6,7 @@ use crate::app::AppError;
 
 /// Arguments of `plan`: those of `release`, which it plays without writing.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 pub struct Args {
     #[command(flatten)]
     release: release::Args,

@@ -61,7 +61,7 @@ pub fn release(record: &Record, changes: &Changes, notes: &Notes, reference: Opt
     if !lines.is_empty() {
         out.push_str(&format!("\n{}\n", lines.join("\n")));
     }
-    let items: Vec<String> = notes.items().iter().map(|item| escape::commit_line(item)).collect();
+    let items: Vec<String> = notes.items().iter().map(|item| escape::line(item)).collect();
     if !items.is_empty() {
         out.push_str(&format!("\nWork items: {}\n", items.join(", ")));
     }

@@ -46,7 +46,7 @@ impl Notes {
         if self.more > 0 {
             out.push_str(&format!("- and {} more\n", self.more));
         }
-        let items: Vec<String> = self.items().iter().map(|item| escape::markdown_line(item)).collect();
+        let items: Vec<String> = self.items().iter().map(|item| escape::line(item)).collect();
         if !items.is_empty() {
             out.push_str(&format!("\nWork items: {}\n", items.join(", ")));
         }

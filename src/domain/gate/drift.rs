@@ -50,6 +50,7 @@ pub fn ask(facts: &Facts) -> Answer {
         );
     }
     match (changed.len(), extra.len(), facts.rule) {
+        (0, 0, _) if facts.first => Answer::passed("nothing of anybody else is in the unit's folders"),
         (0, 0, _) => Answer::passed("the folders are as the last release left them"),
         (0, _, DriftRule::Keep) => Answer::passed(format!("kept: {}", few(extra))),
         (0, _, _) => Answer::passed(format!("removed: {}", few(extra))),
