@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::site::{folders_of, resolve, root_of};
+use super::site::{WINDOW, folders_of, resolve, root_of};
 use super::{AppError, Context};
 use crate::domain::artifact::Folder;
 use crate::domain::gate::order::{Base, Relation};
@@ -83,6 +83,14 @@ impl Source {
                 }
                 Err(error) => return Err(error),
             }
+        }
+        // The commit's own root tree, and those that the notes will look at, in one request.
+        let range = graph.missing(live.filter(|id| graph.nodes.contains_key(id)), commit).into_iter().take(WINDOW);
+        let nodes: Vec<_> = range.chain([commit]).filter_map(|id| graph.nodes.get(&id)).collect();
+        let parents = nodes.iter().flat_map(|node| &node.parents).filter_map(|id| graph.nodes.get(id));
+        let roots: Vec<TreeId> = nodes.iter().copied().chain(parents).map(|node| node.tree).collect();
+        if !roots.is_empty() {
+            repository.trees(&roots)?;
         }
         let proven = matching
             .iter()

@@ -30,6 +30,7 @@ pub(super) struct Store {
     // Trees that are here with everything below them.
     deep: Mutex<HashSet<TreeId>>,
     trees: Mutex<HashMap<TreeId, Tree>>,
+    listed: Mutex<HashMap<TreeId, Leaves>>,
     // Removed with everything in it when the store goes.
     _dir: TempDir,
 }
@@ -71,6 +72,7 @@ impl Store {
             known: Mutex::default(),
             deep: Mutex::default(),
             trees: Mutex::default(),
+            listed: Mutex::default(),
             _dir: dir,
         })
     }
@@ -138,6 +140,9 @@ impl Store {
 
     // The leaves below a tree that is here with everything below it.
     fn list(&self, id: TreeId) -> Result<Leaves, PortError> {
+        if let Some(leaves) = lock(&self.listed).get(&id) {
+            return Ok(leaves.clone());
+        }
         let doing = format!("list a folder of {}", self.url);
         let args = ["ls-tree", "-r", "-t", "-z", "--full-tree", &id.to_string()];
         let ran = self.offline.must(&doing, &args, Input::Nothing)?;
@@ -158,6 +163,7 @@ impl Store {
                 leaves.insert(path, entry);
             }
         }
+        lock(&self.listed).insert(id, leaves.clone());
         Ok(leaves)
     }
 
@@ -273,24 +279,28 @@ impl Repository for Store {
 
     fn leaves(&self, ids: &[TreeId]) -> Result<HashMap<TreeId, Leaves>, PortError> {
         let mut shallow: Vec<TreeId> = {
-            let deep = lock(&self.deep);
-            ids.iter().filter(|id| !deep.contains(id)).copied().collect()
+            let (deep, listed) = (lock(&self.deep), lock(&self.listed));
+            ids.iter().filter(|id| !deep.contains(id) && !listed.contains_key(id)).copied().collect()
         };
         if self.local_first.load(Ordering::Relaxed) {
             shallow.retain(|id| self.list(*id).is_err());
         }
-        if !shallow.is_empty() {
-            let wanted: Vec<ObjectId> = shallow.iter().map(|id| id.0).collect();
-            self.fetch("blob:none", &wanted, false)?;
+        self.prefetch(&shallow)?;
+        ids.iter().map(|id| Ok((*id, self.list(*id)?))).collect()
+    }
+
+    fn prefetch(&self, ids: &[TreeId]) -> Result<(), PortError> {
+        let wanted: Vec<ObjectId> = {
+            let deep = lock(&self.deep);
+            ids.iter().filter(|id| !deep.contains(id)).map(|id| id.0).collect()
+        };
+        if wanted.is_empty() {
+            return Ok(());
         }
-        let mut found = HashMap::new();
-        for id in ids {
-            if !found.contains_key(id) {
-                found.insert(*id, self.list(*id)?);
-                lock(&self.deep).insert(*id);
-            }
-        }
-        Ok(found)
+        self.fetch("blob:none", &wanted, false)?;
+        lock(&self.deep).extend(ids);
+        self.local_first.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     fn blobs(&self, ids: &[BlobId], limit: u64) -> Result<HashMap<BlobId, Vec<u8>>, PortError> {
@@ -369,6 +379,8 @@ impl Repository for Store {
         objects: &mut (dyn Iterator<Item = Result<Object, PortError>> + Send),
     ) -> Result<(), PortError> {
         let mut failed = None;
+        // What was written here need not be asked for.
+        self.local_first.store(true, Ordering::Relaxed);
         let mut stream = |out: &mut dyn std::io::Write| pack::write(out, count, objects, &mut failed);
         let args = ["index-pack", "--stdin", "--fsck-objects", "--threads=1"];
         let result = self.offline.must("write objects", &args, Input::Stream(&mut stream));
