@@ -23,7 +23,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::domain::outcome::{Outcome, Report, Trouble};
 use crate::host::writer;
-use common::Wiring;
+use common::{Adapters, Wiring};
 
 /// Promotes GitOps configuration from dev to qual to prod so that nothing skips a gate.
 #[derive(Debug, Parser)]
@@ -65,7 +65,7 @@ pub enum Verb {
 }
 
 /// Parses the command line, runs the verb and says how it went.
-pub fn run(arguments: Vec<OsString>, interrupted: Arc<AtomicBool>) -> ExitCode {
+pub fn run(arguments: Vec<OsString>, interrupted: Arc<AtomicBool>, adapters: &dyn Adapters) -> ExitCode {
     let wants_json = arguments.iter().any(|a| a == "--json" || a == "--json=true")
         || crate::host::environment::variable("PASSGATE_JSON").is_some_and(|v| v.eq_ignore_ascii_case("true") || v == "1");
     // An empty variable is an input that was not given.
@@ -74,7 +74,7 @@ pub fn run(arguments: Vec<OsString>, interrupted: Arc<AtomicBool>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error, wants_json),
     };
-    let wiring = Wiring::new(cli.json, interrupted);
+    let wiring = Wiring::new(cli.json, interrupted, adapters);
     let result = match cli.verb {
         Verb::Package(args) => args.run(&wiring),
         Verb::Inspect(args) => args.run(&wiring),

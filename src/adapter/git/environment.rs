@@ -98,6 +98,7 @@ impl Environment {
         variables
     }
 
+    #[allow(clippy::disallowed_methods, reason = "git itself reads its configuration, before there is a clean environment")]
     // What of the user's own configuration says how to authenticate; nothing else of it is used.
     fn authentication(&self) -> &[(String, String)] {
         self.authentication.get_or_init(|| {
