@@ -246,8 +246,7 @@ fn uses(file: &str, text: &str) -> Vec<Vec<String>> {
 fn imports_go_downward_only() {
     let sources = sources();
     let law = law(&sources["lib.rs"]);
-    let modules: BTreeSet<&str> =
-        sources.keys().map(|file| module(file)).filter(|module| *module != "lib").collect();
+    let modules: BTreeSet<&str> = sources.keys().map(|file| module(file)).filter(|module| *module != "lib").collect();
     assert_eq!(modules, law.keys().map(String::as_str).collect(), "the table of src/lib.rs lists every module");
 
     let mut broken = Vec::new();

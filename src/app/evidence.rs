@@ -61,7 +61,8 @@ pub fn history(site: &Site, unit: &UnitName, enough: &dyn Fn(&History) -> bool) 
 
 fn read(site: &Site, history: &mut History, changes: Vec<(CommitId, i64, Option<BlobId>)>) -> Result<(), PortError> {
     let wanted: Vec<BlobId> = changes.iter().filter_map(|(_, _, blob)| *blob).collect();
-    let contents = if wanted.is_empty() { HashMap::new() } else { site.repository.blobs(&wanted, record::MAX_BYTES as u64)? };
+    let contents =
+        if wanted.is_empty() { HashMap::new() } else { site.repository.blobs(&wanted, record::MAX_BYTES as u64)? };
     for (commit, time, blob) in changes {
         let record = blob.map(|blob| (blob, Record::parse(contents.get(&blob).map_or(&[], Vec::as_slice))));
         history.changes.push(Change { commit, time, record });
@@ -121,7 +122,12 @@ pub fn told(error: &AppError) -> String {
     }
 }
 
-fn try_look(context: &Context<'_>, after: &After, wanted: Wanted<'_>, anchor: Option<&Anchor>) -> Result<Seen, AppError> {
+fn try_look(
+    context: &Context<'_>,
+    after: &After,
+    wanted: Wanted<'_>,
+    anchor: Option<&Anchor>,
+) -> Result<Seen, AppError> {
     let now = context.clock.now();
     let place = Place { url: after.repository.clone(), branch: Some(after.branch.clone()) };
     let url = context.repositories.canonical(&after.repository);
@@ -171,7 +177,8 @@ fn try_look(context: &Context<'_>, after: &After, wanted: Wanted<'_>, anchor: Op
     let release_commit = match history.record() {
         None => None,
         Some(record) => {
-            let there = (context.repositories.canonical(&record.repository), &record.branch, &record.stage, &record.unit);
+            let there =
+                (context.repositories.canonical(&record.repository), &record.branch, &record.stage, &record.unit);
             if there != (url.clone(), &after.branch, &after.stage, wanted.unit) {
                 let (url, branch, stage, unit) = there;
                 facts.standing = Standing::Foreign(format!("{unit} in {stage}, {url}#{branch}"));
@@ -256,10 +263,11 @@ fn end_of_life(
     for folder in folders {
         at.push(resolve(&*site.repository, &roots, folder)?);
     }
-    let other = history.changes.iter().rev().skip_while(|c| c.commit != landing.commit).find(|change| match &change.record {
-        Some((_, Ok(record))) => record.digest != digest,
-        _ => true,
-    });
+    let other =
+        history.changes.iter().rev().skip_while(|c| c.commit != landing.commit).find(|change| match &change.record {
+            Some((_, Ok(record))) => record.digest != digest,
+            _ => true,
+        });
     for (commit, tree, time) in since {
         let edited = at.iter().any(|found| found.get(&tree) != found.get(&root));
         if edited || other.is_some_and(|change| change.commit == commit) {

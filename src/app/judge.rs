@@ -48,7 +48,11 @@ impl Target {
 
     /// The record whose ledger goes on: the live one, or after a break the newest unbroken one.
     pub fn continued(&self) -> Option<&Record> {
-        if self.history.verify().is_ok() { self.record() } else { self.history.newest_unbroken().map(|(_, record)| record) }
+        if self.history.verify().is_ok() {
+            self.record()
+        } else {
+            self.history.newest_unbroken().map(|(_, record)| record)
+        }
     }
 
     /// Whether a path belongs to the environment itself.
@@ -83,10 +87,7 @@ pub fn target(context: &Context<'_>, place: &Place, manifest: &Manifest, adopt: 
     let enough = |history: &History| match history.tip() {
         None => false,
         Some(_) if history.verify().is_err() => !adopt || history.newest_unbroken().is_some(),
-        Some(_) => history
-            .record()
-            .and_then(Record::live)
-            .is_none_or(|live| evidence::reaches(history, live.seq)),
+        Some(_) => history.record().and_then(Record::live).is_none_or(|live| evidence::reaches(history, live.seq)),
     };
     let history = evidence::history(&site, &manifest.unit, &enough)?;
     // What was written last is what the folders were when the live release landed.
@@ -142,8 +143,7 @@ pub fn case(context: &Context<'_>, place: &Place, manifest: &Manifest, leave: Le
     });
     let is_local = |path: &str| target.is_local(&manifest.unit, path);
     let kept = target.record().map(|record| record.kept.clone()).unwrap_or_default();
-    let plan =
-        plan::plan(target.written.as_ref(), &target.there, &content, target.policy.drift, &kept, &is_local);
+    let plan = plan::plan(target.written.as_ref(), &target.there, &content, target.policy.drift, &kept, &is_local);
     let facts = facts(context, &target, &source, &previous, manifest, &content, &plan, leave);
     let judgement = Judgement::of(&facts);
     Ok(Case { target, source, previous, judgement, plan })

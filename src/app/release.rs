@@ -15,7 +15,7 @@ use crate::domain::message;
 use crate::domain::notes::Notes;
 use crate::domain::outcome::{Outcome, Report, Verdict};
 use crate::domain::record::{self, Deed, Entry, Mark, Origin, Record, Restart, State};
-use crate::domain::{time, listing::File};
+use crate::domain::{listing::File, time};
 use crate::port::Artifact;
 
 /// What a release was asked for.
@@ -97,7 +97,8 @@ fn decided(case: &Case, step: Step, request: &Request) -> Option<Outcome> {
 
 fn step(case: &Case, manifest: &Manifest) -> Step {
     let Some(record) = case.target.record() else { return Step::Write };
-    let is_there = record.digest == manifest.digest && case.plan.changes.is_empty() && case.plan.drift == Default::default();
+    let is_there =
+        record.digest == manifest.digest && case.plan.changes.is_empty() && case.plan.drift == Default::default();
     if !is_there || case.target.history.verify().is_err() {
         Step::Write
     } else if record.source.commit == manifest.source.commit {
@@ -123,7 +124,9 @@ fn report(case: &Case, manifest: &Manifest) -> Report {
     if let Ok(source) = &case.source {
         report.notes = notes(case, source).markdown(&source.url);
     }
-    if let Some(record) = case.target.record().filter(|record| record.state == State::Released && record.digest != manifest.digest) {
+    if let Some(record) =
+        case.target.record().filter(|record| record.state == State::Released && record.digest != manifest.digest)
+    {
         report.warnings.push(format!(
             "this replaces {} ({}), whose checks have not said anything yet",
             record.version.as_deref().map_or_else(|| record.source.commit.short(), crate::domain::escape::line),
@@ -211,7 +214,10 @@ fn written(
     let origin = origin(source, manifest)?;
     // Content that comes back keeps the mark that it earned here; what failed has to earn it again.
     let earned = before.and_then(|record| {
-        let entry = record.ledger.iter().find(|e| e.digest == manifest.digest && matches!(e.state, State::Passed | State::Failed))?;
+        let entry = record
+            .ledger
+            .iter()
+            .find(|e| e.digest == manifest.digest && matches!(e.state, State::Passed | State::Failed))?;
         (entry.state == State::Passed).then(|| entry.marked.clone().unwrap_or_else(|| entry.released.clone()))
     });
     let mut ledger = vec![Entry {

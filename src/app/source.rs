@@ -75,7 +75,9 @@ impl Source {
                 Err(PortError::Missing { .. }) => {
                     tips.pop();
                 }
-                Err(PortError::Git { said, .. }) if said.contains("unadvertised object") || said.contains("not our ref") => {
+                Err(PortError::Git { said, .. })
+                    if said.contains("unadvertised object") || said.contains("not our ref") =>
+                {
                     tips.pop();
                 }
                 Err(error) => return Err(error),
@@ -198,8 +200,9 @@ impl Source {
             let absorbed = self.repository.first_absorbing(base, live, &candidates(&onto_new)?)?.is_some();
             let changed = live != base;
             // Only a live commit that changed nothing net can have overtaken the new one.
-            let overtaken =
-                !changed && new != base && self.repository.first_absorbing(base, new, &candidates(&onto_live)?)?.is_some();
+            let overtaken = !changed
+                && new != base
+                && self.repository.first_absorbing(base, new, &candidates(&onto_live)?)?.is_some();
             bases.push(Base { absorbed: absorbed && changed, changed, overtaken });
         }
         Ok(Relation::Apart(bases))
@@ -233,8 +236,7 @@ impl Source {
             let id = built.add(&tree).map_err(|collision| PortError::Unusable(collision.to_string()))?;
             result.insert(*commit, id);
         }
-        let objects: Vec<Object> =
-            built.0.into_values().map(|content| Object { kind: Kind::Tree, content }).collect();
+        let objects: Vec<Object> = built.0.into_values().map(|content| Object { kind: Kind::Tree, content }).collect();
         self.repository.write(objects.len(), &mut objects.into_iter().map(Ok))?;
         Ok(result)
     }
@@ -250,7 +252,9 @@ impl Source {
         for id in &range {
             let node = self.graph.nodes.get(id).ok_or_else(|| lacking(*id))?;
             wanted.insert(node.tree);
-            wanted.extend(node.parents.iter().filter_map(|parent| self.graph.nodes.get(parent)).map(|parent| parent.tree));
+            wanted.extend(
+                node.parents.iter().filter_map(|parent| self.graph.nodes.get(parent)).map(|parent| parent.tree),
+            );
         }
         let roots: Vec<TreeId> = wanted.into_iter().collect();
         let mut at = Vec::new();

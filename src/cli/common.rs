@@ -143,7 +143,10 @@ impl Person {
         let is_clean = |text: &str| !text.is_empty() && !text.chars().any(|c| c.is_control() || "<>".contains(c));
         match parts {
             Some((name, mail)) if is_clean(name) && is_clean(mail) => Ok((actor, Committer(committer))),
-            _ => Err(AppError::usage("the committer is not of the form Name <mail>", "--committer 'passgate <passgate@example.org>'")),
+            _ => Err(AppError::usage(
+                "the committer is not of the form Name <mail>",
+                "--committer 'passgate <passgate@example.org>'",
+            )),
         }
     }
 }

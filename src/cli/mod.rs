@@ -28,8 +28,10 @@ use common::{Adapters, Wiring};
 /// Promotes GitOps configuration from dev to qual to prod so that nothing skips a gate.
 #[derive(Debug, Parser)]
 #[command(name = "passgate", version, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 done; 1 could not; 2 usage; 3 refused or superseded; 4 artifact refused; 5 lost race; \
-                        130 interrupted.")]
+#[command(
+    after_help = "Exit codes: 0 done; 1 could not; 2 usage; 3 refused or superseded; 4 artifact refused; 5 lost race; \
+                        130 interrupted."
+)]
 pub struct Cli {
     /// Print one JSON document on stdout, on refusals and failures too.
     #[arg(long, global = true, env = "PASSGATE_JSON", value_parser = common::boolish(), num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_possible_values = true)]
@@ -67,7 +69,8 @@ pub enum Verb {
 /// Parses the command line, runs the verb and says how it went.
 pub fn run(arguments: Vec<OsString>, interrupted: Arc<AtomicBool>, adapters: &dyn Adapters) -> ExitCode {
     let wants_json = arguments.iter().any(|a| a == "--json" || a == "--json=true")
-        || crate::host::environment::variable("PASSGATE_JSON").is_some_and(|v| v.eq_ignore_ascii_case("true") || v == "1");
+        || crate::host::environment::variable("PASSGATE_JSON")
+            .is_some_and(|v| v.eq_ignore_ascii_case("true") || v == "1");
     // An empty variable is an input that was not given.
     let command = Cli::command();
     let cli = match command.try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches)) {

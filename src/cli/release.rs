@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use super::common::{self, Person, Wiring};
+use crate::app::AppError;
 use crate::app::judge::Leave;
 use crate::app::promote::promote;
 use crate::app::release::{Request, release};
-use crate::app::AppError;
 use crate::domain::id::InvalidId;
 
 /// Arguments of `release`.
@@ -95,7 +95,9 @@ impl Args {
                 let artifact = context.artifacts.open(&path)?;
                 release(&context, &artifact, &request)?
             }
-            _ => return Err(AppError::usage("give either an ARTIFACT, or --from with --unit", "passgate help release")),
+            _ => {
+                return Err(AppError::usage("give either an ARTIFACT, or --from with --unit", "passgate help release"));
+            }
         };
         let code = wiring.report(&report, "");
         Ok(if request.forgives(report.result) { 0 } else { code })

@@ -79,7 +79,8 @@ impl History {
         }
         if let Some(restart) = record.restarted {
             let Some(kept) = restart.from else { return Ok(None) };
-            let found = self.changes.iter().skip(at + 1).position(|c| c.record.as_ref().is_some_and(|(b, _)| *b == kept));
+            let found =
+                self.changes.iter().skip(at + 1).position(|c| c.record.as_ref().is_some_and(|(b, _)| *b == kept));
             return match found {
                 Some(offset) => Ok(Some(at + 1 + offset)),
                 None if !self.complete => Ok(None),

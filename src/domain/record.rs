@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256 as Hasher};
 
-use super::id::{BlobId, BranchName, CommitId, Digest, Sha256, StageName, UnitName};
 use super::artifact::Folder;
+use super::id::{BlobId, BranchName, CommitId, Digest, Sha256, StageName, UnitName};
 use super::outcome::GateReport;
 use super::url::RepoUrl;
 

@@ -4,8 +4,15 @@ use crate::port::PushAnswer;
 
 // Words by which git, GitHub, GitLab and Azure DevOps say that another push was first.
 const MOVED: &[&str] = &[
-    "fetch first", "non-fast-forward", "cannot lock ref", "incorrect old value", "stale info", "failed to update ref",
-    "TF401028", "reference already exists", "failed to lock",
+    "fetch first",
+    "non-fast-forward",
+    "cannot lock ref",
+    "incorrect old value",
+    "stale info",
+    "failed to update ref",
+    "TF401028",
+    "reference already exists",
+    "failed to lock",
 ];
 
 /// Reads the porcelain output and the error text of `git push`.
@@ -19,7 +26,10 @@ pub(super) fn answer(success: bool, stdout: &str, stderr: &str) -> PushAnswer {
     if MOVED.iter().any(|word| refused.contains(word) || stderr.contains(word)) {
         return PushAnswer::Moved;
     }
-    if refused.contains("remote failure") || refused.contains("remote unpack failed") || refused.contains("unpacker error") {
+    if refused.contains("remote failure")
+        || refused.contains("remote unpack failed")
+        || refused.contains("unpacker error")
+    {
         return PushAnswer::Lost(said);
     }
     PushAnswer::Rejected(said)
@@ -46,12 +56,20 @@ mod tests {
     fn answers_are_told_apart() {
         let line = |reason: &str| format!("To x\n!\tabc:refs/heads/main\t{reason}\n");
         assert_eq!(answer(true, "", ""), PushAnswer::Done);
-        for moved in ["[rejected] (fetch first)", "[rejected] (non-fast-forward)", "[remote rejected] (cannot lock ref 'x')",
-            "[remote rejected] (failed to update ref)", "[remote rejected] (TF401028: updated by another client)"] {
+        for moved in [
+            "[rejected] (fetch first)",
+            "[rejected] (non-fast-forward)",
+            "[remote rejected] (cannot lock ref 'x')",
+            "[remote rejected] (failed to update ref)",
+            "[remote rejected] (TF401028: updated by another client)",
+        ] {
             assert_eq!(answer(false, &line(moved), ""), PushAnswer::Moved, "{moved}");
         }
-        for policy in ["[remote rejected] (pre-receive hook declined)", "[remote rejected] (protected branch hook declined)",
-            "[remote rejected] (TF402455: Pushes are not permitted)"] {
+        for policy in [
+            "[remote rejected] (pre-receive hook declined)",
+            "[remote rejected] (protected branch hook declined)",
+            "[remote rejected] (TF402455: Pushes are not permitted)",
+        ] {
             let said = answer(false, &line(policy), "remote: GH006: Protected branch\n");
             assert!(matches!(said, PushAnswer::Rejected(ref words) if words.contains("GH006")), "{said:?}");
         }

@@ -88,8 +88,17 @@ impl Store {
         let negotiation =
             if is_history { "fetch.negotiationAlgorithm=consecutive" } else { "fetch.negotiationAlgorithm=noop" };
         let args = [
-            "-c", negotiation, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance",
-            "--update-shallow", &filter, "--stdin", "origin",
+            "-c",
+            negotiation,
+            "fetch",
+            "--quiet",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--no-auto-maintenance",
+            "--update-shallow",
+            &filter,
+            "--stdin",
+            "origin",
         ];
         let ran = self.git.must(&doing, &args, Input::Text(lines)).map_err(|error| self.located(error))?;
         if ran.stderr.contains("filtering not recognized") {
@@ -122,7 +131,8 @@ impl Store {
 
     fn absent(&self, ids: &[ObjectId]) -> Result<Vec<ObjectId>, PortError> {
         let lines = ids.iter().map(|id| format!("{id}\n")).collect();
-        let ran = self.offline.must("look for objects", &["cat-file", "--batch-check=%(objectname)"], Input::Text(lines))?;
+        let ran =
+            self.offline.must("look for objects", &["cat-file", "--batch-check=%(objectname)"], Input::Text(lines))?;
         let text = String::from_utf8_lossy(&ran.stdout);
         Ok(text.lines().filter_map(|line| line.strip_suffix(" missing")?.parse().ok()).collect())
     }
@@ -155,7 +165,8 @@ impl Store {
             let format = "--batch-check=%(objectname) %(objectsize)";
             let ran = self.offline.must("look at objects", &["cat-file", format], Input::Text(lines.clone()))?;
             let text = String::from_utf8_lossy(&ran.stdout);
-            let too_large = |line: &&str| line.rsplit(' ').next().and_then(|s| s.parse().ok()).is_some_and(|n: u64| n > limit);
+            let too_large =
+                |line: &&str| line.rsplit(' ').next().and_then(|s| s.parse().ok()).is_some_and(|n: u64| n > limit);
             if let Some(line) = text.lines().find(too_large) {
                 return Err(PortError::Unusable(format!("an object of {} is too large: {line} bytes", self.url)));
             }
@@ -337,7 +348,8 @@ impl Repository for Store {
             let (ours, theirs) = (candidate.to_string(), change.to_string());
             let args = ["merge-tree", "--write-tree", "--no-messages", "-z", &ours, &theirs];
             let ran: Ran = self.git.run("merge", &args, Input::Nothing, true)?;
-            let merged: Option<TreeId> = std::str::from_utf8(ran.stdout.get(..40).unwrap_or_default()).ok().and_then(|s| s.parse().ok());
+            let merged: Option<TreeId> =
+                std::str::from_utf8(ran.stdout.get(..40).unwrap_or_default()).ok().and_then(|s| s.parse().ok());
             match merged {
                 Some(merged) if ran.success && merged == *tree => return Ok(Some(at)),
                 Some(_) => {}
