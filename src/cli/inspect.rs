@@ -21,8 +21,8 @@ impl Args {
     /// # Errors
     /// As the use case.
     pub fn run(self, wiring: &Wiring) -> Result<u8, AppError> {
-        let git = wiring.git(None);
-        let manifest = inspect(&wiring.context(&git), &self.artifact)?;
+        let repositories = wiring.repositories(None);
+        let manifest = inspect(&wiring.context(&*repositories), &self.artifact)?;
         let mut text = format!(
             "{}\n  unit     {}\n  source   {}\n  commit   {} ({})\n",
             manifest.digest,

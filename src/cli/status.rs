@@ -21,8 +21,8 @@ impl Args {
     /// As the use case.
     pub fn run(self, wiring: &Wiring) -> Result<u8, AppError> {
         let places = self.to.iter().map(|text| common::place(text)).collect::<Result<Vec<_>, _>>()?;
-        let git = wiring.git(places.first());
-        let stages = status(&wiring.context(&git), &places)?;
+        let repositories = wiring.repositories(places.first());
+        let stages = status(&wiring.context(&*repositories), &places)?;
         let json = serde_json::json!({ "result": "reported", "stages": stages, "error": null });
         Ok(wiring.document(&json, &render::status(&stages, writer::width())))
     }

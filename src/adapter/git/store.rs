@@ -40,6 +40,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Store {
+    #[allow(clippy::disallowed_methods, reason = "a store is a temporary folder of our own")]
     pub(super) fn create(
         url: RepoUrl,
         variables: Vec<(OsString, OsString)>,
