@@ -241,6 +241,9 @@ pub trait Repositories: Send + Sync {
     /// No store can be made for it.
     fn open(&self, url: &RepoUrl, role: Role) -> Result<Arc<dyn Repository>, PortError>;
 
+    /// Whether the user asked to stop.
+    fn interrupted(&self) -> bool;
+
     /// The same place with local paths made canonical, for comparison.
     fn canonical(&self, url: &RepoUrl) -> RepoUrl;
 }

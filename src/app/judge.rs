@@ -146,6 +146,10 @@ pub fn case(context: &Context<'_>, place: &Place, manifest: &Manifest, leave: Le
         let seen: Vec<Seen> = seen.into_iter().map(|thread| thread.join().unwrap_or_else(|_| died())).collect();
         (source.join().unwrap_or_else(|_| Err("the check died".to_owned())), seen)
     });
+    // What was stopped would else read as "could not be asked".
+    if context.repositories.interrupted() {
+        return Err(crate::port::PortError::Interrupted.into());
+    }
     let is_local = |path: &str| target.is_local(&manifest.unit, path);
     let kept = target.continued().map(|record| record.kept.clone()).unwrap_or_default();
     let plan = plan::plan(target.written.as_ref(), &target.there, &content, target.policy.drift, &kept, &is_local);

@@ -108,11 +108,17 @@ impl<'a> Wiring<'a> {
         report.result.exit_code()
     }
 
-    /// Ends the spinner and writes a document that is no [`Report`].
-    pub fn document(&self, json: &serde_json::Value, text: &str) -> u8 {
+    /// Ends the spinner and writes a result: `text`, or with `--json` the one document with `more` in it.
+    pub fn document(&self, report: &Report, more: (&str, serde_json::Value), text: &str) -> u8 {
         self.spinner.clear();
-        writer::result(&if self.json { render::quiet_json(json) } else { text.to_owned() });
-        Outcome::Reported.exit_code()
+        if self.json {
+            let mut json = serde_json::to_value(report).unwrap_or_default();
+            json[more.0] = more.1;
+            writer::result(&render::quiet_json(&json));
+        } else {
+            writer::result(text);
+        }
+        report.result.exit_code()
     }
 }
 
