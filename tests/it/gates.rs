@@ -218,9 +218,9 @@ fn a_break_of_the_live_interval_ends_the_soak() {
     let env = world.env("dev");
     let good = env.file("main", "apps/shop/route.yaml");
     env.on("main").edit(&[put("apps/shop/route.yaml", "by: hand\n")]).at(now() - 5400).done();
-    env.on("main").edit(&[put("apps/shop/route.yaml", &good)]).at(now() - 5000).done();
+    env.on("main").edit(&[put("apps/shop/route.yaml", &good)]).at(now() - 600).done();
     world.mark("passed", &artifact, "dev").is(0, "marked");
-    world.refuses("soak", "", &artifact, "qual");
+    world.refuses("soak", "dev", &artifact, "qual");
 }
 
 #[test]
