@@ -269,7 +269,10 @@ pub trait WorkingCopy: Send + Sync {
     ///
     /// # Errors
     /// git cannot be asked.
-    fn contents(&self, ids: Vec<BlobId>) -> Result<Box<dyn Iterator<Item = std::io::Result<Vec<u8>>> + Send>, PortError>;
+    fn contents(
+        &self,
+        ids: Vec<BlobId>,
+    ) -> Result<Box<dyn Iterator<Item = std::io::Result<Vec<u8>>> + Send>, PortError>;
 }
 
 /// The time of day.

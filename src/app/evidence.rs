@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use super::site::{Site, resolve};
 use super::{AppError, Context, Place};
-use crate::domain::chain::{Change, History};
+use crate::domain::chain::{Change, Here, History};
 use crate::domain::gate::previous::Standing;
 use crate::domain::gate::{Asked, previous, soak};
+use crate::domain::graph::Node;
 use crate::domain::id::{BlobId, CommitId, Digest, TreeId, UnitName};
 use crate::domain::listing::{Entry, EntryMode, Leaves, has_git_file};
 use crate::domain::plan::same_content;
@@ -24,26 +25,37 @@ const WINDOW: usize = 512;
 /// The repository cannot be asked.
 pub fn history(site: &Site, unit: &UnitName, enough: &dyn Fn(&History) -> bool) -> Result<History, PortError> {
     let path = record::path(unit);
-    let chain: Vec<(CommitId, TreeId, i64)> =
-        site.graph.first_parents(site.tip).map(|(id, node)| (id, node.tree, node.time)).collect();
-    let mut history = History { changes: Vec::new(), complete: false };
+    let chain: Vec<(CommitId, &Node)> = site.graph.first_parents(site.tip).collect();
+    let here = Here { repository: site.url.clone(), branch: site.branch.clone(), unit: unit.clone() };
+    let mut history = History { here, dropped: Vec::new(), changes: Vec::new(), complete: false };
     let mut newer: Option<(CommitId, i64, Option<BlobId>)> = None;
     let mut from = 0;
     let mut window = WINDOW;
     while from < chain.len() {
         let part = &chain[from..chain.len().min(from + window)];
-        let roots: Vec<TreeId> = part.iter().map(|(_, tree, _)| *tree).collect();
+        let merged = |node: &Node| -> Vec<TreeId> {
+            let others = node.parents.iter().skip(1).filter_map(|parent| site.graph.nodes.get(parent));
+            others.map(|other| other.tree).collect()
+        };
+        let roots: Vec<TreeId> = part.iter().flat_map(|(_, node)| [vec![node.tree], merged(node)].concat()).collect();
         let found = resolve(&*site.repository, &roots, &path)?;
+        let blob_at = |tree: &TreeId| match found.get(tree) {
+            Some((EntryMode::Regular | EntryMode::Executable, id)) => Some(BlobId(*id)),
+            _ => None,
+        };
         let mut changes = Vec::new();
-        for (commit, tree, when) in part {
-            let blob = match found.get(tree) {
-                Some((EntryMode::Regular | EntryMode::Executable, id)) => Some(BlobId(*id)),
-                _ => None,
-            };
+        let mut beside = Vec::new();
+        for (commit, node) in part {
+            let (tree, when) = (&node.tree, &node.time);
+            let blob = blob_at(tree);
             if let Some((commit, when, seen)) = newer.filter(|(_, _, seen)| *seen != blob) {
                 changes.push((commit, when, seen));
             }
             newer = Some((*commit, *when, blob));
+            let in_force = history.changes.len() + changes.len();
+            let others =
+                merged(node).into_iter().filter_map(|tree| blob_at(&tree)).filter(|other| Some(*other) != blob);
+            beside.extend(others.map(|other| (in_force, *commit, blob, other)));
         }
         from += part.len();
         window *= 4;
@@ -52,6 +64,7 @@ pub fn history(site: &Site, unit: &UnitName, enough: &dyn Fn(&History) -> bool) 
             history.complete = !site.graph.shallow;
         }
         read(site, &mut history, changes)?;
+        left_out(site, &mut history, &beside)?;
         if enough(&history) {
             break;
         }
@@ -61,10 +74,32 @@ pub fn history(site: &Site, unit: &UnitName, enough: &dyn Fn(&History) -> bool) 
 
 fn read(site: &Site, history: &mut History, changes: Vec<(CommitId, i64, Option<BlobId>)>) -> Result<(), PortError> {
     let wanted: Vec<BlobId> = changes.iter().filter_map(|(_, _, blob)| *blob).collect();
-    let contents = if wanted.is_empty() { HashMap::new() } else { site.repository.blobs(&wanted, record::MAX_BYTES as u64)? };
+    let contents =
+        if wanted.is_empty() { HashMap::new() } else { site.repository.blobs(&wanted, record::MAX_BYTES as u64)? };
     for (commit, time, blob) in changes {
         let record = blob.map(|blob| (blob, Record::parse(contents.get(&blob).map_or(&[], Vec::as_slice))));
         history.changes.push(Change { commit, time, record });
+    }
+    Ok(())
+}
+
+// A merge may bring a branch without its records only when the chain already had newer ones.
+fn left_out(
+    site: &Site,
+    history: &mut History,
+    beside: &[(usize, CommitId, Option<BlobId>, BlobId)],
+) -> Result<(), PortError> {
+    let wanted: Vec<BlobId> = beside.iter().flat_map(|(_, _, own, other)| own.iter().chain([other]).copied()).collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let contents = site.repository.blobs(&wanted, record::MAX_BYTES as u64)?;
+    let seq =
+        |blob: &BlobId| contents.get(blob).and_then(|bytes| Record::parse(bytes).ok()).map_or(0, |record| record.seq);
+    for (in_force, commit, own, other) in beside {
+        if seq(other) > own.as_ref().map_or(0, seq) {
+            history.dropped.push((*in_force, *commit));
+        }
     }
     Ok(())
 }
@@ -121,7 +156,12 @@ pub fn told(error: &AppError) -> String {
     }
 }
 
-fn try_look(context: &Context<'_>, after: &After, wanted: Wanted<'_>, anchor: Option<&Anchor>) -> Result<Seen, AppError> {
+fn try_look(
+    context: &Context<'_>,
+    after: &After,
+    wanted: Wanted<'_>,
+    anchor: Option<&Anchor>,
+) -> Result<Seen, AppError> {
     let now = context.clock.now();
     let place = Place { url: after.repository.clone(), branch: Some(after.branch.clone()) };
     let url = context.repositories.canonical(&after.repository);
@@ -171,7 +211,8 @@ fn try_look(context: &Context<'_>, after: &After, wanted: Wanted<'_>, anchor: Op
     let release_commit = match history.record() {
         None => None,
         Some(record) => {
-            let there = (context.repositories.canonical(&record.repository), &record.branch, &record.stage, &record.unit);
+            let there =
+                (context.repositories.canonical(&record.repository), &record.branch, &record.stage, &record.unit);
             if there != (url.clone(), &after.branch, &after.stage, wanted.unit) {
                 let (url, branch, stage, unit) = there;
                 facts.standing = Standing::Foreign(format!("{unit} in {stage}, {url}#{branch}"));
@@ -227,22 +268,23 @@ fn evidence(
         if !wanted.soak.is_zero() {
             // A record cannot make content older than the commit that brought it, nor a commit older than its record.
             let written = time::seconds(&entry.released).unwrap_or(i64::MAX);
-            let until = end_of_life(site, history, change, wanted.digest, &folders)?;
-            soaked.intervals.push((change.time.max(written), until));
+            let lived = intervals(site, history, change, wanted, &folders, &aside)?;
+            soaked.intervals.extend(lived.into_iter().map(|(from, until)| (from.max(written), until)));
         }
     }
     Ok(evidence)
 }
 
-// When content that landed with `landing` stopped to be what the branch held: another release, or a hand-made change of
-// its folders. None: it still is.
-fn end_of_life(
+// The intervals in which a branch held exactly the content that landed with `landing`: until another release, with a break
+// wherever somebody changed its folders by hand.
+fn intervals(
     site: &Site,
     history: &History,
     landing: &Change,
-    digest: Digest,
+    wanted: Wanted<'_>,
     folders: &[String],
-) -> Result<Option<i64>, AppError> {
+    aside: &dyn Fn(&str) -> bool,
+) -> Result<Vec<(i64, Option<i64>)>, AppError> {
     let mut since: Vec<(CommitId, TreeId, i64)> = site
         .graph
         .first_parents(site.tip)
@@ -256,15 +298,39 @@ fn end_of_life(
     for folder in folders {
         at.push(resolve(&*site.repository, &roots, folder)?);
     }
-    let other = history.changes.iter().rev().skip_while(|c| c.commit != landing.commit).find(|change| match &change.record {
-        Some((_, Ok(record))) => record.digest != digest,
-        _ => true,
-    });
+    let state = |tree: &TreeId| -> Vec<Option<Entry>> { at.iter().map(|found| found.get(tree).copied()).collect() };
+    // Folders are compared as a whole first; files of the environment itself make them differ without a break.
+    let mut known: HashMap<Vec<Option<Entry>>, bool> = HashMap::from([(state(&root), true)]);
+    let other =
+        history.changes.iter().rev().skip_while(|c| c.commit != landing.commit).find(|change| match &change.record {
+            Some((_, Ok(record))) => record.digest != wanted.digest,
+            _ => true,
+        });
+    let mut found = Vec::new();
+    let mut from = Some(landing.time);
     for (commit, tree, time) in since {
-        let edited = at.iter().any(|found| found.get(&tree) != found.get(&root));
-        if edited || other.is_some_and(|change| change.commit == commit) {
-            return Ok(Some(time));
+        if other.is_some_and(|change| change.commit == commit) {
+            found.extend(from.map(|from| (from, Some(time))));
+            return Ok(found);
+        }
+        let key = state(&tree);
+        let holds = match known.get(&key) {
+            Some(holds) => *holds,
+            None => {
+                let holds = same_content(&site.folders_at(commit, folders)?, wanted.content, aside);
+                known.insert(key, holds);
+                holds
+            }
+        };
+        match (from, holds) {
+            (Some(begun), false) => {
+                found.push((begun, Some(time)));
+                from = None;
+            }
+            (None, true) => from = Some(time),
+            _ => {}
         }
     }
-    Ok(None)
+    found.extend(from.map(|from| (from, None)));
+    Ok(found)
 }

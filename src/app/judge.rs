@@ -48,7 +48,11 @@ impl Target {
 
     /// The record whose ledger goes on: the live one, or after a break the newest unbroken one.
     pub fn continued(&self) -> Option<&Record> {
-        if self.history.verify().is_ok() { self.record() } else { self.history.newest_unbroken().map(|(_, record)| record) }
+        if self.history.verify().is_ok() {
+            self.record()
+        } else {
+            self.history.newest_unbroken().map(|(_, record)| record)
+        }
     }
 
     /// Whether a path belongs to the environment itself.
@@ -83,14 +87,12 @@ pub fn target(context: &Context<'_>, place: &Place, manifest: &Manifest, adopt: 
     let enough = |history: &History| match history.tip() {
         None => false,
         Some(_) if history.verify().is_err() => !adopt || history.newest_unbroken().is_some(),
-        Some(_) => history
-            .record()
-            .and_then(Record::live)
-            .is_none_or(|live| evidence::reaches(history, live.seq)),
+        Some(_) => history.record().and_then(Record::live).is_none_or(|live| evidence::reaches(history, live.seq)),
     };
     let history = evidence::history(&site, &manifest.unit, &enough)?;
     // What was written last is what the folders were when the live release landed.
-    let written = match history.record() {
+    let continued = if history.verify().is_ok() { history.record() } else { history.newest_unbroken().map(|(_, r)| r) };
+    let written = match continued {
         Some(record) => {
             let mut all = Leaves::new();
             for folder in &record.folders {
@@ -141,9 +143,8 @@ pub fn case(context: &Context<'_>, place: &Place, manifest: &Manifest, leave: Le
         (source.join().unwrap_or_else(|_| Err("the check died".to_owned())), seen)
     });
     let is_local = |path: &str| target.is_local(&manifest.unit, path);
-    let kept = target.record().map(|record| record.kept.clone()).unwrap_or_default();
-    let plan =
-        plan::plan(target.written.as_ref(), &target.there, &content, target.policy.drift, &kept, &is_local);
+    let kept = target.continued().map(|record| record.kept.clone()).unwrap_or_default();
+    let plan = plan::plan(target.written.as_ref(), &target.there, &content, target.policy.drift, &kept, &is_local);
     let facts = facts(context, &target, &source, &previous, manifest, &content, &plan, leave);
     let judgement = Judgement::of(&facts);
     Ok(Case { target, source, previous, judgement, plan })
@@ -248,6 +249,11 @@ fn order_facts(target: &Target, source: &Asked<Source>, manifest: &Manifest, lea
     if facts.exempt.is_none() {
         let told = |error: crate::port::PortError| evidence::told(&error.into());
         facts.relation = source.relation(record.source.commit).map_err(told)?;
+        if facts.relation == order::Relation::LiveGone && source.once_held(&record.folders).map_err(told)? {
+            // The commit is gone, its content is not: the branch had exactly these folders once.
+            facts.relation =
+                order::Relation::Apart(vec![order::Base { absorbed: true, changed: true, overtaken: false }]);
+        }
         if let order::Relation::Apart(_) = facts.relation {
             facts.lost = source::lost(source, record.source.commit).map_err(|error| evidence::told(&error))?;
         }
@@ -257,8 +263,8 @@ fn order_facts(target: &Target, source: &Asked<Source>, manifest: &Manifest, lea
 
 // Both commits are proven on the branch that the live one was recorded with.
 fn same_branch(source: &Source, record: &Record) -> bool {
-    let proves = source.proven.iter().any(|(_, branch)| *branch == record.source.branch);
-    proves && source.still_proves(record.source.commit, &record.source.branch)
+    let recorded = source.branch() == Some(&record.source.branch);
+    recorded && source.still_proves(record.source.commit, &record.source.branch)
 }
 
 /// Looks again after somebody else pushed. When the unit's folders, its record, the policy and the other repositories are as

@@ -85,9 +85,12 @@ pub fn build(
     // Blobs first: only those that the branch does not have in these folders already.
     let mut wanted: Vec<BlobId> = Vec::new();
     if let Some(leaves) = &change.leaves {
-        let there: HashSet<ObjectId> = site.folders_at(site.tip, &change.folders)?.values().map(|entry| entry.1).collect();
+        let there: HashSet<ObjectId> =
+            site.folders_at(site.tip, &change.folders)?.values().map(|entry| entry.1).collect();
         let mut seen = HashSet::new();
-        wanted.extend(leaves.values().filter(|(_, id)| !there.contains(id) && seen.insert(*id)).map(|(_, id)| BlobId(*id)));
+        wanted.extend(
+            leaves.values().filter(|(_, id)| !there.contains(id) && seen.insert(*id)).map(|(_, id)| BlobId(*id)),
+        );
     }
     let mut failed = None;
     let mut blobs: Vec<Object> = Vec::new();
@@ -241,8 +244,19 @@ impl Tries {
 
 // Words by which a server says that it did not take the push, whatever becomes of the connection.
 fn is_final(said: &str) -> bool {
-    ["error: 401", "error: 403", "Authentication failed", "Permission denied", "could not read Username", "error: 413",
-        "insufficient permission", "not found", "Could not resolve host", "Connection refused", "Failed to connect"]
-        .iter()
-        .any(|word| said.contains(word))
+    [
+        "error: 401",
+        "error: 403",
+        "Authentication failed",
+        "Permission denied",
+        "could not read Username",
+        "error: 413",
+        "insufficient permission",
+        "not found",
+        "Could not resolve host",
+        "Connection refused",
+        "Failed to connect",
+    ]
+    .iter()
+    .any(|word| said.contains(word))
 }

@@ -146,7 +146,11 @@ fn marked(context: &Context<'_>, target: &Target, request: &Request) -> Result<O
     };
     if !is_live {
         return Err(AppError::refused(
-            format!("{asked} is not what is live in {stage} now ({}, from {})", record.digest, record.source.commit.short()),
+            format!(
+                "{asked} is not what is live in {stage} now ({}, from {})",
+                record.digest,
+                record.source.commit.short()
+            ),
             "the checks saw something else: run them again on what is live, and mark that",
         ));
     }
@@ -154,7 +158,10 @@ fn marked(context: &Context<'_>, target: &Target, request: &Request) -> Result<O
     if !target.written.as_ref().is_some_and(|written| same_content(&target.there, written, &aside)) {
         return Err(AppError::refused(
             format!("the folders of {unit} in {stage} are not what its record says: they were changed by hand"),
-            format!("see what changed with: passgate plan ARTIFACT --to {}; then release again and check again", target.site.name()),
+            format!(
+                "see what changed with: passgate plan ARTIFACT --to {}; then release again and check again",
+                target.site.name()
+            ),
         ));
     }
     if record.state == request.state && request.note.is_none() {
@@ -190,7 +197,8 @@ fn attest(context: &Context<'_>, target: &Target, request: &Request, text: &str)
         )
     })?;
     let accept = target.policy.accepts(unit);
-    let folders: Vec<String> = accept.map(|a| a.folders.iter().map(|folder| folder.to.clone()).collect()).unwrap_or_default();
+    let folders: Vec<String> =
+        accept.map(|a| a.folders.iter().map(|folder| folder.to.clone()).collect()).unwrap_or_default();
     let ours = |leaves: Leaves| -> Leaves {
         leaves.into_iter().filter(|(path, _)| !has_git_file(path) && !target.is_local(unit, path)).collect()
     };
@@ -243,18 +251,21 @@ fn attest(context: &Context<'_>, target: &Target, request: &Request, text: &str)
             entry.release_commit = None;
         }
     } else {
-        ledger.insert(0, Entry {
-            seq: target.history.highest_seq() + 1,
-            digest,
-            commit: None,
-            branch: None,
-            release_commit: None,
-            state: request.state,
-            released: mark.at.clone(),
-            marked: None,
-            by: request.actor.by.clone(),
-            run: request.actor.run.clone(),
-        });
+        ledger.insert(
+            0,
+            Entry {
+                seq: target.history.highest_seq() + 1,
+                digest,
+                commit: None,
+                branch: None,
+                release_commit: None,
+                state: request.state,
+                released: mark.at.clone(),
+                marked: None,
+                by: request.actor.by.clone(),
+                run: request.actor.run.clone(),
+            },
+        );
         ledger.truncate(record::LEDGER);
     }
     if let Some(entry) = ledger.first_mut() {

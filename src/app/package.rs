@@ -52,10 +52,13 @@ pub fn package(context: &Context<'_>, copy: &dyn WorkingCopy, request: Request) 
     let source = context.repositories.canonical(&source);
     let unit = match request.unit {
         Some(unit) => unit,
-        None => source.name().parse().map_err(|error| AppError::usage(format!("{error}"), "name the unit with --unit"))?,
+        None => {
+            source.name().parse().map_err(|error| AppError::usage(format!("{error}"), "name the unit with --unit"))?
+        }
     };
     if let Some(version) = &request.version {
-        check_version(version).map_err(|why| AppError::usage(why, "give a shorter --version of printable characters"))?;
+        check_version(version)
+            .map_err(|why| AppError::usage(why, "give a shorter --version of printable characters"))?;
     }
     let mut folders = request.folders;
     folders.sort_by(|a, b| a.1.cmp(&b.1));
@@ -67,13 +70,19 @@ pub fn package(context: &Context<'_>, copy: &dyn WorkingCopy, request: Request) 
         if found.is_empty() && !request.allow_empty.iter().any(|folder| folder == to) {
             return Err(AppError::usage(
                 format!("the folder {} of {} has no files", escape::line(from), commit.short()),
-                format!("commit it, choose other folders with --folder, or declare it empty: --allow-empty {}", escape::line(to)),
+                format!(
+                    "commit it, choose other folders with --folder, or declare it empty: --allow-empty {}",
+                    escape::line(to)
+                ),
             ));
         }
         entries.extend(found);
     }
     if entries.len() > MAX_FILES {
-        return Err(AppError::usage(format!("{} files are too many for one artifact", entries.len()), "split the unit"));
+        return Err(AppError::usage(
+            format!("{} files are too many for one artifact", entries.len()),
+            "split the unit",
+        ));
     }
     path::check_collisions(entries.keys().map(String::as_str))
         .map_err(|bad| AppError::usage(escape::line(&bad.to_string()), "rename one of them in the source"))?;
@@ -83,7 +92,8 @@ pub fn package(context: &Context<'_>, copy: &dyn WorkingCopy, request: Request) 
     let mut files = Vec::with_capacity(entries.len());
     let mut total = 0;
     for ((path, (mode, blob)), content) in entries.iter().zip(copy.contents(ids.clone())?) {
-        let content = content.map_err(|source| PortError::Io { doing: format!("read {}", escape::line(path)), source })?;
+        let content =
+            content.map_err(|source| PortError::Io { doing: format!("read {}", escape::line(path)), source })?;
         refuse_pointer(path, &content)?;
         let size = content.len() as u64;
         total += size;
@@ -169,7 +179,8 @@ fn collect(
     to: &str,
 ) -> Result<BTreeMap<String, (FileMode, BlobId)>, AppError> {
     let mut found = BTreeMap::new();
-    let refuse = |path: &str, what: &str, hint: &str| AppError::usage(format!("{} is {what}", escape::line(path)), hint);
+    let refuse =
+        |path: &str, what: &str, hint: &str| AppError::usage(format!("{} is {what}", escape::line(path)), hint);
     for (name, (mode, id)) in copy.leaves(commit, from)? {
         let Ok(name) = String::from_utf8(name.clone()) else {
             let shown = String::from_utf8_lossy(&name).into_owned();
@@ -186,7 +197,11 @@ fn collect(
             EntryMode::Regular => FileMode::Regular,
             EntryMode::Executable => FileMode::Executable,
             EntryMode::Symlink => {
-                return Err(refuse(&name, "a symbolic link", "an artifact holds files only: replace it by its content"));
+                return Err(refuse(
+                    &name,
+                    "a symbolic link",
+                    "an artifact holds files only: replace it by its content",
+                ));
             }
             EntryMode::Submodule => {
                 return Err(refuse(&name, "a submodule", "an artifact holds files only: copy the files in"));

@@ -126,7 +126,10 @@ fn read(
         })
         .collect();
     if files.len() != leaves.len() || digest_of(&files) != entry.digest {
-        return Err(AppError::refused("the folders at its landing commit are not this content", "release it there again"));
+        return Err(AppError::refused(
+            "the folders at its landing commit are not this content",
+            "release it there again",
+        ));
     }
     let commit = entry.commit.unwrap_or(then.source.commit);
     let manifest = Manifest {

@@ -15,7 +15,7 @@ use crate::domain::message;
 use crate::domain::notes::Notes;
 use crate::domain::outcome::{Outcome, Report, Verdict};
 use crate::domain::record::{self, Deed, Entry, Mark, Origin, Record, Restart, State};
-use crate::domain::{time, listing::File};
+use crate::domain::{listing::File, time};
 use crate::port::Artifact;
 
 /// What a release was asked for.
@@ -97,7 +97,9 @@ fn decided(case: &Case, step: Step, request: &Request) -> Option<Outcome> {
 
 fn step(case: &Case, manifest: &Manifest) -> Step {
     let Some(record) = case.target.record() else { return Step::Write };
-    let is_there = record.digest == manifest.digest && case.plan.changes.is_empty() && case.plan.drift == Default::default();
+    let (plan, drift) = (&case.plan, &case.plan.drift);
+    let as_left = drift.edited.is_empty() && drift.deleted.is_empty();
+    let is_there = record.digest == manifest.digest && plan.changes.is_empty() && as_left;
     if !is_there || case.target.history.verify().is_err() {
         Step::Write
     } else if record.source.commit == manifest.source.commit {
@@ -123,7 +125,9 @@ fn report(case: &Case, manifest: &Manifest) -> Report {
     if let Ok(source) = &case.source {
         report.notes = notes(case, source).markdown(&source.url);
     }
-    if let Some(record) = case.target.record().filter(|record| record.state == State::Released && record.digest != manifest.digest) {
+    if let Some(record) =
+        case.target.record().filter(|record| record.state == State::Released && record.digest != manifest.digest)
+    {
         report.warnings.push(format!(
             "this replaces {} ({}), whose checks have not said anything yet",
             record.version.as_deref().map_or_else(|| record.source.commit.short(), crate::domain::escape::line),
@@ -211,7 +215,10 @@ fn written(
     let origin = origin(source, manifest)?;
     // Content that comes back keeps the mark that it earned here; what failed has to earn it again.
     let earned = before.and_then(|record| {
-        let entry = record.ledger.iter().find(|e| e.digest == manifest.digest && matches!(e.state, State::Passed | State::Failed))?;
+        let entry = record
+            .ledger
+            .iter()
+            .find(|e| e.digest == manifest.digest && matches!(e.state, State::Passed | State::Failed))?;
         (entry.state == State::Passed).then(|| entry.marked.clone().unwrap_or_else(|| entry.released.clone()))
     });
     let mut ledger = vec![Entry {
@@ -255,7 +262,7 @@ fn written(
             run: None,
             note: Some("this content passed here before".to_owned()),
         }),
-        kept: case.plan.changes.kept.clone(),
+        kept: case.plan.others.clone(),
         after: case.previous.iter().filter_map(|seen| seen.anchor.clone()).collect(),
         policy: target.policy_id,
         overridden: None,

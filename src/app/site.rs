@@ -89,8 +89,8 @@ impl Site {
         let blob = BlobId(id);
         let content = self.repository.blobs(&[blob], MAX_POLICY)?.remove(&blob).unwrap_or_default();
         let text = String::from_utf8_lossy(&content);
-        let stage = policy::parse(&text)
-            .map_err(|error| AppError::Policy { place: self.name(), error: Box::new(error) })?;
+        let stage =
+            policy::parse(&text).map_err(|error| AppError::Policy { place: self.name(), error: Box::new(error) })?;
         Ok((blob, stage))
     }
 
@@ -119,7 +119,8 @@ pub fn root_of(graph: &Graph, commit: CommitId) -> Result<TreeId, PortError> {
 pub fn resolve(repository: &dyn Repository, roots: &[TreeId], path: &str) -> Result<HashMap<TreeId, Entry>, PortError> {
     let mut at: HashMap<TreeId, Entry> = roots.iter().map(|root| (*root, (EntryMode::Tree, root.0))).collect();
     for part in path.split('/') {
-        let ids: Vec<TreeId> = at.values().filter(|(mode, _)| *mode == EntryMode::Tree).map(|(_, id)| TreeId(*id)).collect();
+        let ids: Vec<TreeId> =
+            at.values().filter(|(mode, _)| *mode == EntryMode::Tree).map(|(_, id)| TreeId(*id)).collect();
         let trees = repository.trees(&ids)?;
         at = at
             .into_iter()

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::site::{folders_of, resolve, root_of};
 use super::{AppError, Context};
+use crate::domain::artifact::Folder;
 use crate::domain::gate::order::{Base, Relation};
 use crate::domain::gate::{branch, source};
 use crate::domain::graph::Graph;
@@ -75,7 +76,9 @@ impl Source {
                 Err(PortError::Missing { .. }) => {
                     tips.pop();
                 }
-                Err(PortError::Git { said, .. }) if said.contains("unadvertised object") || said.contains("not our ref") => {
+                Err(PortError::Git { said, .. })
+                    if said.contains("unadvertised object") || said.contains("not our ref") =>
+                {
                     tips.pop();
                 }
                 Err(error) => return Err(error),
@@ -198,8 +201,9 @@ impl Source {
             let absorbed = self.repository.first_absorbing(base, live, &candidates(&onto_new)?)?.is_some();
             let changed = live != base;
             // Only a live commit that changed nothing net can have overtaken the new one.
-            let overtaken =
-                !changed && new != base && self.repository.first_absorbing(base, new, &candidates(&onto_live)?)?.is_some();
+            let overtaken = !changed
+                && new != base
+                && self.repository.first_absorbing(base, new, &candidates(&onto_live)?)?.is_some();
             bases.push(Base { absorbed: absorbed && changed, changed, overtaken });
         }
         Ok(Relation::Apart(bases))
@@ -233,8 +237,7 @@ impl Source {
             let id = built.add(&tree).map_err(|collision| PortError::Unusable(collision.to_string()))?;
             result.insert(*commit, id);
         }
-        let objects: Vec<Object> =
-            built.0.into_values().map(|content| Object { kind: Kind::Tree, content }).collect();
+        let objects: Vec<Object> = built.0.into_values().map(|content| Object { kind: Kind::Tree, content }).collect();
         self.repository.write(objects.len(), &mut objects.into_iter().map(Ok))?;
         Ok(result)
     }
@@ -250,7 +253,9 @@ impl Source {
         for id in &range {
             let node = self.graph.nodes.get(id).ok_or_else(|| lacking(*id))?;
             wanted.insert(node.tree);
-            wanted.extend(node.parents.iter().filter_map(|parent| self.graph.nodes.get(parent)).map(|parent| parent.tree));
+            wanted.extend(
+                node.parents.iter().filter_map(|parent| self.graph.nodes.get(parent)).map(|parent| parent.tree),
+            );
         }
         let roots: Vec<TreeId> = wanted.into_iter().collect();
         let mut at = Vec::new();
@@ -335,5 +340,20 @@ impl Source {
             self.matching.iter().filter_map(|(_, name, _)| Some((name.clone(), *found.branches.get(name)?))).collect()
         };
         self.repository.advertise().is_ok_and(|now| allowed(&now) == allowed(&self.advertised))
+    }
+
+    /// Whether a first-parent commit up to this one had exactly these folders.
+    ///
+    /// # Errors
+    /// Trees cannot be had.
+    pub fn once_held(&self, folders: &[Folder]) -> Result<bool, PortError> {
+        let chain = self.graph.first_parents(self.commit).take(LOOKED_AT);
+        let roots: Vec<TreeId> = chain.map(|(_, node)| node.tree).collect();
+        let mut at = Vec::new();
+        for rule in &self.folders {
+            let wanted = folders.iter().find(|folder| folder.path == rule.to).and_then(|folder| folder.tree);
+            at.push((resolve(&*self.repository, &roots, &rule.from)?, wanted.map(|tree| (EntryMode::Tree, tree.0))));
+        }
+        Ok(roots.iter().any(|root| at.iter().all(|(found, wanted)| found.get(root) == wanted.as_ref())))
     }
 }

@@ -149,13 +149,12 @@ fn stage_status(context: &Context<'_>, at: &Look, looks: &[Look]) -> Result<Stag
             let wanted = Wanted { unit: &accept.unit, digest: ahead.digest, content: &content, soak };
             let anchor = record.as_ref().and_then(|r| r.after.iter().find(|anchor| anchor.stage == after.stage));
             let seen = evidence::look(context, after, wanted, anchor);
-            let answers = [
-                seen.previous.map(|facts| previous::ask(&facts)),
-                seen.soak.map(|facts| soak::ask(&facts)),
-            ];
+            let answers = [seen.previous.map(|facts| previous::ask(&facts)), seen.soak.map(|facts| soak::ask(&facts))];
             let blocked = answers.into_iter().filter_map(|answer| match answer {
                 Ok(answer) if matches!(answer.verdict, Verdict::Passed | Verdict::NotAsked) => None,
-                Ok(answer) => Some(answer.remedy.map_or(answer.detail.clone(), |remedy| format!("{}; {remedy}", answer.detail))),
+                Ok(answer) => {
+                    Some(answer.remedy.map_or(answer.detail.clone(), |remedy| format!("{}; {remedy}", answer.detail)))
+                }
                 Err(why) => Some(why),
             });
             let live = record.as_ref().map(|record| record.source.commit);

@@ -84,7 +84,7 @@ impl Wiring {
     /// Ends the spinner and writes a document that is no [`Report`].
     pub fn document(&self, json: &serde_json::Value, text: &str) -> u8 {
         self.spinner.clear();
-        writer::result(&if self.json { format!("{json:#}") } else { text.to_owned() });
+        writer::result(&if self.json { render::quiet_json(json) } else { text.to_owned() });
         Outcome::Reported.exit_code()
     }
 }
@@ -116,7 +116,10 @@ impl Person {
         let is_clean = |text: &str| !text.is_empty() && !text.chars().any(|c| c.is_control() || "<>".contains(c));
         match parts {
             Some((name, mail)) if is_clean(name) && is_clean(mail) => Ok((actor, Committer(committer))),
-            _ => Err(AppError::usage("the committer is not of the form Name <mail>", "--committer 'passgate <passgate@example.org>'")),
+            _ => Err(AppError::usage(
+                "the committer is not of the form Name <mail>",
+                "--committer 'passgate <passgate@example.org>'",
+            )),
         }
     }
 }

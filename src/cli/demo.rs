@@ -84,7 +84,9 @@ impl Demo<'_> {
             result?;
             self.say("Where everything is now");
             self.passgate(&["status", "--to", "env-prod.git#main"], 0)?;
-            self.say_plain(&format!("meanwhile the configuration service wrote cluster/ {turns} times in each environment, untouched"));
+            self.say_plain(&format!(
+                "meanwhile the configuration service wrote cluster/ {turns} times in each environment, untouched"
+            ));
             self.say_plain(&format!("look around: git -C {}/env-prod.git log --stat", self.dir.display()));
             let mut report = Report::new(Outcome::Reported);
             report.path = Some(self.dir.display().to_string());
@@ -156,7 +158,9 @@ impl Demo<'_> {
             self.quietly(&self.dir, "git", &["init", "-q", "--bare", "-b", "main", &bare])?;
             let clone = format!("service-{stage}");
             self.quietly(&self.dir, "git", &["clone", "-q", &bare, &clone])?;
-            for (key, value) in [("user.name", "config-service"), ("user.email", "service@example.org"), ("commit.gpgSign", "false")] {
+            for (key, value) in
+                [("user.name", "config-service"), ("user.email", "service@example.org"), ("commit.gpgSign", "false")]
+            {
                 self.quietly(&self.dir.join(&clone), "git", &["config", key, value])?;
             }
             let url = format!("file://{}/{bare}", self.dir.display());
@@ -196,7 +200,8 @@ impl Demo<'_> {
     }
 
     fn head(&self, branch: &str) -> Result<String, AppError> {
-        let output = self.command("git", &self.dir.join("source"), &["rev-parse", branch]).output().map_err(io("run git"))?;
+        let output =
+            self.command("git", &self.dir.join("source"), &["rev-parse", branch]).output().map_err(io("run git"))?;
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
@@ -254,7 +259,9 @@ impl Demo<'_> {
     fn show(&self, program: &str, args: &[&str]) {
         let quoted: Vec<String> = args
             .iter()
-            .map(|arg| if arg.contains([' ', '#', '*', '(', ')', '"']) { format!("'{arg}'") } else { (*arg).to_owned() })
+            .map(
+                |arg| if arg.contains([' ', '#', '*', '(', ')', '"']) { format!("'{arg}'") } else { (*arg).to_owned() },
+            )
             .collect();
         self.say_plain(&format!("\n{} {}", "$".dimmed(), format!("{program} {}", quoted.join(" ")).cyan()));
     }

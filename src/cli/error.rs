@@ -9,7 +9,9 @@ use crate::port::{ArtifactError, PortError};
 /// What an error is for programs, and the way out of it.
 fn kind(error: &AppError) -> (Outcome, &'static str, Option<String>) {
     match error {
-        AppError::Port(PortError::Interrupted) => (Outcome::Interrupted, "interrupted", Some("nothing was changed; run it again".into())),
+        AppError::Port(PortError::Interrupted) => {
+            (Outcome::Interrupted, "interrupted", Some("nothing was changed; run it again".into()))
+        }
         AppError::Port(PortError::Git { hint, .. }) => (Outcome::Failed, "git", hint.clone()),
         AppError::Port(PortError::Missing { .. }) => {
             (Outcome::Failed, "missing-object", Some("the repository is damaged or cut off: run git fsck there".into()))
@@ -21,10 +23,19 @@ fn kind(error: &AppError) -> (Outcome, &'static str, Option<String>) {
             "artifact-refused",
             Some("use the artifact exactly as `passgate package` wrote it; package the commit again".into()),
         ),
-        AppError::Artifact(ArtifactError::Io { .. }) => (Outcome::Failed, "io", Some("give the path of the deployment zip, or of the folder it was unpacked into".into())),
-        AppError::Policy { error, .. } => {
-            (Outcome::Usage, "stage-yaml", error.hint.clone().or_else(|| Some("correct it by a reviewed commit (`passgate schema` prints its JSON Schema)".into())))
-        }
+        AppError::Artifact(ArtifactError::Io { .. }) => (
+            Outcome::Failed,
+            "io",
+            Some("give the path of the deployment zip, or of the folder it was unpacked into".into()),
+        ),
+        AppError::Policy { error, .. } => (
+            Outcome::Usage,
+            "stage-yaml",
+            error
+                .hint
+                .clone()
+                .or_else(|| Some("correct it by a reviewed commit (`passgate schema` prints its JSON Schema)".into())),
+        ),
         AppError::Usage { hint, .. } => (Outcome::Usage, "usage", Some(hint.clone())),
         AppError::Refused { hint, .. } => (Outcome::Refused, "refused", Some(hint.clone())),
         AppError::Rejected { .. } => (
@@ -32,10 +43,24 @@ fn kind(error: &AppError) -> (Outcome, &'static str, Option<String>) {
             "rejected",
             Some("let passgate's identity push to this branch: the server's own rules do not".into()),
         ),
-        AppError::Unknown { .. } => (Outcome::Unknown, "unknown", Some("run it again: it finds out what became of the push, and finishes".into())),
-        AppError::PushFailed { .. } => (Outcome::Failed, "push", Some("give PASSGATE_TOKEN write access to the environment's repository, and run it again".into())),
-        AppError::LostRace { .. } => (Outcome::LostRace, "lost-race", Some("run it again when the branch is quieter".into())),
-        AppError::Guard(_) => (Outcome::Failed, "guard", Some("nothing was pushed; this is a defect of passgate: report it with this message".into())),
+        AppError::Unknown { .. } => (
+            Outcome::Unknown,
+            "unknown",
+            Some("run it again: it finds out what became of the push, and finishes".into()),
+        ),
+        AppError::PushFailed { .. } => (
+            Outcome::Failed,
+            "push",
+            Some("give PASSGATE_TOKEN write access to the environment's repository, and run it again".into()),
+        ),
+        AppError::LostRace { .. } => {
+            (Outcome::LostRace, "lost-race", Some("run it again when the branch is quieter".into()))
+        }
+        AppError::Guard(_) => (
+            Outcome::Failed,
+            "guard",
+            Some("nothing was pushed; this is a defect of passgate: report it with this message".into()),
+        ),
     }
 }
 

@@ -19,7 +19,7 @@ pub struct Args {
     #[arg(long, env = "PASSGATE_UNIT", value_name = "NAME")]
     unit: String,
     /// The content that was checked.
-    #[arg(long, env = "PASSGATE_DIGEST", value_name = "DIGEST", conflicts_with = "commit", required_unless_present = "commit")]
+    #[arg(long, env = "PASSGATE_DIGEST", value_name = "DIGEST", required_unless_present = "commit")]
     digest: Option<String>,
     /// The commit that was checked: a source commit, a release commit, or (source: self) a commit of this branch.
     #[arg(long, env = "PASSGATE_COMMIT", value_name = "SHA")]

@@ -28,8 +28,10 @@ use common::Wiring;
 /// Promotes GitOps configuration from dev to qual to prod so that nothing skips a gate.
 #[derive(Debug, Parser)]
 #[command(name = "passgate", version, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 done; 1 could not; 2 usage; 3 refused or superseded; 4 artifact refused; 5 lost race; \
-                        130 interrupted.")]
+#[command(
+    after_help = "Exit codes: 0 done; 1 could not; 2 usage; 3 refused or superseded; 4 artifact refused; 5 lost race; \
+                        130 interrupted."
+)]
 pub struct Cli {
     /// Print one JSON document on stdout, on refusals and failures too.
     #[arg(long, global = true, env = "PASSGATE_JSON", value_parser = common::boolish(), num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_possible_values = true)]
@@ -66,10 +68,8 @@ pub enum Verb {
 
 /// Parses the command line, runs the verb and says how it went.
 pub fn run(arguments: Vec<OsString>, interrupted: Arc<AtomicBool>) -> ExitCode {
-    let wants_json = arguments.iter().any(|a| a == "--json" || a == "--json=true")
-        || crate::host::environment::variable("PASSGATE_JSON").is_some_and(|v| v.eq_ignore_ascii_case("true") || v == "1");
-    // An empty variable is an input that was not given.
-    let command = Cli::command();
+    let wants_json = wants_json(&arguments);
+    let command = inputs(Cli::command(), &arguments);
     let cli = match command.try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => return usage(&error, wants_json),
@@ -89,6 +89,35 @@ pub fn run(arguments: Vec<OsString>, interrupted: Arc<AtomicBool>) -> ExitCode {
     };
     let code = result.unwrap_or_else(|error| wiring.report(&error::report(&error), ""));
     ExitCode::from(code)
+}
+
+// Whether JSON is wanted, in all words in which the option takes it, before anything can be parsed.
+fn wants_json(arguments: &[OsString]) -> bool {
+    let texts: Vec<&str> = arguments.iter().filter_map(|argument| argument.to_str()).collect();
+    let given =
+        texts.iter().rev().find_map(|text| if *text == "--json" { Some("true") } else { text.strip_prefix("--json=") });
+    let variable = crate::host::environment::variable("PASSGATE_JSON");
+    let word = given.or(variable.as_deref()).unwrap_or("false").to_ascii_lowercase();
+    ["true", "1", "yes", "y", "on", "t"].contains(&word.as_str())
+}
+
+// Pipelines give every input as a variable. An empty one was not given, and what the command line says of one way to name
+// a thing displaces the variable of the other way.
+fn inputs(command: clap::Command, arguments: &[OsString]) -> clap::Command {
+    let says = |option: &str| arguments.iter().any(|a| a.to_string_lossy().split('=').next() == Some(option));
+    let displaced = [("artifact", says("--from")), ("commit", says("--digest")), ("digest", says("--commit"))];
+    let settle = |arg: clap::Arg| {
+        let name = arg.get_env().map(|name| name.to_string_lossy().into_owned());
+        let is_empty = name.is_some_and(|name| crate::host::environment::variable(&name).is_none());
+        if is_empty || displaced.iter().any(|(id, so)| *so && arg.get_id() == id) {
+            arg.env(clap::builder::Resettable::Reset)
+        } else {
+            arg
+        }
+    };
+    // Help names the variables, so they are only taken away when there is something to take away.
+    let has_help = says("--help") || says("-h") || says("help");
+    if has_help { command } else { command.mut_args(settle).mut_subcommands(move |verb| verb.mut_args(settle)) }
 }
 
 fn usage(error: &clap::Error, json: bool) -> ExitCode {

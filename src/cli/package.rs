@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::common::{self, Wiring};
-use crate::app::package::{Request, package};
 use crate::app::AppError;
+use crate::app::package::{Request, package};
 
 /// Arguments of `package`.
 #[derive(Debug, clap::Args)]
@@ -49,7 +49,9 @@ impl Args {
             folders = vec!["apps".to_owned(), "infra".to_owned()];
         }
         let unit = self.unit.filter(|unit| !unit.is_empty()).map(|unit| {
-            unit.parse().map_err(|error: crate::domain::id::InvalidId| AppError::usage(error.to_string(), "choose another --unit"))
+            unit.parse().map_err(|error: crate::domain::id::InvalidId| {
+                AppError::usage(error.to_string(), "choose another --unit")
+            })
         });
         let request = Request {
             revision: self.commit,

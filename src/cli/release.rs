@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use super::common::{self, Person, Wiring};
+use crate::app::AppError;
 use crate::app::judge::Leave;
 use crate::app::promote::promote;
 use crate::app::release::{Request, release};
-use crate::app::AppError;
 use crate::domain::id::InvalidId;
 
 /// Arguments of `release`.
@@ -19,13 +19,13 @@ pub struct Args {
     #[arg(long, env = "PASSGATE_TO", value_name = "URL[#BRANCH]")]
     to: String,
     /// Promote from this previous stage's repository instead of an artifact.
-    #[arg(long, env = "PASSGATE_FROM", value_name = "URL[#BRANCH]", requires = "unit")]
+    #[arg(long, env = "PASSGATE_FROM", value_name = "URL[#BRANCH]")]
     from: Option<String>,
     /// The unit to promote.
-    #[arg(long, env = "PASSGATE_UNIT", value_name = "NAME", requires = "from")]
+    #[arg(long, env = "PASSGATE_UNIT", value_name = "NAME")]
     unit: Option<String>,
     /// The content to promote; by default the newest that passes.
-    #[arg(long, env = "PASSGATE_DIGEST", value_name = "DIGEST", requires = "from")]
+    #[arg(long, env = "PASSGATE_DIGEST", value_name = "DIGEST")]
     digest: Option<String>,
     /// Ask every gate and show what would change; write nothing.
     #[arg(long, env = "PASSGATE_DRY_RUN", value_parser = common::boolish(), num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_possible_values = true)]
@@ -95,7 +95,9 @@ impl Args {
                 let artifact = context.artifacts.open(&path)?;
                 release(&context, &artifact, &request)?
             }
-            _ => return Err(AppError::usage("give either an ARTIFACT, or --from with --unit", "passgate help release")),
+            _ => {
+                return Err(AppError::usage("give either an ARTIFACT, or --from with --unit", "passgate help release"));
+            }
         };
         let code = wiring.report(&report, "");
         Ok(if request.forgives(report.result) { 0 } else { code })

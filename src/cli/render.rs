@@ -14,7 +14,21 @@ const LISTED: usize = 20;
 /// The one document of `--json`.
 pub fn json(report: &Report) -> String {
     // A report is made of texts and numbers, which JSON can always hold.
-    serde_json::to_string_pretty(report).unwrap_or_default()
+    quiet_json(&serde_json::to_value(report).unwrap_or_default())
+}
+
+/// A JSON document whose bytes hold nothing that a runner obeys or a terminal hides; its values stay what they are.
+pub fn quiet_json(value: &serde_json::Value) -> String {
+    let mut out = String::new();
+    for c in format!("{value:#}").replace("##", "\\u0023\\u0023").replace("::", "\\u003a\\u003a").chars() {
+        if crate::domain::path::is_invisible(c) || (c.is_control() && c != '\n') {
+            let mut units = [0; 2];
+            c.encode_utf16(&mut units).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 /// A report for a terminal of `width` columns.
@@ -62,17 +76,24 @@ fn headline(report: &Report) -> String {
             let (count, path) = (report.changes.added.len(), escape::line(report.path.as_deref().unwrap_or_default()));
             ("✓".green().to_string(), format!("packaged {unit}: {count} files in {path}"))
         }
-        Outcome::Planned => ("✓".green().to_string(), format!("{unit} may be released to {stage}; nothing was written")),
+        Outcome::Planned => {
+            ("✓".green().to_string(), format!("{unit} may be released to {stage}; nothing was written"))
+        }
         Outcome::Released => ("✓".green().to_string(), format!("released {unit} to {stage}{commit}")),
-        Outcome::Unchanged => ("✓".green().to_string(), format!("{unit} in {stage} is this already{commit}; nothing was written")),
+        Outcome::Unchanged => {
+            ("✓".green().to_string(), format!("{unit} in {stage} is this already{commit}; nothing was written"))
+        }
         Outcome::Marked => ("✓".green().to_string(), format!("marked {unit} in {stage}{commit}")),
-        Outcome::Superseded => ("✗".yellow().to_string(), format!("{unit} in {stage} is newer than this; nothing was written")),
+        Outcome::Superseded => {
+            ("✗".yellow().to_string(), format!("{unit} in {stage} is newer than this; nothing was written"))
+        }
         Outcome::Refused if report.error.is_none() => {
             ("✗".red().to_string(), format!("{unit} may not be released to {stage}; nothing was written"))
         }
-        Outcome::Undecided => {
-            ("?".yellow().to_string(), format!("not every gate could be asked, so {unit} is not released to {stage}; nothing was written"))
-        }
+        Outcome::Undecided => (
+            "?".yellow().to_string(),
+            format!("not every gate could be asked, so {unit} is not released to {stage}; nothing was written"),
+        ),
         _ => return String::new(),
     };
     format!("{sign} {}\n", text.bold())
@@ -173,11 +194,8 @@ pub fn status(stages: &[StageStatus], width: usize) -> String {
 }
 
 fn row(stage: &StageStatus, unit: &UnitStatus) -> Vec<String> {
-    let lacks: Vec<String> = unit
-        .lacks
-        .iter()
-        .map(|lack| format!("{} of {}", plural(lack.commits.len(), "commit"), lack.from))
-        .collect();
+    let lacks: Vec<String> =
+        unit.lacks.iter().map(|lack| format!("{} of {}", plural(lack.commits.len(), "commit"), lack.from)).collect();
     let lacks = if lacks.is_empty() { "–".to_owned() } else { lacks.join(", ") };
     let name = stage.stage.to_string();
     let Some(live) = &unit.live else {
@@ -206,7 +224,12 @@ fn below(stage: &StageStatus, unit: &UnitStatus, width: usize) -> String {
         out.push_str(&wrapped("  ✗ ", 4, &format!("{} {}: {}", stage.stage, unit.unit, escape::line(broken)), width));
     }
     for lack in &unit.lacks {
-        out.push_str(&format!("\n{} lacks of {} what {} has:\n", stage.stage.bold(), unit.unit.bold(), lack.from.bold()));
+        out.push_str(&format!(
+            "\n{} lacks of {} what {} has:\n",
+            stage.stage.bold(),
+            unit.unit.bold(),
+            lack.from.bold()
+        ));
         for (commit, subject) in lack.commits.iter().take(LISTED) {
             out.push_str(&format!("  - {} ({})\n", escape::line(subject), commit.short()));
         }

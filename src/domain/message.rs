@@ -34,7 +34,8 @@ fn trailers(record: &Record, by: Option<&str>, run: Option<&str>) -> Vec<String>
         format!("Passgate-Source: {}@{}", record.source.repository, record.source.commit),
         format!("Passgate-Branch: {}", escape::commit_line(record.source.branch.as_str())),
     ];
-    let outside = |name: &str, value: Option<&str>| value.map(|value| format!("{name}: {}", escape::commit_line(value)));
+    let outside =
+        |name: &str, value: Option<&str>| value.map(|value| format!("{name}: {}", escape::commit_line(value)));
     lines.extend(outside("Passgate-By", by));
     lines.extend(outside("Passgate-Run", run));
     lines
@@ -55,7 +56,13 @@ pub fn release(record: &Record, changes: &Changes, notes: &Notes, reference: Opt
     let mut out = format!("Release {} to {}\n\n", what(record), record.stage);
     out.push_str(&format!("{counts}; from {} of\n", escape::commit_line(record.source.branch.as_str())));
     let commit = record.source.commit.to_string();
-    out.push_str(&record.source.repository.web_commit(&commit).unwrap_or_else(|| format!("{}@{commit}", record.source.repository)));
+    out.push_str(
+        &record
+            .source
+            .repository
+            .web_commit(&commit)
+            .unwrap_or_else(|| format!("{}@{commit}", record.source.repository)),
+    );
     out.push('\n');
     let lines = notes.lines();
     if !lines.is_empty() {
@@ -76,7 +83,10 @@ pub fn release(record: &Record, changes: &Changes, notes: &Notes, reference: Opt
             let body: Vec<String> = reference.body.lines().take(50).map(escape::commit_line).collect();
             trailers.push(format!("Argocd-reference-commit-body: {}", serde_json::Value::from(body.join("\n"))));
         }
-        trailers.push(line("date", &reference.date));
+        // It is a time that git wrote; as prose it would be taken for a trailer and changed.
+        if super::time::is_rfc3339(&reference.date) {
+            trailers.push(format!("Argocd-reference-commit-date: {}", reference.date));
+        }
         trailers.push(format!("Argocd-reference-commit-repourl: {}", record.source.repository));
     }
     out.push_str(&format!("\n{}\n", trailers.join("\n")));

@@ -94,7 +94,12 @@ pub fn work_items(message: &str, source: &RepoUrl) -> BTreeSet<String> {
                 && key.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
             // Names of standards look like keys of a tracker.
             let is_standard = ["UTF", "SHA", "ISO", "RFC", "CVE", "TLS", "AES", "MD"].contains(&key);
-            if is_key && !is_standard && !number.is_empty() && number.len() <= 8 && number.bytes().all(|b| b.is_ascii_digit()) {
+            if is_key
+                && !is_standard
+                && !number.is_empty()
+                && number.len() <= 8
+                && number.bytes().all(|b| b.is_ascii_digit())
+            {
                 found.insert(word.to_owned());
             }
         }

@@ -22,6 +22,8 @@ pub struct Drift {
 pub struct Plan {
     /// Everything in the folders afterwards, files of others included.
     pub result: Leaves,
+    /// Files in the result that are not the artifact's: the environment's own, and kept ones.
+    pub others: Vec<String>,
     /// What differs from now.
     pub changes: Changes,
     /// What was changed by hand.
@@ -46,7 +48,7 @@ pub fn plan(
     let paths: BTreeSet<&String> = base.keys().chain(there.keys()).chain(incoming.keys()).collect();
     for path in paths {
         let (was, is, comes) = (base.get(path), there.get(path), incoming.get(path));
-        if is_local(path) {
+        if is_local(path) || super::listing::has_git_file(path) {
             if let Some(entry) = is {
                 result.insert(path.clone(), *entry);
             }
@@ -72,7 +74,22 @@ pub fn plan(
             _ => {}
         }
     }
-    Plan { result, changes, drift }
+    // What stays cannot stand where the artifact has a folder, nor below one of its files.
+    let clash = |path: &String| {
+        let below = format!("{path}/");
+        let under_file = path.match_indices('/').any(|(at, _)| incoming.contains_key(&path[..at]));
+        under_file || incoming.range(below.clone()..).next().is_some_and(|(other, _)| other.starts_with(&below))
+    };
+    let clashing: Vec<String> =
+        result.keys().filter(|path| !incoming.contains_key(*path) && clash(path)).cloned().collect();
+    for path in clashing {
+        result.remove(&path);
+        changes.kept.retain(|kept| *kept != path);
+        drift.extra.retain(|extra| *extra != path);
+        drift.edited.push(path);
+    }
+    let others = result.keys().filter(|path| !incoming.contains_key(*path)).cloned().collect();
+    Plan { result, others, changes, drift }
 }
 
 /// Whether two sets of files are the same, files of the environment and kept files aside.

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256 as Hasher};
 
-use super::id::{BlobId, BranchName, CommitId, Digest, Sha256, StageName, UnitName};
 use super::artifact::Folder;
+use super::id::{BlobId, BranchName, CommitId, Digest, Sha256, StageName, UnitName};
 use super::outcome::GateReport;
 use super::url::RepoUrl;
 
@@ -186,7 +186,7 @@ pub struct Record {
     pub released: Deed,
     /// What its checks said.
     pub marked: Option<Mark>,
-    /// Files in our folders that we did not write and that `drift: keep` kept.
+    /// Files in our folders that are not ours: the environment's own (`local`), git files, and what `drift: keep` kept.
     pub kept: Vec<String>,
     /// The previous stages as they were seen.
     pub after: Vec<Anchor>,

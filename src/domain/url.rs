@@ -176,15 +176,19 @@ impl FromStr for RepoUrl {
 }
 
 fn without_secret(text: &str) -> String {
-    match (text.find("://"), text.rfind('@')) {
-        (Some(start), Some(at)) if at > start => format!("{}***{}", &text[..start + 3], &text[at..]),
-        _ => text.chars().take(200).collect(),
-    }
+    let text = text.split(['?', '#']).next().unwrap_or_default();
+    let start = text.find("://").map_or(0, |at| at + 3);
+    let shown = match text.rfind('@') {
+        Some(at) if at >= start => format!("{}***{}", &text[..start], &text[at..]),
+        _ => text.to_owned(),
+    };
+    shown.chars().take(200).collect()
 }
 
 fn scp_like(text: &str) -> Option<(String, &str, &str)> {
     let (authority, path) = text.split_once(':')?;
-    if authority.contains('/') || path.is_empty() || path.starts_with('-') {
+    // `user:secret@host:path` is not a user name, and must not be taken for a host.
+    if authority.contains('/') || path.is_empty() || path.starts_with('-') || path.contains('@') {
         return None;
     }
     let (user, host) = authority.split_once('@').map_or((String::new(), authority), |(u, h)| (format!("{u}@"), h));

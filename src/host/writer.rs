@@ -16,7 +16,8 @@ pub fn tell(text: &str) {
 
 fn put(out: &mut dyn Write, text: &str) {
     let end = if text.ends_with('\n') { "" } else { "\n" };
-    let written: io::Result<()> = out.write_all(text.as_bytes()).and_then(|()| out.write_all(end.as_bytes())).and_then(|()| out.flush());
+    let written: io::Result<()> =
+        out.write_all(text.as_bytes()).and_then(|()| out.write_all(end.as_bytes())).and_then(|()| out.flush());
     // Nobody is left to be told that nobody reads.
     written.ok();
 }

@@ -67,13 +67,14 @@ impl Git {
         let mut command = self.command(args);
         let stdin = if matches!(input, Input::Nothing) { Stdio::null() } else { Stdio::piped() };
         let io_error = |source| PortError::Io { doing: doing.to_owned(), source };
-        let mut child = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(|source| {
-            if source.kind() == io::ErrorKind::NotFound {
-                PortError::Unusable("the program `git` is not on PATH: install git 2.38 or newer".to_owned())
-            } else {
-                io_error(source)
-            }
-        })?;
+        let mut child =
+            command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(|source| {
+                if source.kind() == io::ErrorKind::NotFound {
+                    PortError::Unusable("the program `git` is not on PATH: install git 2.38 or newer".to_owned())
+                } else {
+                    io_error(source)
+                }
+            })?;
         let result = self.converse(&mut child, input, stoppable);
         if result.is_err() {
             // The process may be gone already; either way it must not be left behind.
@@ -94,7 +95,12 @@ impl Git {
     }
 
     #[allow(clippy::type_complexity)]
-    fn converse(&self, child: &mut Child, input: Input<'_>, stoppable: bool) -> io::Result<(Vec<u8>, String, io::Result<()>)> {
+    fn converse(
+        &self,
+        child: &mut Child,
+        input: Input<'_>,
+        stoppable: bool,
+    ) -> io::Result<(Vec<u8>, String, io::Result<()>)> {
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let missing = || io::Error::other("a pipe is missing");
         let (mut stdout, mut stderr) = (stdout.ok_or_else(missing)?, stderr.ok_or_else(missing)?);
@@ -164,13 +170,27 @@ pub(super) fn failure(doing: &str, stderr: &str) -> PortError {
 
 fn hint_for(stderr: &str) -> Option<&'static str> {
     let has = |text: &str| stderr.contains(text);
-    if has("could not read Username") || has("Authentication failed") || has("error: 401") || has("terminal prompts disabled") {
-        Some("give credentials: PASSGATE_TOKEN (target), PASSGATE_PREVIOUS_TOKEN, PASSGATE_SOURCE_TOKEN, or a git credential helper")
+    if has("could not read Username")
+        || has("unable to get password")
+        || has("could not read Password")
+        || has("Authentication failed")
+        || has("error: 401")
+        || has("terminal prompts disabled")
+    {
+        Some(
+            "give credentials: PASSGATE_TOKEN (target), PASSGATE_PREVIOUS_TOKEN, PASSGATE_SOURCE_TOKEN, or a git credential helper",
+        )
     } else if has("error: 403") {
-        Some("the credentials are known but may not do this: give the token read access here, and write access to the target")
+        Some(
+            "the credentials are known but may not do this: give the token read access here, and write access to the target",
+        )
     } else if has("redirect") {
         Some("the server redirects, and credentials are not carried along: name the repository by its final URL")
-    } else if has("Repository not found") || has("does not appear to be a git repository") || has("error: 404") || has("not found") {
+    } else if has("Repository not found")
+        || has("does not appear to be a git repository")
+        || has("error: 404")
+        || has("not found")
+    {
         Some("check the URL; a server also says so when the token may not see the repository")
     } else if has("Permission denied (publickey") || has("Host key verification failed") {
         Some("ssh needs a key in its agent and a known host key; it is never asked for a password")
@@ -180,4 +200,3 @@ fn hint_for(stderr: &str) -> Option<&'static str> {
         None
     }
 }
-

@@ -12,10 +12,33 @@ use crate::port::Role;
 
 // What git and the programs it starts (ssh, credential helpers) need of the environment.
 const INHERITED: &[&str] = &[
-    "PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK", "SSH_AGENT_PID",
-    "SSH_ASKPASS", "GIT_ASKPASS", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSH_VARIANT", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH",
-    "SSL_CERT_FILE", "SSL_CERT_DIR", "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy",
-    "NO_PROXY", "GCM_CREDENTIAL_STORE", "DBUS_SESSION_BUS_ADDRESS",
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "TMPDIR",
+    "XDG_CONFIG_HOME",
+    "XDG_RUNTIME_DIR",
+    "SSH_AUTH_SOCK",
+    "SSH_AGENT_PID",
+    "SSH_ASKPASS",
+    "GIT_ASKPASS",
+    "GIT_SSH",
+    "GIT_SSH_COMMAND",
+    "GIT_SSH_VARIANT",
+    "GIT_SSL_CAINFO",
+    "GIT_SSL_CAPATH",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "http_proxy",
+    "https_proxy",
+    "HTTPS_PROXY",
+    "all_proxy",
+    "ALL_PROXY",
+    "no_proxy",
+    "NO_PROXY",
+    "GCM_CREDENTIAL_STORE",
+    "DBUS_SESSION_BUS_ADDRESS",
 ];
 
 // Settings that must not be anybody's but ours.
@@ -51,12 +74,14 @@ const SETTINGS: &[(&str, &str)] = &[
 pub struct Environment {
     variables: HashMap<OsString, OsString>,
     authentication: OnceLock<Vec<(String, String)>>,
+    // Unlike settings in the environment, a file also reaches the git that serves a local repository.
+    global: OnceLock<Option<tempfile::NamedTempFile>>,
 }
 
 impl Environment {
     /// Takes the process's environment, read once by the host.
     pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
-        Self { variables: variables.into_iter().collect(), authentication: OnceLock::new() }
+        Self { variables: variables.into_iter().collect(), ..Self::default() }
     }
 
     /// The environment of a git process that talks to `remote` with a token, if there is one.
@@ -79,7 +104,9 @@ impl Environment {
         let mut set = |name: &str, value: &str| variables.push((name.into(), value.into()));
         set("GIT_CONFIG_NOSYSTEM", "1");
         set("GIT_CONFIG_SYSTEM", "/dev/null");
-        set("GIT_CONFIG_GLOBAL", "/dev/null");
+        let global = self.global().map_or_else(|| "/dev/null".into(), |file| file.path().as_os_str().to_owned());
+        variables.push(("GIT_CONFIG_GLOBAL".into(), global));
+        let mut set = |name: &str, value: &str| variables.push((name.into(), value.into()));
         set("GIT_ATTR_NOSYSTEM", "1");
         set("GIT_TERMINAL_PROMPT", "0");
         set("GIT_OPTIONAL_LOCKS", "0");
@@ -92,10 +119,28 @@ impl Environment {
             set(&format!("GIT_CONFIG_KEY_{at}"), key);
             set(&format!("GIT_CONFIG_VALUE_{at}"), value);
         }
-        if !self.variables.contains_key(OsStr::new("GIT_SSH_COMMAND")) && !self.variables.contains_key(OsStr::new("GIT_SSH")) {
+        if !self.variables.contains_key(OsStr::new("GIT_SSH_COMMAND"))
+            && !self.variables.contains_key(OsStr::new("GIT_SSH"))
+        {
             set("GIT_SSH_COMMAND", "ssh -o BatchMode=yes");
         }
         variables
+    }
+
+    // Which repositories of other users the user trusts; None when there is no such setting.
+    fn global(&self) -> Option<&tempfile::NamedTempFile> {
+        let make = || {
+            let safe = self.authentication().iter().filter(|(key, _)| key.eq_ignore_ascii_case("safe.directory"));
+            let quote = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            let lines: String = safe.map(|(_, value)| format!("\tdirectory = \"{}\"\n", quote(value))).collect();
+            if lines.is_empty() {
+                return None;
+            }
+            let mut file = tempfile::NamedTempFile::new().ok()?;
+            std::io::Write::write_all(&mut file, format!("[safe]\n{lines}").as_bytes()).ok()?;
+            Some(file)
+        };
+        self.global.get_or_init(make).as_ref()
     }
 
     // What of the user's own configuration says how to authenticate; nothing else of it is used.
@@ -106,9 +151,11 @@ impl Environment {
             command.env_remove("GIT_DIR").env_remove("GIT_WORK_TREE").current_dir("/").stdin(Stdio::null());
             let Ok(output) = command.stderr(Stdio::null()).output() else { return Vec::new() };
             let text = String::from_utf8_lossy(&output.stdout);
-            text.split('\0').filter_map(|item| item.split_once('\n')).filter(|(key, _)| is_authentication(key)).map(
-                |(key, value)| (key.to_owned(), value.to_owned()),
-            ).collect()
+            text.split('\0')
+                .filter_map(|item| item.split_once('\n'))
+                .filter(|(key, _)| is_authentication(key))
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .collect()
         })
     }
 }
@@ -120,7 +167,8 @@ fn is_authentication(key: &str) -> bool {
         return last != "interactive";
     }
     if lower.starts_with("http.") {
-        return ["extraheader", "sslcainfo", "sslcapath", "sslcert", "sslkey", "proxy", "emptyauth", "proactiveauth"].contains(&last);
+        return ["extraheader", "sslcainfo", "sslcapath", "sslcert", "sslkey", "proxy", "emptyauth", "proactiveauth"]
+            .contains(&last);
     }
     ["core.sshcommand", "core.askpass", "ssh.variant", "safe.directory"].contains(&lower.as_str())
 }
@@ -162,14 +210,20 @@ pub struct Credentials {
 
 impl Credentials {
     /// Takes `PASSGATE_TOKEN`, `PASSGATE_PREVIOUS_TOKEN`, `PASSGATE_SOURCE_TOKEN`, and the place that the first one is for.
-    pub fn new(target: Option<String>, previous: Option<String>, source: Option<String>, place: Option<&RepoUrl>) -> Self {
+    pub fn new(
+        target: Option<String>,
+        previous: Option<String>,
+        source: Option<String>,
+        place: Option<&RepoUrl>,
+    ) -> Self {
         let secret = |text: Option<String>| text.filter(|t| !t.trim().is_empty()).map(Secret);
         let origin = place.and_then(RepoUrl::http_origin).map(str::to_owned);
         Self { target: secret(target).map(|s| (s, origin)), previous: secret(previous), source: secret(source) }
     }
 
     pub(super) fn token(&self, role: Role, url: &RepoUrl) -> Option<&Secret> {
-        let target = self.target.as_ref().filter(|(_, place)| place.as_deref() == url.http_origin()).map(|(secret, _)| secret);
+        let target =
+            self.target.as_ref().filter(|(_, place)| place.as_deref() == url.http_origin()).map(|(secret, _)| secret);
         match role {
             Role::Target => target,
             Role::Previous => self.previous.as_ref().or(target),

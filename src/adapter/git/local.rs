@@ -15,7 +15,9 @@ pub(super) struct Local {
 
 impl WorkingCopy for Local {
     fn origin(&self) -> Result<Option<String>, PortError> {
-        let ran = self.git.run("read the URL of origin", &["config", "--get", "remote.origin.url"], Input::Nothing, true)?;
+        self.git.text("look at the repository", &["rev-parse", "--git-dir"])?;
+        let ran =
+            self.git.run("read the URL of origin", &["config", "--get", "remote.origin.url"], Input::Nothing, true)?;
         let url = String::from_utf8_lossy(&ran.stdout).trim().to_owned();
         Ok((ran.success && !url.is_empty()).then_some(url))
     }
@@ -34,10 +36,14 @@ impl WorkingCopy for Local {
     fn leaves(&self, commit: CommitId, folder: &str) -> Result<Vec<(Vec<u8>, Entry)>, PortError> {
         let doing = format!("list {folder} of {}", commit.short());
         let commit = commit.to_string();
-        let ran = self.git.must(&doing, &["ls-tree", "-r", "-z", "--full-tree", &commit, "--", folder], Input::Nothing)?;
+        let ran =
+            self.git.must(&doing, &["ls-tree", "-r", "-z", "--full-tree", &commit, "--", folder], Input::Nothing)?;
         let mut leaves = Vec::new();
         for line in ran.stdout.split(|b| *b == 0).filter(|line| !line.is_empty()) {
-            leaves.push(parse_entry(line).ok_or_else(|| PortError::Unusable(format!("{doing}: git's answer is not understood")))?);
+            leaves.push(
+                parse_entry(line)
+                    .ok_or_else(|| PortError::Unusable(format!("{doing}: git's answer is not understood")))?,
+            );
         }
         Ok(leaves)
     }
@@ -48,11 +54,23 @@ impl WorkingCopy for Local {
             return Ok(Vec::new());
         }
         let top = self.git.text("find the work tree", &["rev-parse", "--show-toplevel"])?;
-        let mut args = vec!["-C", top.trim_end_matches('\n'), "status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames", "--"];
+        let mut args = vec![
+            "-C",
+            top.trim_end_matches('\n'),
+            "status",
+            "--porcelain=v1",
+            "-z",
+            "--untracked-files=all",
+            "--no-renames",
+            "--",
+        ];
         args.extend(folders.iter().map(String::as_str));
         let ran = self.git.must("look for uncommitted changes", &args, Input::Nothing)?;
         let lines = ran.stdout.split(|b| *b == 0).filter_map(|line| line.get(3..));
-        Ok(lines.map(|path| String::from_utf8_lossy(path).into_owned()).filter(|p| !crate::domain::listing::has_git_file(p)).collect())
+        Ok(lines
+            .map(|path| String::from_utf8_lossy(path).into_owned())
+            .filter(|p| !crate::domain::listing::has_git_file(p))
+            .collect())
     }
 
     fn contents(&self, ids: Vec<BlobId>) -> Result<Box<dyn Iterator<Item = io::Result<Vec<u8>>> + Send>, PortError> {

@@ -57,12 +57,8 @@ impl Repositories for Git {
         }
         let token = self.credentials.token(role, &url);
         let variables = self.environment.variables(Some((&url, token)));
-        let store = Arc::new(Store::create(
-            url.clone(),
-            variables,
-            Arc::clone(&self.interrupted),
-            Arc::clone(&self.progress),
-        )?);
+        let store =
+            Arc::new(Store::create(url.clone(), variables, Arc::clone(&self.interrupted), Arc::clone(&self.progress))?);
         open.insert(url, Arc::clone(&store));
         Ok(store)
     }

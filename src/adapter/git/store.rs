@@ -87,8 +87,17 @@ impl Store {
         let negotiation =
             if is_history { "fetch.negotiationAlgorithm=consecutive" } else { "fetch.negotiationAlgorithm=noop" };
         let args = [
-            "-c", negotiation, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance",
-            "--update-shallow", &filter, "--stdin", "origin",
+            "-c",
+            negotiation,
+            "fetch",
+            "--quiet",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--no-auto-maintenance",
+            "--update-shallow",
+            &filter,
+            "--stdin",
+            "origin",
         ];
         let ran = self.git.must(&doing, &args, Input::Text(lines)).map_err(|error| self.located(error))?;
         if ran.stderr.contains("filtering not recognized") {
@@ -121,7 +130,8 @@ impl Store {
 
     fn absent(&self, ids: &[ObjectId]) -> Result<Vec<ObjectId>, PortError> {
         let lines = ids.iter().map(|id| format!("{id}\n")).collect();
-        let ran = self.offline.must("look for objects", &["cat-file", "--batch-check=%(objectname)"], Input::Text(lines))?;
+        let ran =
+            self.offline.must("look for objects", &["cat-file", "--batch-check=%(objectname)"], Input::Text(lines))?;
         let text = String::from_utf8_lossy(&ran.stdout);
         Ok(text.lines().filter_map(|line| line.strip_suffix(" missing")?.parse().ok()).collect())
     }
@@ -138,7 +148,14 @@ impl Store {
             if entry.0 == EntryMode::Tree {
                 lock(&self.known).insert(entry.1);
             } else {
-                leaves.insert(String::from_utf8_lossy(&path).into_owned(), entry);
+                let path = String::from_utf8(path).map_err(|error| {
+                    let shown = String::from_utf8_lossy(error.as_bytes()).into_owned();
+                    PortError::Unusable(format!(
+                        "{} has a file in a unit's folder whose name is not UTF-8: {shown:?}",
+                        self.url
+                    ))
+                })?;
+                leaves.insert(path, entry);
             }
         }
         Ok(leaves)
@@ -154,7 +171,8 @@ impl Store {
             let format = "--batch-check=%(objectname) %(objectsize)";
             let ran = self.offline.must("look at objects", &["cat-file", format], Input::Text(lines.clone()))?;
             let text = String::from_utf8_lossy(&ran.stdout);
-            let too_large = |line: &&str| line.rsplit(' ').next().and_then(|s| s.parse().ok()).is_some_and(|n: u64| n > limit);
+            let too_large =
+                |line: &&str| line.rsplit(' ').next().and_then(|s| s.parse().ok()).is_some_and(|n: u64| n > limit);
             if let Some(line) = text.lines().find(too_large) {
                 return Err(PortError::Unusable(format!("an object of {} is too large: {line} bytes", self.url)));
             }
@@ -289,25 +307,23 @@ impl Repository for Store {
             return Ok(Vec::new());
         }
         let lines: String = ids.iter().map(|id| format!("{id}\n")).collect();
-        let format = "--format=%H%x00%an <%ae>%x00%aI%x00%s%x00%b%x00%x00";
+        let format = "--format=%H%x00%an <%ae>%x00%aI%x00%s%x00%b";
         let args = ["log", "--no-walk=unsorted", "--no-show-signature", "--encoding=UTF-8", "-z", format, "--stdin"];
         let ran = self.offline.must("read commit messages", &args, Input::Text(lines))?;
         let text = String::from_utf8_lossy(&ran.stdout);
         let mut found = Vec::new();
-        for item in text.split("\0\0\0").map(|item| item.trim_start_matches('\0')).filter(|item| !item.is_empty()) {
-            let mut fields = item.splitn(5, '\0');
-            let (Some(id), Some(author), Some(date), Some(subject)) =
-                (fields.next().and_then(|id| id.parse().ok()), fields.next(), fields.next(), fields.next())
-            else {
-                return Err(PortError::Unusable(format!("a commit of {} is not understood", self.url)));
-            };
-            let body = fields.next().unwrap_or_default().trim();
+        // A commit holds no NUL, so each one is five fields, the last ended by -z.
+        let fields: Vec<&str> = text.split('\0').collect();
+        for item in fields.chunks_exact(5) {
+            let [id, author, date, subject, body] = item else { break };
+            let id =
+                id.parse().map_err(|_| PortError::Unusable(format!("a commit of {} is not understood", self.url)))?;
             found.push(CommitText {
                 id,
-                author: author.to_owned(),
-                date: date.to_owned(),
-                subject: subject.to_owned(),
-                body: body.to_owned(),
+                author: (*author).to_owned(),
+                date: (*date).to_owned(),
+                subject: (*subject).to_owned(),
+                body: body.trim().to_owned(),
             });
         }
         Ok(found)
@@ -336,7 +352,8 @@ impl Repository for Store {
             let (ours, theirs) = (candidate.to_string(), change.to_string());
             let args = ["merge-tree", "--write-tree", "--no-messages", "-z", &ours, &theirs];
             let ran: Ran = self.git.run("merge", &args, Input::Nothing, true)?;
-            let merged: Option<TreeId> = std::str::from_utf8(ran.stdout.get(..40).unwrap_or_default()).ok().and_then(|s| s.parse().ok());
+            let merged: Option<TreeId> =
+                std::str::from_utf8(ran.stdout.get(..40).unwrap_or_default()).ok().and_then(|s| s.parse().ok());
             match merged {
                 Some(merged) if ran.success && merged == *tree => return Ok(Some(at)),
                 Some(_) => {}

@@ -121,7 +121,10 @@ pub const GATES: &[Gate] = &[
     Gate { name: "source", ask: |facts| decide(&facts.source, source::ask) },
     Gate { name: "branch", ask: |facts| decide(&facts.branch, branch::ask) },
     Gate { name: "order", ask: |facts| decide(&facts.order, order::ask) },
-    Gate { name: "previous", ask: |facts| decide_all(&facts.previous, previous::ask, "a first stage: nothing comes before it") },
+    Gate {
+        name: "previous",
+        ask: |facts| decide_all(&facts.previous, previous::ask, "a first stage: nothing comes before it"),
+    },
     Gate { name: "soak", ask: |facts| decide_all(&facts.soak, soak::ask, "no soak time is asked for") },
     Gate { name: "statuses", ask: |_| Answer::not_asked("no statuses are asked for") },
     Gate { name: "hold", ask: |_| Answer::not_asked("nothing is held") },
@@ -148,7 +151,12 @@ impl Judgement {
             .map(|gate| {
                 let answer = (gate.ask)(facts);
                 superseded |= answer.superseded;
-                GateReport { gate: gate.name.to_owned(), verdict: answer.verdict, detail: answer.detail, remedy: answer.remedy }
+                GateReport {
+                    gate: gate.name.to_owned(),
+                    verdict: answer.verdict,
+                    detail: answer.detail,
+                    remedy: answer.remedy,
+                }
             })
             .collect();
         Self { reports, superseded }

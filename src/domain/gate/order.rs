@@ -72,9 +72,12 @@ pub fn ask(facts: &Facts) -> Answer {
     match &facts.relation {
         Relation::Newer => Answer::passed(format!("{new} contains what is live ({live})")),
         Relation::Older => superseded(format!("{new} is older than what is live ({live})")),
-        Relation::LiveGone => lost(format!(
-            "the live commit {live} is not in the source repository any more, so nothing shows that {new} contains it"
-        )),
+        Relation::LiveGone => Answer::refused(
+            format!(
+                "the live commit {live} is not in the source repository any more, so nothing shows that {new} contains it"
+            ),
+            "push that commit back to the source repository, under any branch, or set `order: any` for this branch",
+        ),
         Relation::Apart(bases) if bases.is_empty() => {
             lost(format!("{new} and what is live ({live}) have no common history"))
         }

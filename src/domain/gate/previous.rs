@@ -70,8 +70,14 @@ pub fn ask(facts: &Facts) -> Answer {
     }
     if let Some(tip) = facts.rewritten {
         return Answer::refused(
-            format!("the history of {stage} was rewritten: the commit {} that our last release saw is gone", tip.short()),
-            format!("restore the branch {} of {}, or release to {stage} again and remove nothing", facts.branch, facts.repository),
+            format!(
+                "the history of {stage} was rewritten: the commit {} that our last release saw is gone",
+                tip.short()
+            ),
+            format!(
+                "bring that commit back into {} of {}, by a reset or by a merge that contains it",
+                facts.branch, facts.repository
+            ),
         );
     }
     if let Some(broken) = &facts.broken {
@@ -95,13 +101,20 @@ pub fn ask(facts: &Facts) -> Answer {
     if facts.mark == Some(State::Failed) {
         return Answer::refused(
             format!("this content failed in {stage}"),
-            format!("fix it and begin with the first stage again; if the mark is wrong: passgate mark passed --to {env} --unit {} --digest {}", facts.unit, facts.digest),
+            format!(
+                "fix it and begin with the first stage again; if the mark is wrong: passgate mark passed --to {env} --unit {} --digest {}",
+                facts.unit, facts.digest
+            ),
         );
     }
     let Some(landing) = facts.landing else {
-        let why = format!("the release of this content is not on the first-parent chain of {} of {stage}", facts.branch);
+        let why =
+            format!("the release of this content is not on the first-parent chain of {} of {stage}", facts.branch);
         return if facts.cut_off {
-            Answer::undecided(format!("{why} as far as its cut-off history goes"), "give the repository its whole history")
+            Answer::undecided(
+                format!("{why} as far as its cut-off history goes"),
+                "give the repository its whole history",
+            )
         } else {
             Answer::refused(why, release)
         };

@@ -31,8 +31,11 @@ pub fn ask(facts: &Facts) -> Answer {
         );
     }
     let parts = [("differs in", &facts.different), ("has in addition", &facts.foreign), ("lacks", &facts.missing)];
-    let wrong: Vec<String> =
-        parts.iter().filter(|(_, paths)| !paths.is_empty()).map(|(what, paths)| format!("{what} {}", few(paths))).collect();
+    let wrong: Vec<String> = parts
+        .iter()
+        .filter(|(_, paths)| !paths.is_empty())
+        .map(|(what, paths)| format!("{what} {}", few(paths)))
+        .collect();
     if !wrong.is_empty() {
         return Answer::refused(
             format!("the artifact is not what {commit} has in {}: it {}", facts.repository, wrong.join("; it ")),

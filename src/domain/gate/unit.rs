@@ -53,7 +53,10 @@ pub fn ask(facts: &Facts) -> Answer {
     };
     let Some(source) = &accepted.source else {
         return Answer::refused(
-            format!("the unit {} is developed in this repository (source: self): nothing is released into it", facts.unit),
+            format!(
+                "the unit {} is developed in this repository (source: self): nothing is released into it",
+                facts.unit
+            ),
             "merge into this branch, then `passgate mark passed --commit` what its checks passed",
         );
     };
@@ -76,7 +79,10 @@ pub fn ask(facts: &Facts) -> Answer {
     }
     if !accepted.local.is_empty() {
         return Answer::refused(
-            format!("the artifact has files on paths that belong to this environment (`local`): {}", few(&accepted.local)),
+            format!(
+                "the artifact has files on paths that belong to this environment (`local`): {}",
+                few(&accepted.local)
+            ),
             "remove them from the source, or from `local` in stage.yaml",
         );
     }
