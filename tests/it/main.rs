@@ -2,7 +2,9 @@
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::disallowed_methods)]
 
 mod branches;
+mod drift;
 mod evidence;
 mod gates;
+mod order;
 mod spine;
 mod support;
