@@ -9,7 +9,7 @@ use clap::builder::{BoolishValueParser, TypedValueParser};
 use super::render;
 use crate::app::land::Committer;
 use crate::app::{Actor, AppError, Context, Place};
-use crate::domain::outcome::{Outcome, Report};
+use crate::domain::outcome::Report;
 use crate::domain::url::RepoUrl;
 use crate::host::environment;
 use crate::host::progress::Spinner;

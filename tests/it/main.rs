@@ -1,1 +1,10 @@
-//! Tests that drive the binary.
+//! The integration tests: the real binary, real git, real servers on 127.0.0.1, and nothing else.
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::disallowed_methods)]
+
+mod branches;
+mod drift;
+mod evidence;
+mod gates;
+mod order;
+mod spine;
+mod support;
