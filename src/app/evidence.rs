@@ -299,6 +299,12 @@ fn intervals(
         .map(|(id, node)| (id, node.tree, node.time))
         .take_while(|(id, ..)| *id != landing.commit)
         .collect();
+    // A clock that was ahead cannot make an interval longer: it ended before every later commit was made.
+    let mut earliest = i64::MAX;
+    for (_, _, time) in &mut since {
+        earliest = earliest.min(*time);
+        *time = earliest;
+    }
     since.reverse();
     let root = site.root_of(landing.commit)?;
     let roots: Vec<TreeId> = since.iter().map(|(_, tree, _)| *tree).chain([root]).collect();

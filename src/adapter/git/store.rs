@@ -21,7 +21,8 @@ use crate::port::{Advertised, CommitText, PortError, Progress, PushAnswer, Repos
 pub(super) struct Store {
     url: RepoUrl,
     git: Git,
-    // No fetch behind our back: what is absent is an error, unless a merge needs contents.
+    // No fetch behind our back: what is absent is an error, unless a merge needs contents. A fetch from a cut-off
+    // repository would else look for the missing parents by fetching, without end.
     offline: Git,
     progress: Arc<dyn Progress>,
     // More may be here than was asked for: the server ignores filters, or sent what changed along with new commits.
@@ -102,7 +103,7 @@ impl Store {
             "--stdin",
             "origin",
         ];
-        let ran = self.git.must(&doing, &args, Input::Text(lines)).map_err(|error| self.located(error))?;
+        let ran = self.offline.must(&doing, &args, Input::Text(lines)).map_err(|error| self.located(error))?;
         if ran.stderr.contains("filtering not recognized") {
             self.local_first.store(true, Ordering::Relaxed);
         }
