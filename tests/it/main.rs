@@ -6,5 +6,6 @@ mod drift;
 mod evidence;
 mod gates;
 mod order;
+mod races;
 mod spine;
 mod support;
