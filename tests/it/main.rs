@@ -13,5 +13,6 @@ mod drift;
 mod evidence;
 mod gates;
 mod order;
+mod races;
 mod spine;
 mod support;

@@ -17,6 +17,8 @@ pub enum Fault {
     LostAnswer,
     /// The next push is processed, and then nothing answers any more.
     GoneAfterPush,
+    /// Every answer takes its time.
+    Slow,
     /// Everything is answered with 503.
     Unavailable,
     /// Everything is redirected to another server.
@@ -177,6 +179,7 @@ impl Shared {
                     self.answer(&mut stream, "302 Found", &[("Location", &location)], b"")?;
                     continue;
                 }
+                Some(Fault::Slow) => std::thread::sleep(std::time::Duration::from_secs(4)),
                 _ => {}
             }
             let wanted = self.wanted.lock().unwrap().clone();

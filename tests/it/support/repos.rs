@@ -209,6 +209,8 @@ impl Commit<'_> {
     pub fn try_done(self) -> Result<String, String> {
         let reference = format!("refs/heads/{}", self.branch);
         let tip = self.repo.try_git(&["rev-parse", "--verify", "-q", &reference]).ok();
+        // Only who rewrites history on purpose may drop what others wrote.
+        let force = if self.root || self.from.is_some() { "--force" } else { "--quiet" };
         let from = if self.root { None } else { self.from.or(tip) };
         let mut head = format!("commit {reference}\nmark :1\ncommitter Dana <dana@example.org> {} +0000\n", self.at);
         writeln!(head, "data {}\n{}", self.message.len(), self.message).unwrap();
@@ -239,7 +241,7 @@ impl Commit<'_> {
         let mut child = self
             .repo
             .command()
-            .args(["fast-import", "--quiet", "--force", "--done", "--cat-blob-fd=1"])
+            .args(["fast-import", "--quiet", force, "--done", "--cat-blob-fd=1"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -1,0 +1,211 @@
+//! Several writers at once, processes that die, answers that get lost, servers that refuse.
+
+use std::fmt::Write as _;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::support::http::{Fault, Server};
+use crate::support::{Policy, Run, World, put, text};
+
+#[test]
+fn eight_units_land_at_once_while_somebody_else_keeps_writing() {
+    let world = World::empty();
+    let source = world.repo("source");
+    let units: Vec<String> = (0..8).map(|n| format!("unit{n}")).collect();
+    let files: Vec<_> = units.iter().map(|unit| put(&format!("apps/{unit}/deploy.yaml"), &format!("unit: {unit}\n"))).collect();
+    source.commit("main", &files);
+    let (url, from) = (world.url("env-dev"), world.url("source"));
+    let mut policy = format!("version: 1\nstage: dev\nrepository: {url}\nbranch: main\naccept:\n");
+    for unit in &units {
+        let entry = format!("  - unit: {unit}\n    source: {from}\n    branches: [main]\n    folders: [apps/{unit}]\n");
+        write!(policy, "{entry}").unwrap();
+    }
+    let env = world.env("dev");
+    env.commit("main", &[put(".passgate/stage.yaml", &policy), put("cluster/0.yaml", "turn: 0\n")]);
+    let begun = env.id("main");
+    let artifacts: Vec<_> = units
+        .iter()
+        .map(|unit| world.package_with("main", &["--unit", unit, "--folder", &format!("apps/{unit}")]))
+        .collect();
+    let ends = AtomicBool::new(false);
+    let written = std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let mut written = Vec::new();
+            while !ends.load(Ordering::Relaxed) {
+                let path = format!("cluster/{}.yaml", written.len() + 1);
+                let edit = [put(&path, "turn: 1\n")];
+                let done = (0..50).find_map(|_| env.on("main").edit(&edit).says("service").try_done().ok());
+                written.push((done.expect("the service comes through"), path));
+                std::thread::sleep(Duration::from_millis(200));
+            }
+            written
+        });
+        let runs: Vec<_> = artifacts.iter().map(|artifact| scope.spawn(|| world.release(artifact, "dev"))).collect();
+        for run in runs {
+            run.join().unwrap().is(0, "released");
+        }
+        ends.store(true, Ordering::Relaxed);
+        writer.join().unwrap()
+    });
+    assert!(!written.is_empty());
+    let chain = env.git(&["rev-list", "--first-parent", "main", &format!("^{begun}")]);
+    for (commit, path) in &written {
+        assert!(chain.contains(commit.as_str()), "the service's commit {commit} is lost");
+        assert_eq!(env.file("main", path), "turn: 1\n");
+    }
+    assert_eq!(chain.lines().count(), written.len() + units.len(), "one commit each and no merge");
+    for commit in chain.lines().filter(|id| written.iter().all(|(commit, _)| commit != id)) {
+        let touched = env.touched(commit);
+        let unit = units.iter().find(|unit| touched.contains(&format!(".passgate/records/{unit}.json"))).unwrap();
+        assert_eq!(touched, [format!(".passgate/records/{unit}.json"), format!("apps/{unit}/deploy.yaml")]);
+    }
+}
+
+// Whether dev's tip is one of two finished states.
+#[track_caller]
+fn whole(world: &World, artifacts: &[(String, Vec<String>)]) {
+    let env = world.env("dev");
+    let tip = env.id("main");
+    let digest = env.record(&tip).digest.to_string();
+    let (_, tree) = artifacts.iter().find(|(known, _)| *known == digest).expect("the record names one of the artifacts");
+    assert_eq!(&env.tree(&tip, &["apps", "infra"]), tree, "half a release");
+}
+
+#[test]
+fn a_killed_release_is_complete_or_absent_and_a_re_run_heals() {
+    let world = World::new();
+    world.environment("dev", &Policy { more: "order: any\n".into(), ..world.policy("dev", None) });
+    let mut artifacts = Vec::new();
+    let mut known = Vec::new();
+    for n in 0..2 {
+        let many: Vec<_> = (0..20).map(|k| put(&format!("apps/many/{k}.yaml"), &format!("n: {n}\n"))).collect();
+        world.repo("source").commit("main", &many);
+        let begun = Instant::now();
+        let artifact = world.ship("main", "dev");
+        known.push((world.digest(&artifact), world.env("dev").tree("main", &["apps", "infra"])));
+        artifacts.push((artifact, begun.elapsed()));
+    }
+    let usual = artifacts[1].1;
+    let to = world.to("dev");
+    for turn in 0..30 {
+        let (artifact, _) = &artifacts[turn % 2];
+        let mut command = world.command();
+        command.args(["release", text(artifact), "--to", &to]).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        std::thread::sleep(usual.mul_f64(fastrand::f64()));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        whole(&world, &known);
+        if turn % 5 == 4 {
+            let run = world.release(artifact, "dev");
+            assert_eq!(run.code, Some(0), "{run:#?}");
+            whole(&world, &known);
+            assert_eq!(world.env("dev").record("main").digest.to_string(), known[turn % 2].0);
+        }
+    }
+    world.env("dev").git(&["fsck", "--strict", "--connectivity-only"]);
+}
+
+fn served(world: &World) -> (Server, std::path::PathBuf, String) {
+    let server = Server::start(world.path(), &world.path().join("home"), None);
+    world.repo("source").commit("main", &[put("apps/a.yaml", "a: 1\n"), put("infra/b.yaml", "b: 1\n")]);
+    let policy = Policy {
+        repository: server.url("env-dev"),
+        source: server.url("source"),
+        ..world.policy("dev", None)
+    };
+    world.environment("dev", &policy);
+    let source = server.url("source");
+    let artifact = world.package_with("main", &["--source", &source]);
+    let to = format!("{}#main", server.url("env-dev"));
+    (server, artifact, to)
+}
+
+fn release(world: &World, artifact: &Path, to: &str) -> Run {
+    world.run(&["release", text(artifact), "--to", to])
+}
+
+#[test]
+fn a_lost_answer_is_asked_for() {
+    let world = World::empty();
+    let (server, artifact, to) = served(&world);
+    let before = world.env("dev").id("main");
+    server.fail(Some(Fault::LostAnswer));
+    let run = release(&world, &artifact, &to);
+    assert_eq!((run.code, &run.json["live"]), (Some(0), &serde_json::Value::Bool(true)), "{run:#?}");
+    let env = world.env("dev");
+    assert_eq!(run.text("commit"), env.id("main"));
+    assert_eq!(env.id("main~1"), before, "it landed once");
+    world.untouched(|| release(&world, &artifact, &to)).is(0, "unchanged");
+}
+
+#[test]
+fn a_server_that_took_the_push_and_went_away_leaves_unknown_and_a_re_run_heals() {
+    let world = World::empty();
+    let (server, artifact, to) = served(&world);
+    server.fail(Some(Fault::GoneAfterPush));
+    let run = release(&world, &artifact, &to).is(1, "unknown");
+    assert!(run.json["error"]["hint"].as_str().unwrap().contains("run it again"), "{run:#?}");
+    server.fail(None);
+    world.untouched(|| release(&world, &artifact, &to)).is(0, "unchanged");
+}
+
+#[test]
+fn a_server_that_is_not_there_is_a_failure() {
+    let world = World::empty();
+    let (server, artifact, to) = served(&world);
+    server.fail(Some(Fault::Unavailable));
+    let run = world.untouched(|| release(&world, &artifact, &to)).is(1, "failed");
+    assert!(run.json["error"]["causes"].to_string().contains("503"), "{run:#?}");
+}
+
+#[test]
+fn a_push_that_the_server_refuses_is_rejected_with_its_words_made_harmless() {
+    let world = World::new();
+    let hook = world.env("dev").path.join("hooks/pre-receive");
+    let words = "#!/bin/sh\necho '::error::no ##vso[task.complete]x ##[error]y' >&2\necho 'GH006: protected' >&2\nexit 1\n";
+    std::fs::write(&hook, words).unwrap();
+    std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let artifact = world.package("main");
+    let run = world.untouched(|| world.release(&artifact, "dev")).is(1, "rejected");
+    assert!(run.json["error"]["causes"].to_string().contains("GH006: protected"), "{run:#?}");
+    for shown in [&run.stderr, &run.stdout] {
+        assert!(!shown.contains("##vso[") && !shown.contains("##["), "{shown}");
+    }
+    for line in run.stderr.lines() {
+        assert!(!line.trim_start().starts_with("::"), "{line}");
+    }
+}
+
+#[test]
+fn a_stage_before_that_does_not_answer_leaves_its_gates_undecided() {
+    let world = World::new();
+    let artifact = world.pass("main", "dev");
+    std::fs::rename(world.env("dev").path, world.path().join("gone")).unwrap();
+    let run = world.untouched(|| world.release(&artifact, "qual")).is(1, "undecided");
+    assert_eq!(run.verdict("previous"), "undecided");
+    assert!(run.gate("previous")["detail"].as_str().unwrap().starts_with("dev could not be asked"));
+}
+
+#[test]
+fn an_interrupt_ends_it_with_nothing_pushed() {
+    let world = World::empty();
+    let (server, artifact, to) = served(&world);
+    server.fail(Some(Fault::Slow));
+    let asked = server.requests().len();
+    let run = world.untouched(|| {
+        let mut command = world.command();
+        command.args(["release", text(&artifact), "--to", &to, "--json"]);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        while server.requests().len() == asked {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let signal = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        assert!(signal.success());
+        Run::of(child.wait_with_output().unwrap())
+    });
+    run.is(130, "interrupted");
+}
