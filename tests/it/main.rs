@@ -6,6 +6,8 @@ mod drift;
 mod evidence;
 mod gates;
 mod order;
+mod package;
 mod races;
 mod spine;
 mod support;
+mod topologies;
