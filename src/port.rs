@@ -183,6 +183,12 @@ pub trait Repository: Send + Sync {
     /// The server cannot be asked, or does not have a tree.
     fn leaves(&self, ids: &[TreeId]) -> Result<HashMap<TreeId, Leaves>, PortError>;
 
+    /// Brings trees with all trees below them, without reading them: what is asked for one by one later is here then.
+    ///
+    /// # Errors
+    /// The server cannot be asked, or does not have a tree.
+    fn prefetch(&self, ids: &[TreeId]) -> Result<(), PortError>;
+
     /// Brings and reads file contents, each at most `limit` bytes.
     ///
     /// # Errors
@@ -234,6 +240,9 @@ pub trait Repositories: Send + Sync {
     /// # Errors
     /// No store can be made for it.
     fn open(&self, url: &RepoUrl, role: Role) -> Result<Arc<dyn Repository>, PortError>;
+
+    /// Whether the user asked to stop.
+    fn interrupted(&self) -> bool;
 
     /// The same place with local paths made canonical, for comparison.
     fn canonical(&self, url: &RepoUrl) -> RepoUrl;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::site::{Site, resolve};
+use super::site::{NEWEST, Site, WINDOW, resolve};
 use super::{AppError, Context, Place};
 use crate::domain::chain::{Change, Here, History};
 use crate::domain::gate::previous::Standing;
@@ -15,9 +15,6 @@ use crate::domain::policy::{After, PathPatterns, Require};
 use crate::domain::record::{self, Anchor, Record, State};
 use crate::domain::time;
 use crate::port::{PortError, Role};
-
-// First-parent commits that are looked at in one request; each next one is larger.
-const WINDOW: usize = 512;
 
 /// Reads the history of a unit's record from the tip back until `enough` says so.
 ///
@@ -61,13 +58,20 @@ pub fn history(site: &Site, unit: &UnitName, enough: &dyn Fn(&History) -> bool) 
         window *= 4;
         if from == chain.len() {
             changes.extend(newer.filter(|(_, _, blob)| blob.is_some()));
-            history.complete = !site.graph.shallow;
         }
-        read(site, &mut history, changes)?;
         left_out(site, &mut history, &beside)?;
-        if enough(&history) {
-            break;
+        // The newest few nearly always are enough; the others are brought only when they are not.
+        let mut few = NEWEST - 1;
+        while !changes.is_empty() {
+            let rest = changes.split_off(few.min(changes.len()));
+            read(site, &mut history, std::mem::replace(&mut changes, rest))?;
+            few *= 8;
+            history.complete = from == chain.len() && changes.is_empty() && !site.graph.shallow;
+            if enough(&history) {
+                return Ok(history);
+            }
         }
+        history.complete = from == chain.len() && !site.graph.shallow;
     }
     Ok(history)
 }
@@ -189,6 +193,10 @@ fn try_look(
         return Ok(Seen { previous: Ok(facts), soak: Ok(soaked), anchor: None });
     };
     facts.branch_exists = true;
+    let mut folders: Vec<String> =
+        wanted.content.keys().filter_map(|path| Some(path.split_once('/')?.0.to_owned())).collect();
+    folders.dedup();
+    site.warm(&folders, &record::path(wanted.unit))?;
     let same_place = |a: &Anchor| a.stage == after.stage && context.repositories.canonical(&a.repository) == url;
     if let Some(seen) = anchor.filter(|a| same_place(a) && a.branch == after.branch) {
         facts.rewritten = (!site.graph.is_ancestor(seen.tip, site.tip)).then_some(seen.tip);
@@ -291,6 +299,12 @@ fn intervals(
         .map(|(id, node)| (id, node.tree, node.time))
         .take_while(|(id, ..)| *id != landing.commit)
         .collect();
+    // A clock that was ahead cannot make an interval longer: it ended before every later commit was made.
+    let mut earliest = i64::MAX;
+    for (_, _, time) in &mut since {
+        earliest = earliest.min(*time);
+        *time = earliest;
+    }
     since.reverse();
     let root = site.root_of(landing.commit)?;
     let roots: Vec<TreeId> = since.iter().map(|(_, tree, _)| *tree).chain([root]).collect();

@@ -11,6 +11,7 @@ use crate::domain::chain::History;
 use crate::domain::gate::{Asked, Facts, Judgement, drift, order, unit};
 use crate::domain::id::{BlobId, CommitId};
 use crate::domain::listing::{self, Leaves};
+use crate::domain::notes::Notes;
 use crate::domain::plan::{self, Plan};
 use crate::domain::policy::{Accept, OrderMode, Stage};
 use crate::domain::record::{Record, State};
@@ -73,6 +74,8 @@ pub struct Case {
     pub judgement: Judgement,
     /// What would be written.
     pub plan: Plan,
+    /// The commits that the environment gets.
+    pub notes: Notes,
 }
 
 /// Looks at the environment.
@@ -81,8 +84,9 @@ pub struct Case {
 /// It cannot be asked, or its policy is not valid.
 pub fn target(context: &Context<'_>, place: &Place, manifest: &Manifest, adopt: bool) -> Result<Target, AppError> {
     let site = Site::target(context, place)?;
-    let (policy_id, policy) = site.policy()?;
     let folders: Vec<String> = manifest.folders.iter().map(|folder| folder.path.clone()).collect();
+    site.warm(&folders, &crate::domain::record::path(&manifest.unit))?;
+    let (policy_id, policy) = site.policy()?;
     let there = site.folders_at(site.tip, &folders)?;
     let enough = |history: &History| match history.tip() {
         None => false,
@@ -142,12 +146,25 @@ pub fn case(context: &Context<'_>, place: &Place, manifest: &Manifest, leave: Le
         let seen: Vec<Seen> = seen.into_iter().map(|thread| thread.join().unwrap_or_else(|_| died())).collect();
         (source.join().unwrap_or_else(|_| Err("the check died".to_owned())), seen)
     });
+    // What was stopped would else read as "could not be asked".
+    if context.repositories.interrupted() {
+        return Err(crate::port::PortError::Interrupted.into());
+    }
     let is_local = |path: &str| target.is_local(&manifest.unit, path);
     let kept = target.continued().map(|record| record.kept.clone()).unwrap_or_default();
     let plan = plan::plan(target.written.as_ref(), &target.there, &content, target.policy.drift, &kept, &is_local);
     let facts = facts(context, &target, &source, &previous, manifest, &content, &plan, leave);
     let judgement = Judgement::of(&facts);
-    Ok(Case { target, source, previous, judgement, plan })
+    let notes = source.as_ref().map(|source| notes(&target, source)).unwrap_or_default();
+    Ok(Case { target, source, previous, judgement, plan, notes })
+}
+
+// Notes are for people: when they cannot be had, the release goes on without.
+fn notes(target: &Target, source: &Source) -> Notes {
+    if !source.graph.nodes.contains_key(&source.commit) {
+        return Notes::default();
+    }
+    source.notes(target.continued().map(|record| record.source.commit), source.commit).unwrap_or_default()
 }
 
 fn look_at_source(

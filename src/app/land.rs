@@ -69,6 +69,12 @@ pub fn build(
         }
     }
     let bytes = record.to_bytes()?;
+    if bytes.len() > record::MAX_BYTES {
+        return Err(AppError::refused(
+            format!("the record of {} would be too large to be read again ({} bytes)", record.unit, bytes.len()),
+            "give shorter --by, --run and --note, or keep fewer files of others in the unit's folders",
+        ));
+    }
     let record_path = record::path(&record.unit);
     let record_id = id_of(Kind::Blob, &bytes)?;
     tree = built.graft(&tree, &record_path, Some((EntryMode::Regular, record_id)), &load)?;

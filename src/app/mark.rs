@@ -49,8 +49,14 @@ pub struct Request {
 /// The checks saw something else than what is live, or something that must answer does not.
 pub fn mark(context: &Context<'_>, request: &Request) -> Result<Report, AppError> {
     let mut tries = Tries::begin();
+    let mut pushed: Option<Report> = None;
     loop {
         let target = look(context, request)?;
+        // The answer to a push may get lost, and git's own second try then meets the first.
+        let arrived = |report: &Report| report.commit.is_some_and(|id| target.site.graph.nodes.contains_key(&id));
+        if let Some(report) = pushed.take().filter(arrived) {
+            return Ok(report);
+        }
         let accept = target.policy.accepts(&request.unit);
         let own = accept.is_some_and(|accept| accept.source == Accepted::SelfRepository);
         let record = match (&request.checked, own) {
@@ -72,12 +78,10 @@ pub fn mark(context: &Context<'_>, request: &Request) -> Result<Report, AppError
         let change =
             Change { folders: Vec::new(), leaves: None, record, message: Box::new(move |r| message::mark(r, &mark)) };
         let finished = land::build(context, &target.site, change, &request.committer, &mut |_| None)?;
+        report.commit = Some(finished.commit);
         match tries.push(context, &target.site, &finished)? {
-            Landed::Yes => {
-                report.commit = Some(finished.commit);
-                return Ok(report);
-            }
-            Landed::Moved => {}
+            Landed::Yes => return Ok(report),
+            Landed::Moved => pushed = Some(report),
         }
     }
 }

@@ -35,6 +35,8 @@ pub fn promote(
     digest: Option<Digest>,
     request: &Request,
 ) -> Result<Report, AppError> {
+    // Both may be branches of one repository: then it is opened with the credentials that may push.
+    context.repositories.open(&request.to.url, Role::Target)?;
     let site = Site::find(context, from, Role::Previous)?
         .ok_or_else(|| AppError::usage(format!("{} has no such branch", from.url), "name it as URL#branch"))?;
     let history = evidence::history(&site, unit, &|history: &History| match history.record() {

@@ -12,7 +12,6 @@ use crate::domain::gate::Asked;
 use crate::domain::id::{BlobId, Sha256};
 use crate::domain::listing::{self, EntryMode, FileMode};
 use crate::domain::message;
-use crate::domain::notes::Notes;
 use crate::domain::outcome::{Outcome, Report, Verdict};
 use crate::domain::record::{self, Deed, Entry, Mark, Origin, Record, Restart, State};
 use crate::domain::{listing::File, time};
@@ -76,6 +75,13 @@ pub fn release(context: &Context<'_>, artifact: &Artifact, request: &Request) ->
             Landed::Moved => {
                 context.progress.step("somebody else was first: looking again");
                 case = judge::again(context, case, &request.to, manifest, request.leave)?;
+                // The answer to a push may get lost, and git's own second try then meets the first.
+                if case.target.site.graph.nodes.contains_key(&finished.commit) {
+                    report.result = Outcome::Released;
+                    report.commit = Some(finished.commit);
+                    report.live = true;
+                    return Ok(report);
+                }
             }
         }
     }
@@ -123,7 +129,7 @@ fn report(case: &Case, manifest: &Manifest) -> Report {
     report.gates = case.judgement.reports.clone();
     report.changes = case.plan.changes.clone();
     if let Ok(source) = &case.source {
-        report.notes = notes(case, source).markdown(&source.url);
+        report.notes = case.notes.markdown(&source.url);
     }
     if let Some(record) =
         case.target.record().filter(|record| record.state == State::Released && record.digest != manifest.digest)
@@ -135,15 +141,6 @@ fn report(case: &Case, manifest: &Manifest) -> Report {
         ));
     }
     report
-}
-
-// Notes are for people: when they cannot be had, the release goes on without.
-fn notes(case: &Case, source: &Source) -> Notes {
-    let live = case.target.continued().map(|record| record.source.commit);
-    if !source.graph.nodes.contains_key(&source.commit) {
-        return Notes::default();
-    }
-    source.notes(live, source.commit).unwrap_or_default()
 }
 
 fn build(
@@ -159,7 +156,7 @@ fn build(
         Step::Anchor => anchored(case, source, manifest)?,
         _ => written(context, case, source, manifest, request)?,
     };
-    let (notes, changes) = (notes(case, source), case.plan.changes.clone());
+    let (notes, changes) = (case.notes.clone(), case.plan.changes.clone());
     let reference = source.reference()?;
     let files: HashMap<BlobId, &File> = manifest.files.iter().map(|file| (file.blob, file)).collect();
     let change = Change {

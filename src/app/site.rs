@@ -16,6 +16,11 @@ use crate::port::{PortError, Repository, Role};
 pub const POLICY: &str = ".passgate/stage.yaml";
 const MAX_POLICY: u64 = 1 << 20;
 
+/// First-parent commits whose root trees are brought at once.
+pub const WINDOW: usize = 512;
+/// Records that are brought at once: enough to see the live release land, marked and anchored anew.
+pub const NEWEST: usize = 6;
+
 /// A branch that was looked at.
 #[derive(Clone)]
 pub struct Site {
@@ -58,6 +63,41 @@ impl Site {
                 "name the environment's branch as URL#branch; a new repository wants a first commit with .passgate/stage.yaml",
             )
         })
+    }
+
+    /// Brings at once what looking at a unit will ask for one by one: root trees, the trees of passgate's own folder and
+    /// of the unit's folders, the policy and the newest records. Each request costs a round trip, whatever its size.
+    ///
+    /// # Errors
+    /// The repository cannot be asked.
+    pub fn warm(&self, folders: &[String], record: &str) -> Result<(), PortError> {
+        let nodes: Vec<_> = self.graph.first_parents(self.tip).take(WINDOW).map(|(_, node)| node).collect();
+        let merged =
+            nodes.iter().flat_map(|node| node.parents.iter().skip(1)).filter_map(|id| self.graph.nodes.get(id));
+        let mut roots: Vec<TreeId> = nodes.iter().map(|node| node.tree).chain(merged.map(|node| node.tree)).collect();
+        let trees = self.repository.trees(&roots)?;
+        let tip = self.root_of(self.tip)?;
+        let at = |root: &TreeId, name: &str| match trees.get(root)?.get(name.as_bytes()) {
+            Some((EntryMode::Tree, id)) => Some(TreeId(*id)),
+            _ => None,
+        };
+        let mut deep: Vec<TreeId> = roots.iter().filter_map(|root| at(root, ".passgate")).collect();
+        // A nested folder shares its parent with others, who are not asked for.
+        deep.extend(folders.iter().filter(|folder| !folder.contains('/')).filter_map(|folder| at(&tip, folder)));
+        deep.sort();
+        deep.dedup();
+        self.repository.prefetch(&deep)?;
+        let policy = resolve(&*self.repository, &[tip], POLICY)?;
+        roots.dedup();
+        let records = resolve(&*self.repository, &roots, record)?;
+        let mut blobs: Vec<BlobId> = policy.values().map(|(_, id)| BlobId(*id)).collect();
+        for root in &roots {
+            if let Some((_, id)) = records.get(root).filter(|_| blobs.len() < NEWEST) {
+                blobs.push(BlobId(*id));
+                blobs.dedup();
+            }
+        }
+        self.repository.blobs(&blobs, MAX_POLICY.max(crate::domain::record::MAX_BYTES as u64)).map(|_| ())
     }
 
     /// `url#branch`, as the command line takes it.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::site::{folders_of, resolve, root_of};
+use super::site::{WINDOW, folders_of, resolve, root_of};
 use super::{AppError, Context};
 use crate::domain::artifact::Folder;
 use crate::domain::gate::order::{Base, Relation};
@@ -83,6 +83,14 @@ impl Source {
                 }
                 Err(error) => return Err(error),
             }
+        }
+        // The commit's own root tree, and those that the notes will look at, in one request.
+        let range = graph.missing(live.filter(|id| graph.nodes.contains_key(id)), commit).into_iter().take(WINDOW);
+        let nodes: Vec<_> = range.chain([commit]).filter_map(|id| graph.nodes.get(&id)).collect();
+        let parents = nodes.iter().flat_map(|node| &node.parents).filter_map(|id| graph.nodes.get(id));
+        let roots: Vec<TreeId> = nodes.iter().copied().chain(parents).map(|node| node.tree).collect();
+        if !roots.is_empty() {
+            repository.trees(&roots)?;
         }
         let proven = matching
             .iter()
@@ -198,15 +206,28 @@ impl Source {
                 let all = chain.iter().rev().map(tree).collect::<Result<Vec<_>, _>>()?;
                 Ok(all.into_iter().filter(|tree| seen.insert(*tree)).collect())
             };
-            let absorbed = self.repository.first_absorbing(base, live, &candidates(&onto_new)?)?.is_some();
+            let absorbed = self.absorbs(base, live, candidates(&onto_new)?)?;
             let changed = live != base;
             // Only a live commit that changed nothing net can have overtaken the new one.
-            let overtaken = !changed
-                && new != base
-                && self.repository.first_absorbing(base, new, &candidates(&onto_live)?)?.is_some();
+            let overtaken = !changed && new != base && self.absorbs(base, new, candidates(&onto_live)?)?;
             bases.push(Base { absorbed: absorbed && changed, changed, overtaken });
         }
         Ok(Relation::Apart(bases))
+    }
+
+    // Whether some candidate holds the change from `base` to `change`. A candidate that still has what `base` has at a
+    // changed path cannot, and needs no merge to tell.
+    fn absorbs(&self, base: TreeId, change: TreeId, mut candidates: Vec<TreeId>) -> Result<bool, PortError> {
+        const PATHS: usize = 8;
+        let leaves = self.repository.leaves(&[base, change])?;
+        let nothing = Leaves::new();
+        let (before, after) = (leaves.get(&base).unwrap_or(&nothing), leaves.get(&change).unwrap_or(&nothing));
+        let paths: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+        for path in paths.into_iter().filter(|path| before.get(*path) != after.get(*path)).take(PATHS) {
+            let at = resolve(&*self.repository, &candidates, path)?;
+            candidates.retain(|tree| at.get(tree) == after.get(path) || at.get(tree) != before.get(path));
+        }
+        Ok(!candidates.is_empty() && self.repository.first_absorbing(base, change, &candidates)?.is_some())
     }
 
     // For each commit a tree that holds only the unit's folders, mapped, written into our own store.
@@ -221,9 +242,7 @@ impl Source {
         }
         // The merge reads these trees; brought together they cost one request.
         let folders: Vec<TreeId> = folders.into_iter().collect();
-        if !folders.is_empty() {
-            self.repository.leaves(&folders)?;
-        }
+        self.repository.prefetch(&folders)?;
         let mut built = Built::default();
         let mut result = HashMap::new();
         for (commit, root) in commits.iter().zip(&roots) {

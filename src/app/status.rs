@@ -79,10 +79,13 @@ pub struct Lacking {
     pub blocked: Vec<String>,
 }
 
+// The record at the tip, how its chain is broken, and the commit at which it landed.
+type Known = (Option<Record>, Option<String>, Option<CommitId>);
+
 struct Look {
     site: Site,
     policy: Stage,
-    records: HashMap<UnitName, (Option<Record>, Option<String>, Option<CommitId>)>,
+    records: HashMap<UnitName, Known>,
 }
 
 /// Looks at environments and everything before them, first stages first.

@@ -1,4 +1,4 @@
-//! What several verbs share: wiring of adapters, places, and who runs this.
+//! What several verbs share: what they reach the outside with, places, and who runs this.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,16 +7,41 @@ use std::sync::atomic::AtomicBool;
 use clap::builder::{BoolishValueParser, TypedValueParser};
 
 use super::render;
-use crate::adapter::clock::SystemClock;
-use crate::adapter::git::{Credentials, Environment, Git};
-use crate::adapter::zip::ZipArtifacts;
 use crate::app::land::Committer;
 use crate::app::{Actor, AppError, Context, Place};
-use crate::domain::outcome::{Outcome, Report};
+use crate::domain::outcome::Report;
 use crate::domain::url::RepoUrl;
 use crate::host::environment;
 use crate::host::progress::Spinner;
 use crate::host::writer;
+use crate::port::{Artifacts, Clock, Progress, Repositories, WorkingCopy};
+
+/// What the adapters to repositories are made from.
+pub struct Setting {
+    /// `PASSGATE_TOKEN`, `PASSGATE_PREVIOUS_TOKEN` and `PASSGATE_SOURCE_TOKEN`.
+    pub tokens: [Option<String>; 3],
+    /// The place that the first token is for.
+    pub place: Option<RepoUrl>,
+    /// Stops what may be stopped when it turns true.
+    pub interrupted: Arc<AtomicBool>,
+    /// Told of long steps.
+    pub progress: Arc<dyn Progress>,
+}
+
+/// The adapters, which `main` wires in and the command line never names.
+pub trait Adapters: Sync {
+    /// Remote repositories.
+    fn repositories(&self, setting: Setting) -> Box<dyn Repositories>;
+
+    /// A local repository to package from.
+    fn working_copy(&self, path: PathBuf, setting: Setting) -> Box<dyn WorkingCopy>;
+
+    /// Deployment zips.
+    fn artifacts(&self) -> &dyn Artifacts;
+
+    /// The time.
+    fn clock(&self) -> &dyn Clock;
+}
 
 /// True or false in the words that pipelines use; an input that was not given is an empty text.
 pub fn boolish() -> impl TypedValueParser<Value = bool> {
@@ -24,41 +49,43 @@ pub fn boolish() -> impl TypedValueParser<Value = bool> {
 }
 
 /// Everything that a verb needs to run its use case.
-pub struct Wiring {
+pub struct Wiring<'a> {
     json: bool,
     interrupted: Arc<AtomicBool>,
     spinner: Arc<Spinner>,
-    artifacts: ZipArtifacts,
-    clock: SystemClock,
+    adapters: &'a dyn Adapters,
 }
 
-impl Wiring {
-    /// Wires the adapters.
-    pub fn new(json: bool, interrupted: Arc<AtomicBool>) -> Self {
-        Self {
-            json,
-            interrupted,
-            spinner: Arc::new(Spinner::new(true)),
-            artifacts: ZipArtifacts::default(),
-            clock: SystemClock,
+impl<'a> Wiring<'a> {
+    /// What verbs reach the outside with.
+    pub fn new(json: bool, interrupted: Arc<AtomicBool>, adapters: &'a dyn Adapters) -> Self {
+        Self { json, interrupted, spinner: Arc::new(Spinner::new(true)), adapters }
+    }
+
+    fn setting(&self, place: Option<&Place>) -> Setting {
+        let token = environment::variable;
+        Setting {
+            tokens: [token("PASSGATE_TOKEN"), token("PASSGATE_PREVIOUS_TOKEN"), token("PASSGATE_SOURCE_TOKEN")],
+            place: place.map(|place| place.url.clone()),
+            interrupted: Arc::clone(&self.interrupted),
+            progress: Arc::clone(&self.spinner) as Arc<dyn Progress>,
         }
     }
 
-    /// git with the credentials that are meant for `place`.
-    pub fn git(&self, place: Option<&Place>) -> Git {
-        let credentials = Credentials::new(
-            environment::variable("PASSGATE_TOKEN"),
-            environment::variable("PASSGATE_PREVIOUS_TOKEN"),
-            environment::variable("PASSGATE_SOURCE_TOKEN"),
-            place.map(|place| &place.url),
-        );
-        let progress = Arc::clone(&self.spinner);
-        Git::new(Environment::new(environment::variables()), credentials, Arc::clone(&self.interrupted), progress)
+    /// Repositories, with the credentials that are meant for `place`.
+    pub fn repositories(&self, place: Option<&Place>) -> Box<dyn Repositories> {
+        self.adapters.repositories(self.setting(place))
+    }
+
+    /// A local repository to package from.
+    pub fn working_copy(&self, path: PathBuf) -> Box<dyn WorkingCopy> {
+        self.adapters.working_copy(path, self.setting(None))
     }
 
     /// What every use case has at hand.
-    pub fn context<'a>(&'a self, git: &'a Git) -> Context<'a> {
-        Context { repositories: git, artifacts: &self.artifacts, clock: &self.clock, progress: &*self.spinner }
+    pub fn context<'b>(&'b self, repositories: &'b dyn Repositories) -> Context<'b> {
+        let (artifacts, clock) = (self.adapters.artifacts(), self.adapters.clock());
+        Context { repositories, artifacts, clock, progress: &*self.spinner }
     }
 
     /// Whether one JSON document is wanted.
@@ -81,11 +108,17 @@ impl Wiring {
         report.result.exit_code()
     }
 
-    /// Ends the spinner and writes a document that is no [`Report`].
-    pub fn document(&self, json: &serde_json::Value, text: &str) -> u8 {
+    /// Ends the spinner and writes a result: `text`, or with `--json` the one document with `more` in it.
+    pub fn document(&self, report: &Report, more: (&str, serde_json::Value), text: &str) -> u8 {
         self.spinner.clear();
-        writer::result(&if self.json { render::quiet_json(json) } else { text.to_owned() });
-        Outcome::Reported.exit_code()
+        if self.json {
+            let mut json = serde_json::to_value(report).unwrap_or_default();
+            json[more.0] = more.1;
+            writer::result(&render::quiet_json(&json));
+        } else {
+            writer::result(text);
+        }
+        report.result.exit_code()
     }
 }
 

@@ -26,7 +26,7 @@ struct Demo<'a> {
     dir: PathBuf,
     program: PathBuf,
     quiet: bool,
-    wiring: &'a Wiring,
+    wiring: &'a Wiring<'a>,
 }
 
 fn io(doing: &str) -> impl Fn(std::io::Error) -> AppError + '_ {
@@ -38,6 +38,7 @@ impl Args {
     ///
     /// # Errors
     /// A command does not do what the story says.
+    #[allow(clippy::disallowed_methods, reason = "the demo makes the folder that it plays in")]
     pub fn run(self, wiring: &Wiring) -> Result<u8, AppError> {
         let dir = match self.dir {
             Some(dir) => {
@@ -235,6 +236,7 @@ impl Demo<'_> {
     }
 
     // Nothing that a pipeline or a user set for another run may reach the demo.
+    #[allow(clippy::disallowed_methods, reason = "the demo runs the commands that it shows")]
     fn command(&self, program: &str, dir: &Path, args: &[&str]) -> Command {
         let mut command = Command::new(program);
         command.current_dir(dir).args(args).stdin(Stdio::null());
@@ -248,6 +250,7 @@ impl Demo<'_> {
         command
     }
 
+    #[allow(clippy::disallowed_methods, reason = "the demo writes what its people would write")]
     fn write(&self, path: &str, text: &str) -> Result<(), AppError> {
         let path = self.dir.join(path);
         if let Some(parent) = path.parent() {

@@ -6,6 +6,7 @@ use super::common::Wiring;
 use crate::app::AppError;
 use crate::app::inspect::inspect;
 use crate::domain::escape;
+use crate::domain::outcome::{Outcome, Report};
 
 /// Arguments of `inspect`.
 #[derive(Debug, clap::Args)]
@@ -21,8 +22,8 @@ impl Args {
     /// # Errors
     /// As the use case.
     pub fn run(self, wiring: &Wiring) -> Result<u8, AppError> {
-        let git = wiring.git(None);
-        let manifest = inspect(&wiring.context(&git), &self.artifact)?;
+        let repositories = wiring.repositories(None);
+        let manifest = inspect(&wiring.context(&*repositories), &self.artifact)?;
         let mut text = format!(
             "{}\n  unit     {}\n  source   {}\n  commit   {} ({})\n",
             manifest.digest,
@@ -42,9 +43,11 @@ impl Args {
         for file in &manifest.files {
             text.push_str(&format!("  {} {:>width$} {}\n", file.mode.as_str(), file.size, escape::line(&file.path)));
         }
-        let json = serde_json::json!({
-            "result": "inspected", "digest": manifest.digest, "unit": manifest.unit, "manifest": manifest, "error": null,
-        });
-        Ok(wiring.document(&json, &text))
+        let json = serde_json::to_value(&manifest).unwrap_or_default();
+        let mut report = Report::new(Outcome::Inspected);
+        report.digest = Some(manifest.digest);
+        report.unit = Some(manifest.unit.clone());
+        report.path = Some(self.artifact.display().to_string());
+        Ok(wiring.document(&report, ("manifest", json), &text))
     }
 }

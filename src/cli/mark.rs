@@ -48,7 +48,7 @@ impl Args {
     pub fn run(self, wiring: &Wiring) -> Result<u8, AppError> {
         let wrong = |error: InvalidId| AppError::usage(error.to_string(), "see passgate status");
         let to = common::place(&self.to)?;
-        let git = wiring.git(Some(&to));
+        let repositories = wiring.repositories(Some(&to));
         let (actor, committer) = self.person.read()?;
         let checked = match (self.digest.filter(|d| !d.is_empty()), self.commit.filter(|c| !c.is_empty())) {
             (Some(digest), None) => Checked::Digest(digest.parse().map_err(wrong)?),
@@ -67,7 +67,7 @@ impl Args {
             actor,
             committer,
         };
-        let report = mark(&wiring.context(&git), &request)?;
+        let report = mark(&wiring.context(&*repositories), &request)?;
         Ok(wiring.report(&report, ""))
     }
 }

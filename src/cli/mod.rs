@@ -23,7 +23,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::domain::outcome::{Outcome, Report, Trouble};
 use crate::host::writer;
-use common::Wiring;
+use common::{Adapters, Wiring};
 
 /// Promotes GitOps configuration from dev to qual to prod so that nothing skips a gate.
 #[derive(Debug, Parser)]
@@ -67,14 +67,14 @@ pub enum Verb {
 }
 
 /// Parses the command line, runs the verb and says how it went.
-pub fn run(arguments: Vec<OsString>, interrupted: Arc<AtomicBool>) -> ExitCode {
+pub fn run(arguments: Vec<OsString>, interrupted: Arc<AtomicBool>, adapters: &dyn Adapters) -> ExitCode {
     let wants_json = wants_json(&arguments);
     let command = inputs(Cli::command(), &arguments);
     let cli = match command.try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => return usage(&error, wants_json),
     };
-    let wiring = Wiring::new(cli.json, interrupted);
+    let wiring = Wiring::new(cli.json, interrupted, adapters);
     let result = match cli.verb {
         Verb::Package(args) => args.run(&wiring),
         Verb::Inspect(args) => args.run(&wiring),

@@ -41,8 +41,8 @@ impl Args {
     /// # Errors
     /// As the use case.
     pub fn run(self, wiring: &Wiring) -> Result<u8, AppError> {
-        let git = wiring.git(None);
-        let copy = git.working_copy(self.repo);
+        let repositories = wiring.repositories(None);
+        let copy = wiring.working_copy(self.repo);
         let given = |list: Vec<String>| list.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>();
         let mut folders = given(self.folder);
         if folders.is_empty() {
@@ -66,7 +66,7 @@ impl Args {
             allow_empty: given(self.allow_empty),
             output: self.output,
         };
-        let report = package(&wiring.context(&git), &*copy, request)?;
+        let report = package(&wiring.context(&*repositories), &*copy, request)?;
         let digest = report.digest.map(|digest| digest.to_string()).unwrap_or_default();
         Ok(wiring.report(&report, &digest))
     }

@@ -72,8 +72,8 @@ impl Args {
 
     fn go(self, wiring: &Wiring, dry_run: bool) -> Result<u8, AppError> {
         let to = common::place(&self.to)?;
-        let git = wiring.git(Some(&to));
-        let context = wiring.context(&git);
+        let repositories = wiring.repositories(Some(&to));
+        let context = wiring.context(&*repositories);
         let (actor, committer) = self.person.read()?;
         let request = Request {
             to,

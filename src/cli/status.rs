@@ -4,6 +4,7 @@ use super::common::{self, Wiring};
 use super::render;
 use crate::app::AppError;
 use crate::app::status::status;
+use crate::domain::outcome::{Outcome, Report};
 use crate::host::writer;
 
 /// Arguments of `status`.
@@ -21,9 +22,13 @@ impl Args {
     /// As the use case.
     pub fn run(self, wiring: &Wiring) -> Result<u8, AppError> {
         let places = self.to.iter().map(|text| common::place(text)).collect::<Result<Vec<_>, _>>()?;
-        let git = wiring.git(places.first());
-        let stages = status(&wiring.context(&git), &places)?;
-        let json = serde_json::json!({ "result": "reported", "stages": stages, "error": null });
-        Ok(wiring.document(&json, &render::status(&stages, writer::width())))
+        let repositories = wiring.repositories(places.first());
+        let stages = status(&wiring.context(&*repositories), &places)?;
+        let json = serde_json::to_value(&stages).unwrap_or_default();
+        Ok(wiring.document(
+            &Report::new(Outcome::Reported),
+            ("stages", json),
+            &render::status(&stages, writer::width()),
+        ))
     }
 }

@@ -33,13 +33,13 @@ fn begins_command(rest: &str) -> bool {
     })
 }
 
-/// Several lines for terminals and logs: [`line`] for each, with `\n` and `\r\n` kept as line ends.
+/// Several lines for terminals and logs: [`line()`] for each, with `\n` and `\r\n` kept as line ends.
 pub fn text(text: &str) -> String {
     let lines: Vec<String> = text.split('\n').map(|one| line(one.strip_suffix('\r').unwrap_or(one))).collect();
     lines.join("\n")
 }
 
-/// One line within a commit message. Besides what [`line`] does:
+/// One line within a commit message. Besides what [`line()`] does:
 ///
 /// | what | becomes |
 /// |---|---|

@@ -61,7 +61,10 @@ fn failed_after_passed_is_failed() {
 fn a_stage_whose_branch_is_not_there_is_refused() {
     let world = World::new();
     let artifact = world.pass("main", "dev");
-    let text = world.policy("qual", Some("dev")).text().replace("env-dev.git\n    branch: main", "env-dev.git\n    branch: gone");
+    let text = world
+        .policy("qual", Some("dev"))
+        .text()
+        .replace("env-dev.git\n    branch: main", "env-dev.git\n    branch: gone");
     world.env("qual").commit("main", &[put(".passgate/stage.yaml", &text)]);
     world.refuses("previous", "dev has no branch gone", &artifact, "qual");
 }
@@ -325,7 +328,10 @@ fn a_mark_is_for_what_is_live_and_untouched() {
     let (first, second) = two(&world);
     let (to, old, new) = (world.to("dev"), world.digest(&first), world.digest(&second));
     let mark = |digest: &str| {
-        world.denies("is not what is live in dev now", &["mark", "passed", "--to", &to, "--unit", "shop", "--digest", digest]);
+        world.denies(
+            "is not what is live in dev now",
+            &["mark", "passed", "--to", &to, "--unit", "shop", "--digest", digest],
+        );
     };
     mark(&new);
     world.release(&second, "dev").is(0, "released");
@@ -345,7 +351,8 @@ fn a_mark_that_says_nothing_new_pushes_nothing() {
     world.untouched(|| world.mark("passed", &artifact, "dev")).is(0, "unchanged");
     let head = world.repo("source").id("main");
     let to = world.to("dev");
-    let args = ["mark", "failed", "--to", &to, "--unit", "shop", "--commit", &head[..10], "--note", "the probe timed out"];
+    let args =
+        ["mark", "failed", "--to", &to, "--unit", "shop", "--commit", &head[..10], "--note", "the probe timed out"];
     world.run(&args).is(0, "marked");
     let mark = world.env("dev").record("main").marked.unwrap();
     assert_eq!(mark.note.as_deref(), Some("the probe timed out"));

@@ -188,7 +188,12 @@ fn aged(world: &World, record_at: i64, landed_at: i64) {
         .iter()
         .map(|path| put(path, &env.file("main", path)))
         .collect();
-    env.on("main").from("main~1").edit(&files).edit(&[put(".passgate/records/shop.json", &record)]).at(landed_at).done();
+    env.on("main")
+        .from("main~1")
+        .edit(&files)
+        .edit(&[put(".passgate/records/shop.json", &record)])
+        .at(landed_at)
+        .done();
 }
 
 #[test]
@@ -269,12 +274,15 @@ fn the_longest_soak_of_the_branches_that_prove_a_commit_counts() {
 #[test]
 fn files_that_git_uses_are_no_part_of_the_comparison() {
     let world = World::new();
-    world.repo("source").commit("main", &[
-        put("apps/.gitattributes", "* text\n"),
-        put("apps/shop/.gitignore", "x\n"),
-        put_as("100755", "apps/run.sh", b"#!/bin/sh\n"),
-        del("apps/shop/route.yaml"),
-    ]);
+    world.repo("source").commit(
+        "main",
+        &[
+            put("apps/.gitattributes", "* text\n"),
+            put("apps/shop/.gitignore", "x\n"),
+            put_as("100755", "apps/run.sh", b"#!/bin/sh\n"),
+            del("apps/shop/route.yaml"),
+        ],
+    );
     let artifact = world.package("main");
     let run = world.release(&artifact, "dev").is(0, "released");
     assert_eq!(run.verdict("source"), "passed");

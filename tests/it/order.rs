@@ -95,7 +95,10 @@ fn a_cherry_picked_hotfix_is_not_lost_when_main_goes_on() {
 fn a_squashed_hotfix_whose_line_main_changed_later_is_not_lost() {
     let story = Story::hotfix(&fixed());
     story.source.commit("main", &fixed());
-    story.source.commit("main", &[put(DEPLOY, "image: registry.example/shop:1.2\nreplicas: 1\nmemory: 64Mi\ncpu: 1\ntier: web\n")]);
+    story.source.commit(
+        "main",
+        &[put(DEPLOY, "image: registry.example/shop:1.2\nreplicas: 1\nmemory: 64Mi\ncpu: 1\ntier: web\n")],
+    );
     story.accepts("main");
 }
 

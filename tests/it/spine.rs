@@ -23,16 +23,19 @@ fn listing(world: &World, artifact: &Path) -> Vec<String> {
 }
 
 fn flux(world: &World) {
-    world.repo("source").commit("main", &[
-        put("apps/base/podinfo/kustomization.yaml", "resources: [release.yaml]\n"),
-        put("apps/base/podinfo/release.yaml", "kind: HelmRelease\n"),
-        put("apps/production/podinfo-values.yaml", "replicas: 2\n"),
-        put("infra/controllers/ingress-nginx.yaml", "kind: HelmRepository\n"),
-        put("infra/configs/cluster-issuers.yaml", "kind: ClusterIssuer\n"),
-        put("apps/base/.gitkeep", ""),
-        crate::support::repos::put_as("100755", "infra/scripts/check é.sh", b"#!/bin/sh\n"),
-        put("clusters/production/apps.yaml", "kind: Kustomization\n"),
-    ]);
+    world.repo("source").commit(
+        "main",
+        &[
+            put("apps/base/podinfo/kustomization.yaml", "resources: [release.yaml]\n"),
+            put("apps/base/podinfo/release.yaml", "kind: HelmRelease\n"),
+            put("apps/production/podinfo-values.yaml", "replicas: 2\n"),
+            put("infra/controllers/ingress-nginx.yaml", "kind: HelmRepository\n"),
+            put("infra/configs/cluster-issuers.yaml", "kind: ClusterIssuer\n"),
+            put("apps/base/.gitkeep", ""),
+            crate::support::repos::put_as("100755", "infra/scripts/check é.sh", b"#!/bin/sh\n"),
+            put("clusters/production/apps.yaml", "kind: Kustomization\n"),
+        ],
+    );
 }
 
 #[test]
@@ -71,11 +74,14 @@ fn a_release_changes_and_removes_what_the_artifact_does_and_nothing_else() {
     let world = World::new();
     let source = world.repo("source");
     world.ship("main", "dev");
-    source.commit("main", &[
-        del("apps/shop/route.yaml"),
-        put("apps/shop/deploy.yaml", "image: registry.example/shop:1.1\n"),
-        put("infra/extra.yaml", "x: 1\n"),
-    ]);
+    source.commit(
+        "main",
+        &[
+            del("apps/shop/route.yaml"),
+            put("apps/shop/deploy.yaml", "image: registry.example/shop:1.1\n"),
+            put("infra/extra.yaml", "x: 1\n"),
+        ],
+    );
     let artifact = world.package("main");
     let to = world.to("dev");
     let plan = world.untouched(|| world.run(&["plan", text(&artifact), "--to", &to])).is(0, "planned");
@@ -89,12 +95,10 @@ fn a_release_changes_and_removes_what_the_artifact_does_and_nothing_else() {
     }
     let env = world.env("dev");
     assert_eq!(env.tree("main", &["apps", "infra"]), listing(&world, &artifact));
-    assert_eq!(env.touched("main"), [
-        ".passgate/records/shop.json",
-        "apps/shop/deploy.yaml",
-        "apps/shop/route.yaml",
-        "infra/extra.yaml"
-    ]);
+    assert_eq!(
+        env.touched("main"),
+        [".passgate/records/shop.json", "apps/shop/deploy.yaml", "apps/shop/route.yaml", "infra/extra.yaml"]
+    );
     let again = world.untouched(|| world.release(&artifact, "dev")).is(0, "unchanged");
     assert_eq!(again.json["live"], true);
     assert_eq!(again.text("commit"), env.id("main"));
@@ -106,7 +110,8 @@ fn the_commit_tells_who_what_and_why() {
     world.ship("main", "dev");
     world.repo("source").on("main").edit(&[put("apps/shop/new.yaml", "a: 1\n")]).says("Add the cart AB#12\n").done();
     let artifact = world.package_with("main", &["--version", "1.1"]);
-    let run = world.release_with(&artifact, "dev", &["--by", "dana", "--run", "https://ci.example/7"]).is(0, "released");
+    let run =
+        world.release_with(&artifact, "dev", &["--by", "dana", "--run", "https://ci.example/7"]).is(0, "released");
     assert!(run.text("notes").contains("Add the cart"), "{run:#?}");
     let env = world.env("dev");
     let message = env.git(&["log", "-1", "--format=%an <%ae>%n%B", "main"]);

@@ -40,6 +40,7 @@ impl Git {
         Self { dir, variables, interrupted }
     }
 
+    #[allow(clippy::disallowed_methods, reason = "this is where git is started")]
     pub(super) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new("git");
         command.arg("-C").arg(&self.dir).args(args).env_clear().envs(self.variables.iter().map(|(k, v)| (k, v)));
@@ -94,7 +95,7 @@ impl Git {
         Ok(Ran { success: status.success(), stdout, stderr })
     }
 
-    #[allow(clippy::type_complexity)]
+    #[allow(clippy::type_complexity, reason = "stdout, stderr and how feeding went are read together, once")]
     fn converse(
         &self,
         child: &mut Child,

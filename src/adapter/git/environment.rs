@@ -127,6 +127,7 @@ impl Environment {
         variables
     }
 
+    #[allow(clippy::disallowed_methods, reason = "this is an adapter: the file is read by the git that it starts")]
     // Which repositories of other users the user trusts; None when there is no such setting.
     fn global(&self) -> Option<&tempfile::NamedTempFile> {
         let make = || {
@@ -143,6 +144,10 @@ impl Environment {
         self.global.get_or_init(make).as_ref()
     }
 
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "git itself reads its configuration, before there is a clean environment"
+    )]
     // What of the user's own configuration says how to authenticate; nothing else of it is used.
     fn authentication(&self) -> &[(String, String)] {
         self.authentication.get_or_init(|| {

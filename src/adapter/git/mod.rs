@@ -63,6 +63,10 @@ impl Repositories for Git {
         Ok(store)
     }
 
+    fn interrupted(&self) -> bool {
+        self.interrupted.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
     fn canonical(&self, url: &RepoUrl) -> RepoUrl {
         let canonical = url.local_path().and_then(|path| std::fs::canonicalize(path).ok());
         let canonical = canonical.and_then(|path| RepoUrl::from_path(path.to_str()?).ok());

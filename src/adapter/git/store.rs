@@ -21,7 +21,8 @@ use crate::port::{Advertised, CommitText, PortError, Progress, PushAnswer, Repos
 pub(super) struct Store {
     url: RepoUrl,
     git: Git,
-    // No fetch behind our back: what is absent is an error, unless a merge needs contents.
+    // No fetch behind our back: what is absent is an error, unless a merge needs contents. A fetch from a cut-off
+    // repository would else look for the missing parents by fetching, without end.
     offline: Git,
     progress: Arc<dyn Progress>,
     // More may be here than was asked for: the server ignores filters, or sent what changed along with new commits.
@@ -30,6 +31,7 @@ pub(super) struct Store {
     // Trees that are here with everything below them.
     deep: Mutex<HashSet<TreeId>>,
     trees: Mutex<HashMap<TreeId, Tree>>,
+    listed: Mutex<HashMap<TreeId, Leaves>>,
     // Removed with everything in it when the store goes.
     _dir: TempDir,
 }
@@ -39,6 +41,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Store {
+    #[allow(clippy::disallowed_methods, reason = "a store is a temporary folder of our own")]
     pub(super) fn create(
         url: RepoUrl,
         variables: Vec<(OsString, OsString)>,
@@ -71,6 +74,7 @@ impl Store {
             known: Mutex::default(),
             deep: Mutex::default(),
             trees: Mutex::default(),
+            listed: Mutex::default(),
             _dir: dir,
         })
     }
@@ -99,7 +103,7 @@ impl Store {
             "--stdin",
             "origin",
         ];
-        let ran = self.git.must(&doing, &args, Input::Text(lines)).map_err(|error| self.located(error))?;
+        let ran = self.offline.must(&doing, &args, Input::Text(lines)).map_err(|error| self.located(error))?;
         if ran.stderr.contains("filtering not recognized") {
             self.local_first.store(true, Ordering::Relaxed);
         }
@@ -138,6 +142,9 @@ impl Store {
 
     // The leaves below a tree that is here with everything below it.
     fn list(&self, id: TreeId) -> Result<Leaves, PortError> {
+        if let Some(leaves) = lock(&self.listed).get(&id) {
+            return Ok(leaves.clone());
+        }
         let doing = format!("list a folder of {}", self.url);
         let args = ["ls-tree", "-r", "-t", "-z", "--full-tree", &id.to_string()];
         let ran = self.offline.must(&doing, &args, Input::Nothing)?;
@@ -158,6 +165,7 @@ impl Store {
                 leaves.insert(path, entry);
             }
         }
+        lock(&self.listed).insert(id, leaves.clone());
         Ok(leaves)
     }
 
@@ -273,24 +281,28 @@ impl Repository for Store {
 
     fn leaves(&self, ids: &[TreeId]) -> Result<HashMap<TreeId, Leaves>, PortError> {
         let mut shallow: Vec<TreeId> = {
-            let deep = lock(&self.deep);
-            ids.iter().filter(|id| !deep.contains(id)).copied().collect()
+            let (deep, listed) = (lock(&self.deep), lock(&self.listed));
+            ids.iter().filter(|id| !deep.contains(id) && !listed.contains_key(id)).copied().collect()
         };
         if self.local_first.load(Ordering::Relaxed) {
             shallow.retain(|id| self.list(*id).is_err());
         }
-        if !shallow.is_empty() {
-            let wanted: Vec<ObjectId> = shallow.iter().map(|id| id.0).collect();
-            self.fetch("blob:none", &wanted, false)?;
+        self.prefetch(&shallow)?;
+        ids.iter().map(|id| Ok((*id, self.list(*id)?))).collect()
+    }
+
+    fn prefetch(&self, ids: &[TreeId]) -> Result<(), PortError> {
+        let wanted: Vec<ObjectId> = {
+            let deep = lock(&self.deep);
+            ids.iter().filter(|id| !deep.contains(id)).map(|id| id.0).collect()
+        };
+        if wanted.is_empty() {
+            return Ok(());
         }
-        let mut found = HashMap::new();
-        for id in ids {
-            if !found.contains_key(id) {
-                found.insert(*id, self.list(*id)?);
-                lock(&self.deep).insert(*id);
-            }
-        }
-        Ok(found)
+        self.fetch("blob:none", &wanted, false)?;
+        lock(&self.deep).extend(ids);
+        self.local_first.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     fn blobs(&self, ids: &[BlobId], limit: u64) -> Result<HashMap<BlobId, Vec<u8>>, PortError> {
@@ -369,6 +381,8 @@ impl Repository for Store {
         objects: &mut (dyn Iterator<Item = Result<Object, PortError>> + Send),
     ) -> Result<(), PortError> {
         let mut failed = None;
+        // What was written here need not be asked for.
+        self.local_first.store(true, Ordering::Relaxed);
         let mut stream = |out: &mut dyn std::io::Write| pack::write(out, count, objects, &mut failed);
         let args = ["index-pack", "--stdin", "--fsck-objects", "--threads=1"];
         let result = self.offline.must("write objects", &args, Input::Stream(&mut stream));

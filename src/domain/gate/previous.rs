@@ -88,7 +88,10 @@ pub fn ask(facts: &Facts) -> Answer {
     }
     match &facts.standing {
         Standing::Foreign(what) => {
-            return Answer::refused(format!("the record in {stage} is not of that place: it is for {what}"), adopt);
+            return Answer::refused(
+                format!("the record in {stage} is no evidence: it is not the record of this place: it is for {what}"),
+                adopt,
+            );
         }
         Standing::Absent => {
             return Answer::refused(format!("the unit {} was never released to {stage}", facts.unit), release);

@@ -194,7 +194,8 @@ impl Shared {
                 *self.fault.lock().unwrap() = next;
                 return stream.shutdown(std::net::Shutdown::Both);
             }
-            let headers: Vec<(&str, &str)> = headers.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+            let headers: Vec<(&str, &str)> =
+                headers.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
             self.answer(&mut stream, &status, &headers, &body)?;
         }
         Ok(())

@@ -156,7 +156,8 @@ impl Repo {
     /// The paths that a commit changed against its first parent.
     #[track_caller]
     pub fn touched(&self, revision: &str) -> Vec<String> {
-        let listed = self.git(&["diff-tree", "-r", "--name-only", "--no-commit-id", &format!("{revision}^1"), revision]);
+        let listed =
+            self.git(&["diff-tree", "-r", "--name-only", "--no-commit-id", &format!("{revision}^1"), revision]);
         listed.lines().map(str::to_owned).collect()
     }
 }
@@ -301,7 +302,8 @@ impl Policy {
     /// The text of the file.
     pub fn text(&self) -> String {
         let mut text = format!("version: 1\nstage: {}\nrepository: {}\n", self.stage, self.repository);
-        writeln!(text, "branch: {}\naccept:\n  - unit: {}\n    source: {}", self.branch, self.unit, self.source).unwrap();
+        writeln!(text, "branch: {}\naccept:\n  - unit: {}\n    source: {}", self.branch, self.unit, self.source)
+            .unwrap();
         if !self.branches.is_empty() {
             writeln!(text, "    branches: {}", self.branches).unwrap();
         }
