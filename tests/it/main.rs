@@ -9,6 +9,7 @@
 )]
 
 mod branches;
+mod cli;
 mod drift;
 mod evidence;
 mod gates;

@@ -34,11 +34,14 @@ fn git(world: &World, repo: &std::path::Path, args: &[&str]) {
 #[test]
 fn the_same_commit_gives_the_same_bytes_everywhere() {
     let world = World::new();
-    world.repo("source").commit("main", &[
-        put("apps/crlf.yaml", "a: 1\r\nb: 2\r\n"),
-        put("apps/.gitattributes", "* text=auto eol=crlf\n"),
-        put_as("100755", "infra/run ü.sh", b"#!/bin/sh\n"),
-    ]);
+    world.repo("source").commit(
+        "main",
+        &[
+            put("apps/crlf.yaml", "a: 1\r\nb: 2\r\n"),
+            put("apps/.gitattributes", "* text=auto eol=crlf\n"),
+            put_as("100755", "infra/run ü.sh", b"#!/bin/sh\n"),
+        ],
+    );
     let genuine = bytes_of(&world, "source.git", &[]);
     let full = clone(&world, "full", &[]);
     let shallow = clone(&world, "shallow", &["--depth", "1"]);
@@ -80,7 +83,8 @@ fn what_is_not_committed_is_named_and_left_out() {
 
 #[track_caller]
 fn refused(world: &World, words: &[&str], more: &[&str]) -> Run {
-    let mut args = vec!["package", "--repo", "source.git", "--unit", "shop", "--source", "https://x.example/s", "-o", "no.zip"];
+    let mut args =
+        vec!["package", "--repo", "source.git", "--unit", "shop", "--source", "https://x.example/s", "-o", "no.zip"];
     args.extend(more);
     let run = world.run(&args).is(2, "usage");
     let message = run.json["error"]["message"].as_str().unwrap();
@@ -127,12 +131,15 @@ fn a_folder_without_files_is_an_error_unless_it_is_declared_empty() {
 #[test]
 fn folders_may_be_mapped_and_nested() {
     let world = World::new();
-    world.repo("source").commit("main", &[put("deploy/k8s/apps/a.yaml", "a: 1\n"), put("deploy/base/b.yaml", "b: 1\n")]);
+    world
+        .repo("source")
+        .commit("main", &[put("deploy/k8s/apps/a.yaml", "a: 1\n"), put("deploy/base/b.yaml", "b: 1\n")]);
     let accept = "folders: [{from: deploy/k8s/apps, to: apps}, {from: deploy/base, to: infra/base}]\n";
     for (stage, after) in [("dev", None), ("qual", Some("dev"))] {
         world.environment(stage, &Policy { accept: accept.into(), ..world.policy(stage, after) });
     }
-    let artifact = world.package_with("main", &["--folder", "deploy/k8s/apps=apps", "--folder", "deploy/base=infra/base"]);
+    let artifact =
+        world.package_with("main", &["--folder", "deploy/k8s/apps=apps", "--folder", "deploy/base=infra/base"]);
     world.release(&artifact, "dev").is(0, "released");
     world.mark("passed", &artifact, "dev").is(0, "marked");
     world.release(&artifact, "qual").is(0, "released");

@@ -15,7 +15,8 @@ fn eight_units_land_at_once_while_somebody_else_keeps_writing() {
     let world = World::empty();
     let source = world.repo("source");
     let units: Vec<String> = (0..8).map(|n| format!("unit{n}")).collect();
-    let files: Vec<_> = units.iter().map(|unit| put(&format!("apps/{unit}/deploy.yaml"), &format!("unit: {unit}\n"))).collect();
+    let files: Vec<_> =
+        units.iter().map(|unit| put(&format!("apps/{unit}/deploy.yaml"), &format!("unit: {unit}\n"))).collect();
     source.commit("main", &files);
     let (url, from) = (world.url("env-dev"), world.url("source"));
     let mut policy = format!("version: 1\nstage: dev\nrepository: {url}\nbranch: main\naccept:\n");
@@ -70,7 +71,8 @@ fn whole(world: &World, artifacts: &[(String, Vec<String>)]) {
     let env = world.env("dev");
     let tip = env.id("main");
     let digest = env.record(&tip).digest.to_string();
-    let (_, tree) = artifacts.iter().find(|(known, _)| *known == digest).expect("the record names one of the artifacts");
+    let (_, tree) =
+        artifacts.iter().find(|(known, _)| *known == digest).expect("the record names one of the artifacts");
     assert_eq!(&env.tree(&tip, &["apps", "infra"]), tree, "half a release");
 }
 
@@ -112,11 +114,8 @@ fn a_killed_release_is_complete_or_absent_and_a_re_run_heals() {
 fn served(world: &World) -> (Server, std::path::PathBuf, String) {
     let server = Server::start(world.path(), &world.path().join("home"), None);
     world.repo("source").commit("main", &[put("apps/a.yaml", "a: 1\n"), put("infra/b.yaml", "b: 1\n")]);
-    let policy = Policy {
-        repository: server.url("env-dev"),
-        source: server.url("source"),
-        ..world.policy("dev", None)
-    };
+    let policy =
+        Policy { repository: server.url("env-dev"), source: server.url("source"), ..world.policy("dev", None) };
     world.environment("dev", &policy);
     let source = server.url("source");
     let artifact = world.package_with("main", &["--source", &source]);
@@ -166,7 +165,8 @@ fn a_server_that_is_not_there_is_a_failure() {
 fn a_push_that_the_server_refuses_is_rejected_with_its_words_made_harmless() {
     let world = World::new();
     let hook = world.env("dev").path.join("hooks/pre-receive");
-    let words = "#!/bin/sh\necho '::error::no ##vso[task.complete]x ##[error]y' >&2\necho 'GH006: protected' >&2\nexit 1\n";
+    let words =
+        "#!/bin/sh\necho '::error::no ##vso[task.complete]x ##[error]y' >&2\necho 'GH006: protected' >&2\nexit 1\n";
     std::fs::write(&hook, words).unwrap();
     std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).unwrap();
     let artifact = world.package("main");

@@ -23,7 +23,8 @@ fn environments_only_with_development_in_dev() {
     world.refuses("previous", "never released to dev", &artifact, "qual");
     let head = dev.id("main");
     let to = world.to("dev");
-    let mark = |state: &str, commit: &str| world.run(&["mark", state, "--to", &to, "--unit", "shop", "--commit", commit]);
+    let mark =
+        |state: &str, commit: &str| world.run(&["mark", state, "--to", &to, "--unit", "shop", "--commit", commit]);
     mark("passed", &head).is(0, "marked");
     assert_eq!(dev.touched("main"), [".passgate/records/shop.json"]);
     world.untouched(|| mark("passed", &head)).is(0, "unchanged");
@@ -33,7 +34,10 @@ fn environments_only_with_development_in_dev() {
     let second = package("two.zip");
     world.refuses("previous", "never released to dev", &second, "qual");
     world.denies("have changed since", &["mark", "passed", "--to", &to, "--unit", "shop", "--commit", &head]);
-    world.denies("is not on the first-parent chain", &["mark", "passed", "--to", &to, "--unit", "shop", "--commit", &"1".repeat(40)]);
+    world.denies(
+        "is not on the first-parent chain",
+        &["mark", "passed", "--to", &to, "--unit", "shop", "--commit", &"1".repeat(40)],
+    );
     let next = dev.id("main");
     mark("failed", &next).is(0, "marked");
     world.refuses("previous", "failed in dev", &second, "qual");
@@ -72,13 +76,26 @@ fn several_environments_after_one_stage() {
 #[test]
 fn units_share_an_environment_without_touching_each_other() {
     let world = World::new();
-    let more = format!("  - unit: other\n    source: {}\n    branches: [main]\n    folders: [other]\n", world.url("second"));
+    let more =
+        format!("  - unit: other\n    source: {}\n    branches: [main]\n    folders: [other]\n", world.url("second"));
     let policy = world.policy("dev", None).text().replace("order: forward\n", &format!("{more}order: forward\n"));
     world.env("dev").commit("main", &[put(".passgate/stage.yaml", &policy)]);
     world.repo("second").commit("main", &[put("other/x.yaml", "x: 1\n")]);
     world.ship("main", "dev");
     let (file, source, to) = (world.path().join("other.zip"), world.url("second"), world.to("dev"));
-    let args = ["package", "--repo", "second.git", "--unit", "other", "--source", &source, "--folder", "other", "-o", text(&file)];
+    let args = [
+        "package",
+        "--repo",
+        "second.git",
+        "--unit",
+        "other",
+        "--source",
+        &source,
+        "--folder",
+        "other",
+        "-o",
+        text(&file),
+    ];
     world.run(&args).is(0, "packaged");
     let before = world.env("dev").tree("main", &["apps", "infra", ".passgate/records/shop.json"]);
     world.run(&["release", text(&file), "--to", &to]).is(0, "released");
