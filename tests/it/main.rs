@@ -9,10 +9,13 @@
 )]
 
 mod branches;
+mod cli;
 mod drift;
 mod evidence;
 mod gates;
 mod order;
+mod package;
 mod races;
 mod spine;
 mod support;
+mod topologies;
