@@ -26,9 +26,11 @@ use support::{PASSGATE, clean};
 
 const RUNS: usize = 5;
 
+type Measure = fn(&Path);
+
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
-    let measures: [(&str, fn(&Path)); 3] = [("package", package), ("release", release), ("history", history)];
+    let measures: [(&str, Measure); 3] = [("package", package), ("release", release), ("history", history)];
     for (name, measure) in measures {
         if wanted.is_empty() || wanted.iter().any(|word| word == name) {
             let dir = tempfile::tempdir().unwrap();
