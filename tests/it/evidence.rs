@@ -81,7 +81,7 @@ fn a_record_of_another_place_is_no_evidence() {
     // The right repository under another stage's name.
     let after = Some(("test".to_owned(), world.url("env-dev")));
     world.environment("qual", &Policy { after, ..world.policy("qual", None) });
-    world.refuses("previous", "is not of that place: it is for shop in dev", &artifact, "qual");
+    world.refuses("previous", "it is not the record of this place: it is for shop in dev", &artifact, "qual");
 }
 
 #[test]
