@@ -29,9 +29,8 @@ fn kind(error: &AppError) -> (Outcome, &'static str, Option<String>) {
             Some("give the path of the deployment zip, or of the folder it was unpacked into".into()),
         ),
         AppError::Policy { error, .. } => {
-            // A hint of its own stands in the picture of the file already.
             let general = "correct it by a reviewed commit (`passgate schema` prints its JSON Schema)";
-            (Outcome::Usage, "stage-yaml", error.hint.is_none().then(|| general.to_owned()))
+            (Outcome::Usage, "stage-yaml", error.hint.clone().or_else(|| Some(general.to_owned())))
         }
         AppError::Usage { hint, .. } => (Outcome::Usage, "usage", Some(hint.clone())),
         AppError::Refused { hint, .. } => (Outcome::Refused, "refused", Some(hint.clone())),

@@ -60,7 +60,9 @@ pub fn text(report: &Report, width: usize) -> String {
                 out.push_str(&format!("  {line}\n"));
             }
         }
-        if let Some(hint) = &trouble.hint {
+        // A fault of stage.yaml shows its hint in the picture of the file already.
+        let told = |hint: &&String| trouble.causes.iter().any(|cause| cause.contains(hint.as_str()));
+        if let Some(hint) = trouble.hint.as_ref().filter(|hint| !told(hint)) {
             out.push_str(&wrapped(&format!("{} ", "hint:".cyan().bold()), 6, &escape::line(hint), width));
         }
     }

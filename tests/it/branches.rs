@@ -166,3 +166,21 @@ fn a_double_star_crosses_slashes_and_a_star_does_not() {
     let artifact = world.package("release/a/b");
     world.release(&artifact, "dev").is(0, "released");
 }
+
+#[test]
+fn a_source_with_cut_off_history_may_say_yes_and_never_no() {
+    let world = World::new();
+    let source = world.repo("source");
+    let old = source.id("main");
+    for n in 0..3 {
+        source.commit("main", &[put("apps/shop/deploy.yaml", &format!("image: {n}\n"))]);
+    }
+    let older = world.package(&old);
+    let newest = world.package("main");
+    let tip = source.id("main");
+    std::fs::write(source.path.join("shallow"), format!("{tip}\n")).unwrap();
+    let run = world.untouched(|| world.release(&older, "dev"));
+    assert_eq!(run.verdict("branch"), "undecided", "{run:#?}");
+    run.is(1, "undecided");
+    world.release(&newest, "dev").is(0, "released");
+}
