@@ -11,6 +11,7 @@
 mod branches;
 mod cli;
 mod drift;
+mod everyday;
 mod evidence;
 mod gates;
 mod order;
