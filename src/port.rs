@@ -111,8 +111,10 @@ pub enum PortError {
 pub enum Role {
     /// The environment that is released into.
     Target,
-    /// A stage that content must have passed before.
+    /// A stage that content must have passed before: the target's own policy names it.
     Previous,
+    /// A stage that only another stage's policy names: no token goes to a host that the target's policy does not name.
+    Distant,
     /// Where content was developed.
     Source,
 }

@@ -120,6 +120,10 @@ pub fn target(context: &Context<'_>, place: &Place, manifest: &Manifest, adopt: 
 pub fn case(context: &Context<'_>, place: &Place, manifest: &Manifest, leave: Leave) -> Result<Case, AppError> {
     let target = target(context, place, manifest, leave.adopt)?;
     let content = listing::leaves(&manifest.files);
+    // Opened first, so that which token goes where does not depend on who is quicker.
+    for after in &target.policy.after {
+        context.repositories.open(&after.repository, crate::port::Role::Previous)?;
+    }
     let accept = target.policy.accepts(&manifest.unit).cloned();
     let live = target.continued().filter(|record| record.state != State::Adopted).map(|record| record.source.commit);
     let (source, previous) = std::thread::scope(|scope| {

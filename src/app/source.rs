@@ -12,7 +12,7 @@ use crate::domain::graph::Graph;
 use crate::domain::id::{BranchName, CommitId, TreeId};
 use crate::domain::listing::{Entry, EntryMode, Leaves, has_git_file};
 use crate::domain::message::Reference;
-use crate::domain::notes::{Change, Notes, work_items};
+use crate::domain::notes::{Change, Notes, qualify, work_items};
 use crate::domain::object::{Built, Kind, Object, Tree};
 use crate::domain::policy::{Accept, BranchRule, FolderRule};
 use crate::domain::url::RepoUrl;
@@ -304,7 +304,7 @@ impl Source {
         let changes = texts.into_iter().map(|text| Change {
             commit: text.id,
             items: work_items(&format!("{}\n{}", text.subject, text.body), &self.url),
-            subject: text.subject,
+            subject: qualify(&text.subject, &self.url),
         });
         Ok(Notes { changes: changes.collect(), more })
     }

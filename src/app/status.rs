@@ -84,6 +84,8 @@ type Known = (Option<Record>, Option<String>, Option<CommitId>);
 
 struct Look {
     site: Site,
+    // It was asked for by name, so its policy may say where credentials go.
+    is_named: bool,
     policy: Stage,
     records: HashMap<UnitName, Known>,
 }
@@ -123,10 +125,10 @@ fn walk(context: &Context<'_>, place: &Place, role: Role, looks: &mut Vec<Look>)
     }
     let after = policy.after.clone();
     let at = looks.len();
-    looks.push(Look { site, policy, records });
+    looks.push(Look { site, is_named: role == Role::Target, policy, records });
     for stage in &after {
         let before = Place { url: stage.repository.clone(), branch: Some(stage.branch.clone()) };
-        walk(context, &before, Role::Previous, looks)?;
+        walk(context, &before, if role == Role::Target { Role::Previous } else { Role::Distant }, looks)?;
     }
     // What was found on the way back belongs before this stage.
     let this = looks.remove(at);
@@ -161,7 +163,10 @@ fn stage_status(context: &Context<'_>, at: &Look, looks: &[Look]) -> Result<Stag
                 Err(why) => Some(why),
             });
             let live = record.as_ref().map(|record| record.source.commit);
+            let named = looks.iter().filter(|look| look.is_named).filter_map(|look| look.policy.accepts(&accept.unit));
+            let sources: Vec<_> = named.filter_map(accepted_url).collect();
             let notes = accepted_url(accept)
+                .filter(|url| sources.contains(url))
                 .and_then(|url| Source::look(context, accept, url, ahead.source.commit, live).ok())
                 .filter(|source| source.graph.nodes.contains_key(&source.commit))
                 .and_then(|source| source.notes(live, source.commit).ok())

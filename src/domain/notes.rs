@@ -67,6 +67,23 @@ impl Notes {
     }
 }
 
+/// A commit's first line with references that stay true elsewhere: `#12` of a GitHub repository becomes `owner/repo#12`.
+pub fn qualify(subject: &str, source: &RepoUrl) -> String {
+    let Some(slug) = source.github_slug() else { return subject.to_owned() };
+    let mut out = String::with_capacity(subject.len());
+    let mut before = ' ';
+    let mut rest = subject.chars().peekable();
+    while let Some(c) = rest.next() {
+        let begins = c == '#' && !before.is_alphanumeric() && !"_/&-".contains(before);
+        if begins && rest.peek().is_some_and(char::is_ascii_digit) {
+            out.push_str(slug);
+        }
+        out.push(c);
+        before = c;
+    }
+    out
+}
+
 /// The work items that a commit message names: `AB#12`, `owner/repo#12`, `#12` (as the source's own), `KEY-12`.
 pub fn work_items(message: &str, source: &RepoUrl) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
@@ -110,6 +127,13 @@ pub fn work_items(message: &str, source: &RepoUrl) -> BTreeSet<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn references_stay_true_in_another_repository() {
+        let github: RepoUrl = "https://github.com/acme/shop".parse().unwrap();
+        assert_eq!(qualify("Fix cart (#12), AB#3, a/b#4, #x", &github), "Fix cart (acme/shop#12), AB#3, a/b#4, #x");
+        assert_eq!(qualify("#12", &"https://git.acme.io/shop".parse().unwrap()), "#12");
+    }
 
     #[test]
     fn work_items_are_found_in_every_form() {

@@ -1,9 +1,9 @@
 //! The environment that git is given: nothing inherited but what finding programs and authentication need.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use base64::Engine as _;
 
@@ -211,6 +211,8 @@ pub struct Credentials {
     target: Option<(Secret, Option<String>)>,
     previous: Option<Secret>,
     source: Option<Secret>,
+    // Hosts of the stages that the target's own policy names.
+    named: Arc<Mutex<HashSet<String>>>,
 }
 
 impl Credentials {
@@ -223,16 +225,27 @@ impl Credentials {
     ) -> Self {
         let secret = |text: Option<String>| text.filter(|t| !t.trim().is_empty()).map(Secret);
         let origin = place.and_then(RepoUrl::http_origin).map(str::to_owned);
-        Self { target: secret(target).map(|s| (s, origin)), previous: secret(previous), source: secret(source) }
+        Self {
+            target: secret(target).map(|s| (s, origin)),
+            previous: secret(previous),
+            source: secret(source),
+            named: Arc::default(),
+        }
     }
 
     pub(super) fn token(&self, role: Role, url: &RepoUrl) -> Option<&Secret> {
         let target =
             self.target.as_ref().filter(|(_, place)| place.as_deref() == url.http_origin()).map(|(secret, _)| secret);
+        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        let origin = url.http_origin().unwrap_or_default();
+        if role == Role::Previous {
+            named.insert(origin.to_owned());
+        }
+        let previous = self.previous.as_ref().filter(|_| named.contains(origin));
         match role {
             Role::Target => target,
-            Role::Previous => self.previous.as_ref().or(target),
-            Role::Source => self.source.as_ref().or(target),
+            Role::Previous | Role::Distant => previous.or(target),
+            Role::Source => self.source.as_ref().or(previous).or(target),
         }
     }
 }
@@ -251,6 +264,13 @@ mod tests {
         assert!(credentials.token(Role::Previous, &other).is_none());
         assert!(credentials.token(Role::Target, &http).is_none());
         assert_eq!(format!("{credentials:?}").matches("***").count(), 1);
+
+        let credentials = Credentials::new(None, Some("p".into()), None, Some(&place));
+        assert!(credentials.token(Role::Distant, &other).is_none(), "nobody named it yet");
+        assert!(credentials.token(Role::Source, &other).is_none());
+        assert!(credentials.token(Role::Previous, &other).is_some());
+        assert!(credentials.token(Role::Source, &other).is_some(), "the same host as the stage before");
+        assert!(credentials.token(Role::Distant, &place).is_none());
     }
 
     #[test]
