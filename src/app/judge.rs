@@ -16,6 +16,9 @@ use crate::domain::plan::{self, Plan};
 use crate::domain::policy::{Accept, OrderMode, Stage};
 use crate::domain::record::{Record, State};
 
+// Seconds for which the answers of source and previous stages stand while a push is tried again.
+const FRESH: i64 = 5;
+
 /// What a release was asked to allow.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Leave {
@@ -76,6 +79,8 @@ pub struct Case {
     pub plan: Plan,
     /// The commits that the environment gets.
     pub notes: Notes,
+    /// When source and previous stages were asked last, seconds since 1970.
+    pub asked: i64,
 }
 
 /// Looks at the environment.
@@ -118,6 +123,7 @@ pub fn target(context: &Context<'_>, place: &Place, manifest: &Manifest, adopt: 
 /// # Errors
 /// The target cannot be asked, or its policy is not valid. What else cannot be asked leaves gates undecided.
 pub fn case(context: &Context<'_>, place: &Place, manifest: &Manifest, leave: Leave) -> Result<Case, AppError> {
+    let asked = context.clock.now();
     let target = target(context, place, manifest, leave.adopt)?;
     let content = listing::leaves(&manifest.files);
     // Opened first, so that which token goes where does not depend on who is quicker.
@@ -160,7 +166,7 @@ pub fn case(context: &Context<'_>, place: &Place, manifest: &Manifest, leave: Le
     let facts = facts(context, &target, &source, &previous, manifest, &content, &plan, leave);
     let judgement = Judgement::of(&facts);
     let notes = source.as_ref().map(|source| notes(&target, source)).unwrap_or_default();
-    Ok(Case { target, source, previous, judgement, plan, notes })
+    Ok(Case { target, source, previous, judgement, plan, notes, asked })
 }
 
 // Notes are for people: when they cannot be had, the release goes on without.
@@ -300,15 +306,19 @@ pub fn again(
     manifest: &Manifest,
     leave: Leave,
 ) -> Result<Case, AppError> {
+    // Against a busy writer the shortest look wins. What the others said a moment ago is as fresh as a first try has it.
+    let now = context.clock.now();
+    let is_fresh = (0..FRESH).contains(&(now - old.asked));
     let (site, unmoved) = std::thread::scope(|scope| {
-        let others = scope.spawn(|| others_unmoved(context, &old));
+        let others = scope.spawn(|| is_fresh || others_unmoved(context, &old));
         let site = Site::target(context, place);
         (site, others.join().unwrap_or(false))
     });
     let site = site?;
+    let asked = if is_fresh { old.asked } else { now };
     if unmoved && ours_unmoved(&old.target.site, &site, manifest)? {
         let target = Target { site, ..old.target };
-        return Ok(Case { target, ..old });
+        return Ok(Case { target, asked, ..old });
     }
     case(context, place, manifest, leave)
 }
