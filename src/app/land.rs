@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::site::{POLICY, Site, loader, resolve};
 use super::{AppError, Context};
-use crate::domain::id::{BlobId, CommitId, ObjectId, TreeId};
+use crate::domain::id::{BlobId, CommitId, TreeId};
 use crate::domain::listing::{Entry, EntryMode, Leaves};
 use crate::domain::object::{Built, Kind, Object, below, id_of};
 use crate::domain::path::is_within;
@@ -88,15 +88,13 @@ pub fn build(
     );
     let commit = CommitId(id_of(Kind::Commit, text.as_bytes())?);
 
-    // Blobs first: only those that the branch does not have in these folders already.
+    // Every file that is new at its path: git sends a moved file's content too, and then it must be here.
     let mut wanted: Vec<BlobId> = Vec::new();
     if let Some(leaves) = &change.leaves {
-        let there: HashSet<ObjectId> =
-            site.folders_at(site.tip, &change.folders)?.values().map(|entry| entry.1).collect();
+        let there = site.folders_at(site.tip, &change.folders)?;
         let mut seen = HashSet::new();
-        wanted.extend(
-            leaves.values().filter(|(_, id)| !there.contains(id) && seen.insert(*id)).map(|(_, id)| BlobId(*id)),
-        );
+        let new = leaves.iter().filter(|(path, entry)| there.get(*path) != Some(*entry));
+        wanted.extend(new.map(|(_, (_, id))| BlobId(*id)).filter(|id| seen.insert(*id)));
     }
     let mut failed = None;
     let mut blobs: Vec<Object> = Vec::new();

@@ -221,7 +221,7 @@ fn trees() -> impl Strategy<Value = BTreeMap<String, String>> {
 
 #[test]
 fn a_plan_shows_exactly_what_the_release_then_does() {
-    let mut runner = TestRunner::new(Config { cases: 5, failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(Config { cases: 12, failure_persistence: None, ..Config::default() });
     runner
         .run(&(trees(), trees(), trees()), |(first, second, hand)| {
             let world = World::empty();
