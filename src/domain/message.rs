@@ -93,11 +93,6 @@ pub fn release(record: &Record, changes: &Changes, notes: &Notes, reference: Opt
     out
 }
 
-/// The message of a commit that moves only the record to another source commit of the same content.
-pub fn anchor(record: &Record, notes: &Notes) -> String {
-    release(record, &Changes::default(), notes, None)
-}
-
 /// The message of a mark.
 pub fn mark(record: &Record, mark: &Mark) -> String {
     let mut out = format!("Mark {} {} in {}\n", what(record), mark.state.as_str(), record.stage);

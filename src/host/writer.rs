@@ -2,7 +2,7 @@
 //!
 //! A reader that goes away (a closed pipe) ends the output, not the program.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 /// Writes a result to stdout.
 pub fn result(text: &str) {
@@ -26,9 +26,4 @@ fn put(out: &mut dyn Write, text: &str) {
 pub fn width() -> usize {
     let known = terminal_size::terminal_size_of(io::stderr()).or_else(terminal_size::terminal_size);
     known.map_or(100, |(width, _)| usize::from(width.0).clamp(40, 200))
-}
-
-/// Whether stdout is a terminal.
-pub fn is_terminal() -> bool {
-    io::stdout().is_terminal()
 }
