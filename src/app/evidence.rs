@@ -12,18 +12,19 @@ use crate::domain::id::{BlobId, CommitId, Digest, TreeId, UnitName};
 use crate::domain::listing::{Entry, EntryMode, Leaves, has_git_file};
 use crate::domain::plan::same_content;
 use crate::domain::policy::{After, PathPatterns, Require};
-use crate::domain::record::{self, Anchor, Record, State};
+use crate::domain::record::{self, Anchor, Record};
 use crate::domain::time;
 use crate::port::{PortError, Role};
 
-/// Reads the history of a unit's record from the tip back until `enough` says so.
+/// Reads the history of a unit's record from the tip back until `enough` says so. `names` are the unit's name and those
+/// that it had before; where several have a record, the first counts.
 ///
 /// # Errors
 /// The repository cannot be asked.
-pub fn history(site: &Site, unit: &UnitName, enough: &dyn Fn(&History) -> bool) -> Result<History, PortError> {
-    let path = record::path(unit);
+pub fn history(site: &Site, names: &[UnitName], enough: &dyn Fn(&History) -> bool) -> Result<History, PortError> {
+    let paths: Vec<String> = names.iter().map(record::path).collect();
     let chain: Vec<(CommitId, &Node)> = site.graph.first_parents(site.tip).collect();
-    let here = Here { repository: site.url.clone(), branch: site.branch.clone(), unit: unit.clone() };
+    let here = Here { repository: site.url.clone(), branch: site.branch.clone(), names: names.to_vec() };
     let mut history = History { here, dropped: Vec::new(), changes: Vec::new(), complete: false };
     let mut newer: Option<(CommitId, i64, Option<BlobId>)> = None;
     let mut from = 0;
@@ -35,8 +36,9 @@ pub fn history(site: &Site, unit: &UnitName, enough: &dyn Fn(&History) -> bool) 
             others.map(|other| other.tree).collect()
         };
         let roots: Vec<TreeId> = part.iter().flat_map(|(_, node)| [vec![node.tree], merged(node)].concat()).collect();
-        let found = resolve(&*site.repository, &roots, &path)?;
-        let blob_at = |tree: &TreeId| match found.get(tree) {
+        let found: Vec<_> =
+            paths.iter().map(|path| resolve(&*site.repository, &roots, path)).collect::<Result<_, _>>()?;
+        let blob_at = |tree: &TreeId| match found.iter().find_map(|found| found.get(tree)) {
             Some((EntryMode::Regular | EntryMode::Executable, id)) => Some(BlobId(*id)),
             _ => None,
         };
@@ -129,8 +131,8 @@ pub struct Seen {
 /// The content that is looked for.
 #[derive(Clone, Copy)]
 pub struct Wanted<'a> {
-    /// The unit.
-    pub unit: &'a UnitName,
+    /// The unit's name, and those that it had before.
+    pub names: &'a [UnitName],
     /// The digest.
     pub digest: Digest,
     /// The files.
@@ -145,7 +147,10 @@ pub fn look(context: &Context<'_>, after: &After, wanted: Wanted<'_>, anchor: Op
         Ok(seen) => seen,
         Err(error) => {
             let why = format!("{} could not be asked: {}", after.stage, told(&error));
-            Seen { previous: Err(why.clone()), soak: Err(why), anchor: None }
+            let unasked =
+                soak::Facts { stage: after.stage.clone(), wanted: wanted.soak, now: 0, intervals: Vec::new() };
+            let soak = if wanted.soak.is_zero() { Ok(unasked) } else { Err(why.clone()) };
+            Seen { previous: Err(why), soak, anchor: None }
         }
     }
 }
@@ -154,7 +159,8 @@ pub fn look(context: &Context<'_>, after: &After, wanted: Wanted<'_>, anchor: Op
 pub fn told(error: &AppError) -> String {
     match error {
         AppError::Port(PortError::Git { doing, said, .. }) => {
-            format!("{doing}: {}", said.lines().last().unwrap_or_default())
+            let reason = said.lines().find(|line| line.starts_with("fatal:") || line.starts_with("error:"));
+            format!("{doing}: {}", reason.or(said.lines().last()).unwrap_or_default())
         }
         other => other.to_string(),
     }
@@ -174,7 +180,7 @@ fn try_look(
         repository: url.clone(),
         branch: after.branch.clone(),
         branch_exists: false,
-        unit: wanted.unit.clone(),
+        unit: wanted.names[0].clone(),
         digest: wanted.digest.to_string(),
         require_passed: after.require == Require::Passed,
         accept_overrides: after.accept_overrides,
@@ -196,7 +202,11 @@ fn try_look(
     let mut folders: Vec<String> =
         wanted.content.keys().filter_map(|path| Some(path.split_once('/')?.0.to_owned())).collect();
     folders.dedup();
-    site.warm(&folders, &record::path(wanted.unit))?;
+    let records: Vec<String> = wanted.names.iter().map(record::path).collect();
+    site.warm(&folders, &records)?;
+    // A repository's own names and files are only known from its own policy; without one it has none.
+    let policy = site.policy().ok().map(|(_, stage)| stage);
+    let names = policy.as_ref().map_or_else(|| wanted.names.to_vec(), |policy| policy.names(wanted.names));
     let same_place = |a: &Anchor| a.stage == after.stage && context.repositories.canonical(&a.repository) == url;
     if let Some(seen) = anchor.filter(|a| same_place(a) && a.branch == after.branch) {
         facts.rewritten = (!site.graph.is_ancestor(seen.tip, site.tip)).then_some(seen.tip);
@@ -213,24 +223,23 @@ fn try_look(
                 oldest.is_none_or(|seq| reaches(history, seq))
             })
     };
-    let history = history(&site, wanted.unit, &enough)?;
+    let history = history(&site, &names, &enough)?;
     facts.broken = history.verify().err();
     facts.cut_off = site.graph.shallow;
     let release_commit = match history.record() {
         None => None,
         Some(record) => {
-            let there =
-                (context.repositories.canonical(&record.repository), &record.branch, &record.stage, &record.unit);
-            if there != (url.clone(), &after.branch, &after.stage, wanted.unit) {
-                let (url, branch, stage, unit) = there;
+            let there = (context.repositories.canonical(&record.repository), &record.branch, &record.stage);
+            if there != (url.clone(), &after.branch, &after.stage) || !names.contains(&record.unit) {
+                let ((url, branch, stage), unit) = (there, &record.unit);
                 facts.standing = Standing::Foreign(format!("{unit} in {stage}, {url}#{branch}"));
                 None
             } else {
                 facts.standing = Standing::Sound;
                 facts.mark = record.last_mark(wanted.digest);
                 facts.released = record.release_of(wanted.digest).is_some();
-                // A repository's own files are only known from its own policy; without one it has none.
-                let local = site.policy().ok().and_then(|(_, stage)| Some(stage.accepts(wanted.unit)?.local.clone()));
+                let accept = policy.as_ref().and_then(|policy| policy.accepts(&names[0]));
+                let local = accept.map(|accept| accept.local.clone());
                 evidence(&site, &history, record, wanted, local.as_ref(), &mut facts, &mut soaked)?
             }
         }
@@ -257,7 +266,7 @@ fn evidence(
 ) -> Result<Option<CommitId>, AppError> {
     let is_local = |path: &str| local.is_some_and(|patterns| patterns.matches(path));
     let mut evidence = None;
-    for entry in record.ledger.iter().filter(|e| e.digest == wanted.digest && e.state != State::Adopted) {
+    for entry in record.ledger.iter().filter(|e| e.digest == wanted.digest && e.is_release()) {
         let Some((change, then)) = history.landing(entry.seq) else { continue };
         let folders: Vec<String> = then.folders.iter().map(|folder| folder.path.clone()).collect();
         let there = site.folders_at(change.commit, &folders)?;

@@ -8,13 +8,15 @@ use super::source::{self, Source};
 use super::{AppError, Context, Place};
 use crate::domain::artifact::Manifest;
 use crate::domain::chain::History;
-use crate::domain::gate::{Asked, Facts, Judgement, drift, order, unit};
-use crate::domain::id::{BlobId, CommitId};
-use crate::domain::listing::{self, Leaves};
+use crate::domain::gate::{Asked, Facts, Judgement, drift, hold, order, unit};
+use crate::domain::id::{BlobId, BranchName, CommitId, UnitName};
+use crate::domain::listing::{self, Leaves, has_git_file};
 use crate::domain::notes::Notes;
+use crate::domain::path::is_within;
 use crate::domain::plan::{self, Plan};
-use crate::domain::policy::{Accept, OrderMode, Stage};
+use crate::domain::policy::{self, Accept, OrderMode, OverridableGate, Stage};
 use crate::domain::record::{Record, State};
+use crate::domain::time;
 
 // Seconds for which the answers of source and previous stages stand while a push is tried again.
 const FRESH: i64 = 5;
@@ -26,6 +28,19 @@ pub struct Leave {
     pub adopt: bool,
     /// `--retry`.
     pub retry: bool,
+    /// `--override`.
+    pub break_glass: bool,
+}
+
+/// Which folders of the environment are looked at.
+#[derive(Debug, Clone, Copy)]
+pub enum Owned<'a> {
+    /// Those of an artifact.
+    Claimed(&'a [String]),
+    /// Those that the policy gives the unit.
+    Declared,
+    /// Those of the unit's record, or of the policy where there is none.
+    Recorded,
 }
 
 /// The environment that is released into, as it is now.
@@ -36,11 +51,19 @@ pub struct Target {
     pub policy_id: BlobId,
     /// Its policy.
     pub policy: Stage,
+    /// The unit, by the name that the policy gives it.
+    pub unit: UnitName,
+    /// That name, and those that it had before.
+    pub names: Vec<UnitName>,
+    /// The unit's folders.
+    pub folders: Vec<String>,
+    /// Files that our last release wrote into folders that no unit declares any more.
+    pub left_behind: Vec<String>,
     /// The history of the unit's record.
     pub history: History,
-    /// What is in the unit's folders.
+    /// What is in the unit's folders, and what is left behind.
     pub there: Leaves,
-    /// What our last release wrote; None when there was none.
+    /// What our last release wrote there; None when there was none.
     pub written: Option<Leaves>,
 }
 
@@ -59,9 +82,61 @@ impl Target {
         }
     }
 
+    /// The rules for the unit, if it is accepted here.
+    pub fn accept(&self) -> Option<&Accept> {
+        self.policy.accepts(&self.unit)
+    }
+
     /// Whether a path belongs to the environment itself.
-    pub fn is_local(&self, unit: &crate::domain::id::UnitName, path: &str) -> bool {
-        self.policy.accepts(unit).is_some_and(|accept| accept.local.matches(path))
+    pub fn is_local(&self, path: &str) -> bool {
+        self.accept().is_some_and(|accept| accept.local.matches(path))
+    }
+
+    /// Where the unit's record stands, and where it stood under former names.
+    pub fn records(&self) -> Vec<String> {
+        self.names.iter().map(crate::domain::record::path).collect()
+    }
+
+    /// The commit at which the live release landed.
+    pub fn landing(&self) -> Option<CommitId> {
+        let live = self.record()?.live()?;
+        self.history.landing(live.seq).map(|(change, _)| change.commit)
+    }
+
+    /// Blob id of the record at the tip, which the next one replaces.
+    pub fn replaces(&self) -> Option<BlobId> {
+        self.history.tip().and_then(|change| change.record.as_ref()).map(|(blob, _)| *blob)
+    }
+
+    /// The rules for the unit, once it is sure that the policy is for this place and accepts the unit.
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn accepted(&self, context: &Context<'_>) -> Result<&Accept, AppError> {
+        let (policy, here) = (&self.policy, (&self.site.url, &self.site.branch));
+        if (&context.repositories.canonical(&policy.repository), &policy.branch) != here {
+            return Err(AppError::refused(
+                format!(
+                    "stage.yaml here is for {}#{}, and this is {}",
+                    policy.repository,
+                    policy.branch,
+                    self.site.name()
+                ),
+                "write this repository and branch into its .passgate/stage.yaml, by a reviewed commit",
+            ));
+        }
+        self.accept().ok_or_else(|| {
+            AppError::refused(
+                format!("the unit {} is not accepted in {}", self.unit, policy.stage),
+                "add the unit to `accept` in .passgate/stage.yaml of the environment",
+            )
+        })
+    }
+
+    /// The command that brings back what was live before, if there is something to bring back.
+    pub fn way_back(&self) -> Option<String> {
+        let record = self.record().filter(|_| self.history.verify().is_ok())?;
+        record.way_back(&self.site.name())
     }
 }
 
@@ -77,6 +152,8 @@ pub struct Case {
     pub judgement: Judgement,
     /// What would be written.
     pub plan: Plan,
+    /// Seconds for which another branch's release still holds the stage.
+    pub held: Option<i64>,
     /// The commits that the environment gets.
     pub notes: Notes,
     /// When source and previous stages were asked last, seconds since 1970.
@@ -87,35 +164,69 @@ pub struct Case {
 ///
 /// # Errors
 /// It cannot be asked, or its policy is not valid.
-pub fn target(context: &Context<'_>, place: &Place, manifest: &Manifest, adopt: bool) -> Result<Target, AppError> {
+pub fn target(
+    context: &Context<'_>,
+    place: &Place,
+    unit: &UnitName,
+    owned: Owned<'_>,
+    leave: Leave,
+) -> Result<Target, AppError> {
     let site = Site::target(context, place)?;
-    let folders: Vec<String> = manifest.folders.iter().map(|folder| folder.path.clone()).collect();
-    site.warm(&folders, &crate::domain::record::path(&manifest.unit))?;
+    let claimed = if let Owned::Claimed(folders) = owned { folders } else { &[] };
+    site.warm(claimed, &[crate::domain::record::path(unit)])?;
     let (policy_id, policy) = site.policy()?;
-    let there = site.folders_at(site.tip, &folders)?;
+    let accept = policy.accepts(unit);
+    let names = policy.names(std::slice::from_ref(unit));
+    let unit = accept.map_or(unit, |accept| &accept.unit).clone();
+    let adopt = leave.adopt || (leave.break_glass && policy.override_allow.contains(&OverridableGate::Drift));
     let enough = |history: &History| match history.tip() {
         None => false,
         Some(_) if history.verify().is_err() => !adopt || history.newest_unbroken().is_some(),
         Some(_) => history.record().and_then(Record::live).is_none_or(|live| evidence::reaches(history, live.seq)),
     };
-    let history = evidence::history(&site, &manifest.unit, &enough)?;
+    let history = evidence::history(&site, &names, &enough)?;
     // What was written last is what the folders were when the live release landed.
     let continued = if history.verify().is_ok() { history.record() } else { history.newest_unbroken().map(|(_, r)| r) };
-    let written = match continued {
-        Some(record) => {
-            let mut all = Leaves::new();
-            for folder in &record.folders {
-                if let Some(tree) = folder.tree {
-                    let leaves = site.repository.leaves(&[tree])?;
-                    let below = leaves.get(&tree).into_iter().flatten();
-                    all.extend(below.map(|(path, entry)| (format!("{}/{path}", folder.path), *entry)));
-                }
-            }
-            Some(all)
-        }
-        None => None,
+    let recorded: Vec<String> =
+        continued.iter().flat_map(|record| &record.folders).map(|folder| folder.path.clone()).collect();
+    let declared = || accept.iter().flat_map(|accept| &accept.folders).map(|folder| folder.to.clone()).collect();
+    let folders: Vec<String> = match owned {
+        Owned::Claimed(folders) => folders.to_vec(),
+        Owned::Recorded if !recorded.is_empty() => recorded.clone(),
+        Owned::Recorded | Owned::Declared => declared(),
     };
-    Ok(Target { site, policy_id, policy, history, there, written })
+    let mut there = site.folders_at(site.tip, &folders)?;
+    let (mut written, mut left_behind) = (None, Vec::new());
+    if let Some(record) = continued {
+        let mut all = written_by(&site, record)?;
+        let is_ours = |path: &str| folders.iter().any(|folder| is_within(path, folder));
+        let is_orphan = |path: &String| {
+            let is_foreign = has_git_file(path) || record.kept.contains(path);
+            accept.is_some() && !is_foreign && policy.owner_of(path).is_none()
+        };
+        left_behind = all.keys().filter(|path| !is_ours(path) && is_orphan(path)).cloned().collect();
+        all.retain(|path, _| is_ours(path) || left_behind.binary_search(path).is_ok());
+        written = Some(all);
+        if !left_behind.is_empty() {
+            let mut at = site.folders_at(site.tip, &recorded)?;
+            at.retain(|path, _| left_behind.binary_search(path).is_ok());
+            there.extend(at);
+        }
+    }
+    Ok(Target { site, policy_id, policy, unit, names, folders, left_behind, history, there, written })
+}
+
+// Everything that a release left in its folders, by the trees that its record names.
+fn written_by(site: &Site, record: &Record) -> Result<Leaves, AppError> {
+    let mut all = Leaves::new();
+    for folder in &record.folders {
+        if let Some(tree) = folder.tree {
+            let leaves = site.repository.leaves(&[tree])?;
+            let below = leaves.get(&tree).into_iter().flatten();
+            all.extend(below.map(|(path, entry)| (format!("{}/{path}", folder.path), *entry)));
+        }
+    }
+    Ok(all)
 }
 
 /// Looks at everything and asks every gate.
@@ -124,13 +235,14 @@ pub fn target(context: &Context<'_>, place: &Place, manifest: &Manifest, adopt: 
 /// The target cannot be asked, or its policy is not valid. What else cannot be asked leaves gates undecided.
 pub fn case(context: &Context<'_>, place: &Place, manifest: &Manifest, leave: Leave) -> Result<Case, AppError> {
     let asked = context.clock.now();
-    let target = target(context, place, manifest, leave.adopt)?;
+    let folders: Vec<String> = manifest.folders.iter().map(|folder| folder.path.clone()).collect();
+    let target = target(context, place, &manifest.unit, Owned::Claimed(&folders), leave)?;
     let content = listing::leaves(&manifest.files);
     // Opened first, so that which token goes where does not depend on who is quicker.
     for after in &target.policy.after {
         context.repositories.open(&after.repository, crate::port::Role::Previous)?;
     }
-    let accept = target.policy.accepts(&manifest.unit).cloned();
+    let accept = target.accept().cloned();
     let live = target.continued().filter(|record| record.state != State::Adopted).map(|record| record.source.commit);
     let (source, previous) = std::thread::scope(|scope| {
         let accept = accept.as_ref();
@@ -148,7 +260,7 @@ pub fn case(context: &Context<'_>, place: &Place, manifest: &Manifest, leave: Le
                 let longest = accept.map_or(after.soak, |accept| {
                     accept.branches.iter().map(|rule| after.soak_for(rule)).max().unwrap_or(after.soak)
                 });
-                let wanted = Wanted { unit: &manifest.unit, digest: manifest.digest, content, soak: longest };
+                let wanted = Wanted { names: &target.names, digest: manifest.digest, content, soak: longest };
                 scope.spawn(move || evidence::look(context, after, wanted, anchor))
             })
             .collect();
@@ -160,13 +272,14 @@ pub fn case(context: &Context<'_>, place: &Place, manifest: &Manifest, leave: Le
     if context.repositories.interrupted() {
         return Err(crate::port::PortError::Interrupted.into());
     }
-    let is_local = |path: &str| target.is_local(&manifest.unit, path);
+    let is_local = |path: &str| target.is_local(path);
     let kept = target.continued().map(|record| record.kept.clone()).unwrap_or_default();
     let plan = plan::plan(target.written.as_ref(), &target.there, &content, target.policy.drift, &kept, &is_local);
     let facts = facts(context, &target, &source, &previous, manifest, &content, &plan, leave);
-    let judgement = Judgement::of(&facts);
+    let allow: &[OverridableGate] = if leave.break_glass { &target.policy.override_allow } else { &[] };
+    let judgement = Judgement::of(&facts, allow);
     let notes = source.as_ref().map(|source| notes(&target, source)).unwrap_or_default();
-    Ok(Case { target, source, previous, judgement, plan, notes, asked })
+    Ok(Case { target, source, previous, judgement, held: facts.hold.left(), plan, notes, asked })
 }
 
 // Notes are for people: when they cannot be had, the release goes on without.
@@ -200,7 +313,7 @@ fn facts(
     plan: &Plan,
     leave: Leave,
 ) -> Facts {
-    let accept = target.policy.accepts(&manifest.unit);
+    let accept = target.accept();
     let canonical = |url| context.repositories.canonical(url);
     let asked = |error: crate::port::PortError| evidence::told(&error.into());
     let sorted = |mut folders: Vec<String>| {
@@ -210,12 +323,13 @@ fn facts(
     let unit = unit::Facts {
         here: (target.site.url.clone(), target.site.branch.clone()),
         policy: (canonical(&target.policy.repository), target.policy.branch.clone()),
-        unit: manifest.unit.clone(),
+        unit: target.unit.clone(),
         claimed: canonical(&manifest.source.repository),
         accepted: accept.map(|accept| unit::Accepted {
             source: source::accepted_url(accept).map(canonical),
             folders: sorted(accept.folders.iter().map(|folder| folder.to.clone()).collect()),
             local: content.keys().filter(|path| accept.local.matches(path)).cloned().collect(),
+            retire: accept.retire,
         }),
         folders: sorted(manifest.folders.iter().map(|folder| folder.path.clone()).collect()),
         units: target.policy.accept.iter().map(|accept| accept.unit.to_string()).collect(),
@@ -240,13 +354,36 @@ fn facts(
         order: order_facts(target, source, manifest, leave),
         previous: previous.iter().map(|seen| seen.previous.clone()).collect(),
         soak: previous.iter().enumerate().map(|(at, seen)| soaked(seen, at)).collect(),
-        drift: drift::Facts {
-            rule: target.policy.drift,
-            adopt: leave.adopt,
-            first: target.history.tip().is_none(),
-            broken: target.history.verify().err(),
-            drift: plan.drift.clone(),
-        },
+        hold: hold_facts(target, source, context.clock.now()),
+        freeze: target.policy.frozen(context.clock.now(), policy::Deed::Release),
+        drift: drift_facts(target, leave.adopt, plan),
+    }
+}
+
+/// Facts for gate `drift`.
+pub fn drift_facts(target: &Target, adopt: bool, plan: &Plan) -> drift::Facts {
+    drift::Facts {
+        rule: target.policy.drift,
+        adopt,
+        first: target.history.tip().is_none(),
+        broken: target.history.verify().err(),
+        drift: plan.drift.clone(),
+    }
+}
+
+fn hold_facts(target: &Target, source: &Asked<Source>, now: i64) -> hold::Facts {
+    let rule = target.policy.hold.as_ref();
+    let held = |branch: &BranchName| rule.is_some_and(|rule| rule.branches.iter().any(|p| p.matches(branch)));
+    let waiting = target.continued().filter(|record| record.state == State::Released && held(&record.source.branch));
+    hold::Facts {
+        max: rule.map(|rule| i64::try_from(rule.max.as_secs()).unwrap_or(i64::MAX)),
+        holder: waiting.map(|record| hold::Holder {
+            branch: record.source.branch.clone(),
+            by: record.released.by.clone(),
+            since: time::seconds(&record.released.at).unwrap_or(now),
+        }),
+        branch: source.as_ref().ok().and_then(|source| source.branch().cloned()),
+        now,
     }
 }
 
@@ -316,7 +453,7 @@ pub fn again(
     });
     let site = site?;
     let asked = if is_fresh { old.asked } else { now };
-    if unmoved && ours_unmoved(&old.target.site, &site, manifest)? {
+    if unmoved && ours_unmoved(&old.target, &site)? {
         let target = Target { site, ..old.target };
         return Ok(Case { target, asked, ..old });
     }
@@ -336,14 +473,15 @@ fn others_unmoved(context: &Context<'_>, case: &Case) -> bool {
 }
 
 // Whether what the gates and the plan looked at in the target is the same at both tips.
-fn ours_unmoved(old: &Site, new: &Site, manifest: &Manifest) -> Result<bool, AppError> {
+fn ours_unmoved(target: &Target, new: &Site) -> Result<bool, AppError> {
+    let old = &target.site;
     if !new.graph.is_on_chain(old.tip, new.tip) {
         return Ok(false);
     }
     let roots = [old.root_of(old.tip)?, new.root_of(new.tip)?];
-    let record = crate::domain::record::path(&manifest.unit);
-    let paths = manifest.folders.iter().map(|folder| folder.path.as_str()).chain([super::site::POLICY, &record]);
-    for path in paths {
+    let records = target.records();
+    let paths = target.folders.iter().chain(&target.left_behind).chain(&records).map(String::as_str);
+    for path in paths.chain([super::site::POLICY]) {
         let at = super::site::resolve(&*new.repository, &roots, path)?;
         if at.get(&roots[0]) != at.get(&roots[1]) {
             return Ok(false);

@@ -4,12 +4,14 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
 
+use super::judge::Target;
 use super::site::{POLICY, Site, loader, resolve};
 use super::{AppError, Context};
 use crate::domain::id::{BlobId, CommitId, TreeId};
 use crate::domain::listing::{Entry, EntryMode, Leaves};
 use crate::domain::object::{Built, Kind, Object, below, id_of};
 use crate::domain::path::is_within;
+use crate::domain::policy::Delivery;
 use crate::domain::record::{self, Record};
 use crate::port::PushAnswer;
 
@@ -23,10 +25,26 @@ pub struct Change {
     pub folders: Vec<String>,
     /// What they hold afterwards; None leaves them as they are.
     pub leaves: Option<Leaves>,
+    /// Files outside of them that go, because an earlier release wrote them and nobody declares their folder any more.
+    pub removed: Vec<String>,
     /// The record; its folders' tree ids are filled in here.
     pub record: Record,
     /// Makes the message from the finished record.
     pub message: Box<dyn Fn(&Record) -> String + Send + Sync>,
+}
+
+/// Lets commits through, and nothing that would have to be delivered by a pull request.
+///
+/// # Errors
+/// The policy wants a pull request.
+pub fn only_commits(target: &Target, what: &str, delivery: Delivery) -> Result<(), AppError> {
+    match delivery {
+        Delivery::Commit => Ok(()),
+        Delivery::PullRequest => Err(AppError::usage(
+            format!("stage.yaml of {} delivers {what} by pull request, which is not supported yet", target.site.name()),
+            "set `deliver: commit` for them, or use a newer version",
+        )),
+    }
 }
 
 /// The author and committer of what passgate writes, `Name <mail>`.
@@ -48,11 +66,12 @@ pub struct Finished {
 /// An object cannot be written, or the finished commit is not what was planned.
 pub fn build(
     context: &Context<'_>,
-    site: &Site,
+    target: &Target,
     change: Change,
     committer: &Committer,
     content: &mut dyn FnMut(BlobId) -> Option<Result<Vec<u8>, AppError>>,
 ) -> Result<Finished, AppError> {
+    let site = &target.site;
     let repository = &*site.repository;
     let root = site.root_of(site.tip)?;
     let mut built = Built::default();
@@ -77,6 +96,12 @@ pub fn build(
     }
     let record_path = record::path(&record.unit);
     let record_id = id_of(Kind::Blob, &bytes)?;
+    // A record of a former name goes with the commit that carries it over.
+    let former = target.records().into_iter().filter(|path| *path != record_path);
+    let removed: Vec<String> = change.removed.iter().cloned().chain(former).collect();
+    for path in &removed {
+        tree = built.graft(&tree, path, None, &load)?;
+    }
     tree = built.graft(&tree, &record_path, Some((EntryMode::Regular, record_id)), &load)?;
     let tree_id = built.add(&tree)?;
     let now = context.clock.now();
@@ -129,23 +154,36 @@ pub fn build(
     let count = blobs.len() + built.0.len() + last.len();
     repository.write(count, &mut blobs.into_iter().map(Ok).chain(trees).chain(last))?;
     let finished = Finished { commit, record };
-    guard(site, &finished, &change.folders, change.leaves.as_ref(), &record_path, tree_id)?;
+    let written = Written {
+        folders: &change.folders,
+        leaves: change.leaves.as_ref(),
+        removed: &removed,
+        record: &record_path,
+        root: tree_id,
+    };
+    guard(site, &finished, &written)?;
     Ok(finished)
 }
 
-// Reads the finished commit back: its difference to its parent lies in owned paths only, and its folders are the plan.
-fn guard(
-    site: &Site,
-    finished: &Finished,
-    folders: &[String],
-    leaves: Option<&Leaves>,
-    record_path: &str,
+// What a finished commit must be.
+struct Written<'a> {
+    folders: &'a [String],
+    leaves: Option<&'a Leaves>,
+    removed: &'a [String],
+    record: &'a str,
     root: TreeId,
-) -> Result<(), AppError> {
+}
+
+// Reads the finished commit back: its difference to its parent lies in owned paths only, and its folders are the plan.
+fn guard(site: &Site, finished: &Finished, written: &Written<'_>) -> Result<(), AppError> {
+    let Written { folders, leaves, removed, record: record_path, root } = *written;
     let repository = &*site.repository;
     let mut recorded = false;
     for (path, entry) in repository.diff(site.tip, finished.commit)? {
         recorded |= path == record_path;
+        if path != record_path && entry.is_none() && removed.contains(&path) {
+            continue;
+        }
         let owned = folders.iter().any(|folder| is_within(&path, folder)) && leaves.is_some();
         if path == POLICY || (path != record_path && !owned) {
             return Err(AppError::Guard(format!("{path:?} is not the unit's")));

@@ -1,17 +1,17 @@
 //! `mark`: what a stage's checks said of the content that is live there, as a commit that touches only the record.
 
-use super::evidence;
-use super::judge::{Target, target};
+use super::entry::{closed_ledger, follow, sha256};
+use super::judge::{Leave, Owned, Target, target};
 use super::land::{self, Change, Committer, Landed, Tries};
-use super::release::{closed_ledger, sha256};
 use super::{Actor, AppError, Context, Place};
-use crate::domain::artifact::{FORMAT, Folder, Manifest, Source};
+use crate::domain::artifact::Folder;
+use crate::domain::gate::freeze;
 use crate::domain::id::{BlobId, CommitId, Digest, UnitName};
 use crate::domain::listing::{self, EntryMode, FileMode, Leaves, has_git_file};
 use crate::domain::message;
 use crate::domain::outcome::{Outcome, Report};
 use crate::domain::plan::same_content;
-use crate::domain::policy::Source as Accepted;
+use crate::domain::policy::{self, Source as Accepted};
 use crate::domain::record::{self, Deed, Entry, Mark, Origin, Record, State};
 use crate::domain::time;
 
@@ -51,21 +51,21 @@ pub fn mark(context: &Context<'_>, request: &Request) -> Result<Report, AppError
     let mut tries = Tries::begin();
     let mut pushed: Option<Report> = None;
     loop {
-        let target = look(context, request)?;
+        let target = target(context, &request.to, &request.unit, Owned::Recorded, Leave::default())?;
+        let own = target.accepted(context)?.source == Accepted::SelfRepository;
+        land::only_commits(&target, "marks", target.policy.deliver.mark)?;
         // The answer to a push may get lost, and git's own second try then meets the first.
         let arrived = |report: &Report| report.commit.is_some_and(|id| target.site.graph.nodes.contains_key(&id));
         if let Some(report) = pushed.take().filter(arrived) {
             return Ok(report);
         }
-        let accept = target.policy.accepts(&request.unit);
-        let own = accept.is_some_and(|accept| accept.source == Accepted::SelfRepository);
         let record = match (&request.checked, own) {
             (Checked::Commit(commit), true) => attest(context, &target, request, commit)?,
             _ => marked(context, &target, request)?,
         };
         let mut report = Report::new(Outcome::Marked);
         report.stage = Some(target.policy.stage.clone());
-        report.unit = Some(request.unit.clone());
+        report.unit = Some(target.unit.clone());
         report.previous_commit = Some(target.site.tip);
         report.live = true;
         let Some(record) = record else {
@@ -75,9 +75,14 @@ pub fn mark(context: &Context<'_>, request: &Request) -> Result<Report, AppError
         };
         report.digest = Some(record.digest);
         let mark = record.marked.clone().ok_or_else(|| AppError::Guard("the mark is missing".to_owned()))?;
-        let change =
-            Change { folders: Vec::new(), leaves: None, record, message: Box::new(move |r| message::mark(r, &mark)) };
-        let finished = land::build(context, &target.site, change, &request.committer, &mut |_| None)?;
+        let change = Change {
+            folders: Vec::new(),
+            leaves: None,
+            removed: Vec::new(),
+            record,
+            message: Box::new(move |r| message::mark(r, &mark)),
+        };
+        let finished = land::build(context, &target, change, &request.committer, &mut |_| None)?;
         report.commit = Some(finished.commit);
         match tries.push(context, &target.site, &finished)? {
             Landed::Yes => return Ok(report),
@@ -86,36 +91,14 @@ pub fn mark(context: &Context<'_>, request: &Request) -> Result<Report, AppError
     }
 }
 
-// The environment with the folders that its record, or its policy, says are the unit's.
-fn look(context: &Context<'_>, request: &Request) -> Result<Target, AppError> {
-    let site = super::site::Site::target(context, &request.to)?;
-    let (_, policy) = site.policy()?;
-    let here = (site.url.clone(), site.branch.clone());
-    if (context.repositories.canonical(&policy.repository), policy.branch.clone()) != here {
-        return Err(AppError::refused(
-            format!("stage.yaml here is for {}#{}, and this is {}", policy.repository, policy.branch, site.name()),
-            "write this repository and branch into its .passgate/stage.yaml, by a reviewed commit",
-        ));
+fn not_frozen(context: &Context<'_>, target: &Target) -> Result<(), AppError> {
+    match target.policy.frozen(context.clock.now(), policy::Deed::Mark) {
+        None => Ok(()),
+        Some(frozen) => {
+            let answer = freeze::ask(Some(&frozen));
+            Err(AppError::refused(answer.detail, answer.remedy.unwrap_or_default()))
+        }
     }
-    let accept = policy.accepts(&request.unit).ok_or_else(|| {
-        AppError::refused(
-            format!("the unit {} is not accepted in {}", request.unit, policy.stage),
-            "add the unit to `accept` in .passgate/stage.yaml of the environment",
-        )
-    })?;
-    let known = evidence::history(&site, &request.unit, &|history| history.tip().is_some())?;
-    let recorded = known.record().map(|record| record.folders.clone());
-    let declared = accept.folders.iter().map(|folder| Folder { path: folder.to.clone(), tree: None }).collect();
-    let seed = Manifest {
-        format: FORMAT.to_owned(),
-        unit: request.unit.clone(),
-        digest: Digest([0; 32]),
-        folders: recorded.unwrap_or(declared),
-        source: Source { repository: site.url.clone(), commit: site.tip, committed: String::new() },
-        version: None,
-        files: Vec::new(),
-    };
-    target(context, &request.to, &seed, false)
 }
 
 fn mark_of(context: &Context<'_>, request: &Request) -> Mark {
@@ -130,7 +113,7 @@ fn mark_of(context: &Context<'_>, request: &Request) -> Mark {
 
 // The live record with a mark; None when it has this mark already.
 fn marked(context: &Context<'_>, target: &Target, request: &Request) -> Result<Option<Record>, AppError> {
-    let (stage, unit) = (&target.policy.stage, &request.unit);
+    let (stage, unit) = (&target.policy.stage, &target.unit);
     if let Err(broken) = target.history.verify() {
         return Err(AppError::refused(
             format!("the chain of records of {unit} in {stage} is broken at {}: {}", broken.commit.short(), broken.how),
@@ -140,7 +123,7 @@ fn marked(context: &Context<'_>, target: &Target, request: &Request) -> Result<O
     let Some(record) = target.record() else {
         return Err(AppError::refused(format!("the unit {unit} was never released to {stage}"), "release it first"));
     };
-    let landing = record.live().and_then(|live| target.history.landing(live.seq)).map(|(change, _)| change.commit);
+    let landing = target.landing();
     let (is_live, asked) = match &request.checked {
         Checked::Digest(digest) => (*digest == record.digest, digest.to_string()),
         Checked::Commit(text) => {
@@ -158,7 +141,7 @@ fn marked(context: &Context<'_>, target: &Target, request: &Request) -> Result<O
             "the checks saw something else: run them again on what is live, and mark that",
         ));
     }
-    let aside = |path: &str| target.is_local(unit, path);
+    let aside = |path: &str| target.is_local(path);
     if !target.written.as_ref().is_some_and(|written| same_content(&target.there, written, &aside)) {
         return Err(AppError::refused(
             format!("the folders of {unit} in {stage} are not what its record says: they were changed by hand"),
@@ -171,6 +154,7 @@ fn marked(context: &Context<'_>, target: &Target, request: &Request) -> Result<O
     if record.state == request.state && request.note.is_none() {
         return Ok(None);
     }
+    not_frozen(context, target)?;
     let mark = mark_of(context, request);
     let mut record = record.clone();
     follow(&mut record, target);
@@ -183,16 +167,9 @@ fn marked(context: &Context<'_>, target: &Target, request: &Request) -> Result<O
     Ok(Some(record))
 }
 
-// Makes a record continue the one at the tip.
-fn follow(record: &mut Record, target: &Target) {
-    record.seq = target.history.highest_seq() + 1;
-    record.replaces = target.history.tip().and_then(|change| change.record.as_ref()).map(|(blob, _)| *blob);
-    record.restarted = None;
-}
-
 // Content that was developed in this very repository: the commit is on this branch, and the tip still holds it.
 fn attest(context: &Context<'_>, target: &Target, request: &Request, text: &str) -> Result<Option<Record>, AppError> {
-    let (site, unit) = (&target.site, &request.unit);
+    let (site, unit) = (&target.site, &target.unit);
     let mut chain = site.graph.first_parents(site.tip).map(|(id, _)| id);
     let commit = chain.find(|id| text.len() >= 7 && id.to_string().starts_with(text)).ok_or_else(|| {
         AppError::refused(
@@ -200,11 +177,11 @@ fn attest(context: &Context<'_>, target: &Target, request: &Request, text: &str)
             "mark a commit that was the state of this branch (7 or more digits of its id)",
         )
     })?;
-    let accept = target.policy.accepts(unit);
+    let accept = target.accept();
     let folders: Vec<String> =
         accept.map(|a| a.folders.iter().map(|folder| folder.to.clone()).collect()).unwrap_or_default();
     let ours = |leaves: Leaves| -> Leaves {
-        leaves.into_iter().filter(|(path, _)| !has_git_file(path) && !target.is_local(unit, path)).collect()
+        leaves.into_iter().filter(|(path, _)| !has_git_file(path) && !target.is_local(path)).collect()
     };
     let (then, now) = (ours(site.folders_at(commit, &folders)?), ours(site.folders_at(site.tip, &folders)?));
     if then != now {
@@ -242,6 +219,7 @@ fn attest(context: &Context<'_>, target: &Target, request: &Request, text: &str)
     if live.is_some_and(|r| r.state == request.state && r.source.commit == commit && request.note.is_none()) {
         return Ok(None);
     }
+    not_frozen(context, target)?;
     let mut trees = Vec::new();
     for folder in &folders {
         let root = site.root_of(site.tip)?;

@@ -1,6 +1,7 @@
 //! The use cases: gather facts, judge, plan, apply, report. A use case takes a request and gives a report; "no" is a value,
 //! an error means "could not".
 
+pub mod entry;
 pub mod evidence;
 pub mod inspect;
 pub mod judge;
@@ -9,6 +10,8 @@ pub mod mark;
 pub mod package;
 pub mod promote;
 pub mod release;
+pub mod retire;
+pub mod rollback;
 pub mod site;
 pub mod source;
 pub mod status;

@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::entry::sha256;
 use super::evidence;
-use super::release::{Request, release, sha256};
+use super::release::{Request, release};
 use super::site::Site;
 use super::{AppError, Context, Place};
 use crate::domain::artifact::{FORMAT, Manifest, Source, digest_of, folders_of};
@@ -11,7 +12,7 @@ use crate::domain::chain::History;
 use crate::domain::id::{BlobId, Digest, UnitName};
 use crate::domain::listing::{EntryMode, File, FileMode, has_git_file};
 use crate::domain::outcome::{Outcome, Report};
-use crate::domain::record::{Entry, Record, State};
+use crate::domain::record::{Entry, Record};
 use crate::port::{Artifact, ArtifactError, Content, Role};
 
 // Content that was read out of a repository, by SHA-256-checked blob id.
@@ -39,7 +40,9 @@ pub fn promote(
     context.repositories.open(&request.to.url, Role::Target)?;
     let site = Site::find(context, from, Role::Previous)?
         .ok_or_else(|| AppError::usage(format!("{} has no such branch", from.url), "name it as URL#branch"))?;
-    let history = evidence::history(&site, unit, &|history: &History| match history.record() {
+    let known = std::slice::from_ref(unit);
+    let names = site.policy().map_or_else(|_| known.to_vec(), |(_, policy)| policy.names(known));
+    let history = evidence::history(&site, &names, &|history: &History| match history.record() {
         Some(record) => {
             let oldest = record.ledger.iter().filter(|e| digest.is_none_or(|d| d == e.digest)).map(|e| e.seq).min();
             history.verify().is_err() || oldest.is_none_or(|seq| evidence::reaches(history, seq))
@@ -56,7 +59,7 @@ pub fn promote(
     let candidates: Vec<&Entry> = record
         .ledger
         .iter()
-        .filter(|entry| entry.state != State::Adopted && digest.is_none_or(|digest| digest == entry.digest))
+        .filter(|entry| entry.is_release() && digest.is_none_or(|digest| digest == entry.digest))
         .filter(|entry| seen.insert(entry.digest))
         .collect();
     let mut newest: Option<Report> = None;

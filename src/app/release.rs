@@ -2,20 +2,21 @@
 //! with one commit and one push.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
-use super::judge::{self, Case, Leave, Target};
+use super::entry::{self, Entering};
+use super::judge::{self, Case, Leave};
 use super::land::{self, Change, Committer, Finished, Landed, Tries};
 use super::source::Source;
 use super::{Actor, AppError, Context, Place};
-use crate::domain::artifact::{Folder, Manifest};
+use crate::domain::artifact::Manifest;
 use crate::domain::gate::Asked;
-use crate::domain::id::{BlobId, Sha256};
-use crate::domain::listing::{self, EntryMode, FileMode};
+use crate::domain::id::BlobId;
+use crate::domain::listing::File;
 use crate::domain::message;
 use crate::domain::outcome::{Outcome, Report, Verdict};
-use crate::domain::record::{self, Deed, Entry, Mark, Origin, Record, Restart, State};
-use crate::domain::{listing::File, time};
-use crate::port::Artifact;
+use crate::domain::record::{Origin, Override, Record, State};
+use crate::port::{Artifact, PortError};
 
 /// What a release was asked for.
 #[derive(Debug, Clone)]
@@ -24,10 +25,14 @@ pub struct Request {
     pub to: Place,
     /// Ask and plan only.
     pub dry_run: bool,
-    /// `--adopt` and `--retry`.
+    /// `--adopt`, `--retry` and `--override`.
     pub leave: Leave,
+    /// The reason of `--override`.
+    pub break_glass: Option<String>,
     /// `--if-older skip`.
     pub skip_older: bool,
+    /// `--wait-for hold`: how long a release that holds the stage is waited for.
+    pub patience: Option<Duration>,
     /// Who runs this.
     pub actor: Actor,
     /// Author of the commit.
@@ -51,16 +56,25 @@ enum Step {
 pub fn release(context: &Context<'_>, artifact: &Artifact, request: &Request) -> Result<Report, AppError> {
     let manifest = &artifact.manifest;
     let mut tries = Tries::begin();
+    let until = request.patience.map(|patience| context.clock.now().saturating_add_unsigned(patience.as_secs()));
     let mut case = judge::case(context, &request.to, manifest, request.leave)?;
+    land::only_commits(&case.target, "releases", case.target.policy.deliver.release)?;
     loop {
-        let mut report = report(&case, manifest);
+        let mut report = report(&case, manifest, request);
         let step = step(&case, manifest);
         if let Some(result) = decided(&case, step, request) {
+            if result == Outcome::Refused && case.judgement.is_only("hold") && wait(context, &case, until)? {
+                case = judge::case(context, &request.to, manifest, request.leave)?;
+                continue;
+            }
             report.result = result;
             report.live = step == Step::Nothing;
             if step == Step::Nothing {
-                report.commit = landing(&case.target);
+                report.commit = case.target.landing();
                 report.notes = String::new();
+            }
+            if matches!(result, Outcome::Refused | Outcome::Undecided) && !case.target.policy.after.is_empty() {
+                report.way_back = case.target.way_back();
             }
             return Ok(report);
         }
@@ -85,6 +99,21 @@ pub fn release(context: &Context<'_>, artifact: &Artifact, request: &Request) ->
             }
         }
     }
+}
+
+// Waits a little for a release that holds the stage; false when that has no sense any more.
+fn wait(context: &Context<'_>, case: &Case, until: Option<i64>) -> Result<bool, AppError> {
+    let now = context.clock.now();
+    let Some(until) = until.filter(|until| now < *until) else { return Ok(false) };
+    context.progress.step("waiting for the release that holds the stage");
+    let left = u64::try_from(case.held.unwrap_or(0).min(until - now).clamp(1, 10)).unwrap_or(1);
+    for _ in 0..left * 10 {
+        if context.repositories.interrupted() {
+            return Err(PortError::Interrupted.into());
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    Ok(true)
 }
 
 // The result, when nothing is to be written.
@@ -115,16 +144,12 @@ fn step(case: &Case, manifest: &Manifest) -> Step {
     }
 }
 
-fn landing(target: &Target) -> Option<crate::domain::id::CommitId> {
-    let live = target.record()?.live()?;
-    target.history.landing(live.seq).map(|(change, _)| change.commit)
-}
-
-fn report(case: &Case, manifest: &Manifest) -> Report {
+fn report(case: &Case, manifest: &Manifest, request: &Request) -> Report {
     let mut report = Report::new(Outcome::Planned);
     report.digest = Some(manifest.digest);
     report.stage = Some(case.target.policy.stage.clone());
-    report.unit = Some(manifest.unit.clone());
+    report.unit = Some(case.target.unit.clone());
+    report.overridden = break_glass(case, request);
     report.previous_commit = Some(case.target.site.tip);
     report.gates = case.judgement.reports.clone();
     report.changes = case.plan.changes.clone();
@@ -140,6 +165,14 @@ fn report(case: &Case, manifest: &Manifest) -> Report {
             record.digest.short()
         ));
     }
+    if request.break_glass.is_some() {
+        let closed: Vec<&str> = case.judgement.closed().map(|report| report.gate.as_str()).collect();
+        if !closed.is_empty() {
+            report.warnings.push(format!("--override does not open {}: see `override.allow`", closed.join(", ")));
+        } else if case.judgement.opened.is_empty() {
+            report.warnings.push("--override was not needed, and is not recorded".to_owned());
+        }
+    }
     report
 }
 
@@ -153,19 +186,20 @@ fn build(
     let manifest = &artifact.manifest;
     let source = known(&case.source)?;
     let record = match step {
-        Step::Anchor => anchored(case, source, manifest)?,
+        Step::Anchor => anchored(case, source, manifest, request)?,
         _ => written(context, case, source, manifest, request)?,
     };
     let (notes, changes) = (case.notes.clone(), case.plan.changes.clone());
     let reference = source.reference()?;
     let files: HashMap<BlobId, &File> = manifest.files.iter().map(|file| (file.blob, file)).collect();
     let change = Change {
-        folders: manifest.folders.iter().map(|folder| folder.path.clone()).collect(),
+        folders: case.target.folders.clone(),
         leaves: (step == Step::Write).then(|| case.plan.result.clone()),
+        removed: case.target.left_behind.clone(),
         record,
         message: Box::new(move |record| message::release(record, &changes, &notes, reference.as_ref())),
     };
-    land::build(context, &case.target.site, change, &request.committer, &mut |id| {
+    land::build(context, &case.target, change, &request.committer, &mut |id| {
         files.get(&id).map(|file| artifact.content.read(file).map_err(AppError::from))
     })
 }
@@ -180,12 +214,11 @@ fn origin(source: &Source, manifest: &Manifest) -> Result<Origin, AppError> {
 }
 
 // The record of the same content from another commit: state, soak and place in the ledger stay.
-fn anchored(case: &Case, source: &Source, manifest: &Manifest) -> Result<Record, AppError> {
+fn anchored(case: &Case, source: &Source, manifest: &Manifest, request: &Request) -> Result<Record, AppError> {
     let target = &case.target;
     let mut record = target.record().cloned().ok_or_else(|| AppError::Guard("there is no record".to_owned()))?;
-    record.seq = target.history.highest_seq() + 1;
-    record.replaces = target.history.tip().and_then(|change| change.record.as_ref()).map(|(blob, _)| *blob);
-    record.restarted = None;
+    entry::follow(&mut record, target);
+    record.overridden = break_glass(case, request).or(record.overridden);
     record.source = origin(source, manifest)?;
     record.version = manifest.version.clone();
     record.policy = target.policy_id;
@@ -205,114 +238,29 @@ fn written(
     manifest: &Manifest,
     request: &Request,
 ) -> Result<Record, AppError> {
-    let target = &case.target;
-    let before = target.continued();
-    let now = time::text(context.clock.now());
-    let seq = target.history.highest_seq() + 1;
-    let origin = origin(source, manifest)?;
-    // Content that comes back keeps the mark that it earned here; what failed has to earn it again.
-    let earned = before.and_then(|record| {
-        let entry = record
-            .ledger
-            .iter()
-            .find(|e| e.digest == manifest.digest && matches!(e.state, State::Passed | State::Failed))?;
-        (entry.state == State::Passed).then(|| entry.marked.clone().unwrap_or_else(|| entry.released.clone()))
-    });
-    let mut ledger = vec![Entry {
-        seq,
+    // Content that comes back keeps the mark that it earned here.
+    let marked = entry::earned(&case.target, manifest.digest);
+    let entering = Entering {
         digest: manifest.digest,
-        commit: Some(origin.commit),
-        branch: Some(origin.branch.clone()),
-        release_commit: None,
-        state: if earned.is_some() { State::Passed } else { State::Released },
-        released: now.clone(),
-        marked: earned.clone(),
-        by: request.actor.by.clone(),
-        run: request.actor.run.clone(),
-    }];
-    ledger.extend(closed_ledger(target));
-    if target.history.changes.is_empty() {
-        ledger.extend(found(target, &now)?);
-    }
-    ledger.truncate(record::LEDGER);
-    let broken = target.history.verify().is_err();
-    let restart = || Restart { from: target.history.newest_unbroken().map(|(blob, _)| blob) };
-    Ok(Record {
-        format: record::FORMAT.to_owned(),
-        stage: target.policy.stage.clone(),
-        repository: target.site.url.clone(),
-        branch: target.site.branch.clone(),
-        unit: manifest.unit.clone(),
-        seq,
-        replaces: target.history.tip().and_then(|change| change.record.as_ref()).map(|(blob, _)| *blob),
-        restarted: broken.then(restart),
-        digest: manifest.digest,
-        folders: manifest.folders.iter().map(|folder| Folder { path: folder.path.clone(), tree: None }).collect(),
-        source: origin,
+        folders: case.target.folders.clone(),
+        source: origin(source, manifest)?,
         version: manifest.version.clone(),
-        state: ledger[0].state,
-        released: Deed { at: now, by: request.actor.by.clone(), run: request.actor.run.clone() },
-        marked: earned.map(|at| Mark {
-            state: State::Passed,
-            at,
-            by: None,
-            run: None,
-            note: Some("this content passed here before".to_owned()),
-        }),
+        state: if marked.is_some() { State::Passed } else { State::Released },
+        marked,
         kept: case.plan.others.clone(),
         after: case.previous.iter().filter_map(|seen| seen.anchor.clone()).collect(),
-        policy: target.policy_id,
-        overridden: None,
+        overridden: break_glass(case, request),
         gates: case.judgement.reports.clone(),
-        ledger,
-    })
+        actor: &request.actor,
+    };
+    entry::enter(context, &case.target, entering)
 }
 
-/// The ledger so far, with the landing commit of the release that ends now filled in.
-pub(super) fn closed_ledger(target: &Target) -> Vec<Entry> {
-    let Some(record) = target.continued() else { return Vec::new() };
-    let mut ledger = record.ledger.clone();
-    if let Some(live) = ledger.first_mut() {
-        live.release_commit = target.history.landing(live.seq).map(|(change, _)| change.commit);
-    }
-    ledger
-}
-
-// What was in the folders before passgate came, as ledger entry 0: a rollback target, never evidence.
-fn found(target: &Target, now: &str) -> Result<Option<Entry>, AppError> {
-    let files: Vec<(&String, FileMode, BlobId)> = target
-        .there
-        .iter()
-        .filter_map(|(path, (mode, id))| match mode {
-            EntryMode::Regular => Some((path, FileMode::Regular, BlobId(*id))),
-            EntryMode::Executable => Some((path, FileMode::Executable, BlobId(*id))),
-            _ => None,
-        })
-        .collect();
-    if files.is_empty() {
-        return Ok(None);
-    }
-    let ids: Vec<BlobId> = files.iter().map(|(_, _, id)| *id).collect();
-    let contents = target.site.repository.blobs(&ids, u64::MAX)?;
-    let hashed = files.iter().map(|(path, mode, id)| (path.as_str(), *mode, sha256(contents.get(id))));
-    Ok(Some(Entry {
-        seq: 0,
-        digest: listing::digest(hashed),
-        commit: None,
-        branch: None,
-        release_commit: Some(target.site.tip),
-        state: State::Adopted,
-        released: now.to_owned(),
-        marked: None,
-        by: None,
-        run: None,
-    }))
-}
-
-/// SHA-256 of a content that was brought.
-pub(super) fn sha256(content: Option<&Vec<u8>>) -> Sha256 {
-    use sha2::Digest as _;
-    Sha256(sha2::Sha256::digest(content.map_or(&[][..], Vec::as_slice)).into())
+// The break-glass that opened gates, if one was needed.
+fn break_glass(case: &Case, request: &Request) -> Option<Override> {
+    let gates = case.judgement.opened.clone();
+    let reason = request.break_glass.clone().filter(|_| !gates.is_empty())?;
+    Some(Override { by: request.actor.by.clone(), reason, gates })
 }
 
 impl Request {

@@ -70,7 +70,7 @@ impl Site {
     ///
     /// # Errors
     /// The repository cannot be asked.
-    pub fn warm(&self, folders: &[String], record: &str) -> Result<(), PortError> {
+    pub fn warm(&self, folders: &[String], records: &[String]) -> Result<(), PortError> {
         let nodes: Vec<_> = self.graph.first_parents(self.tip).take(WINDOW).map(|(_, node)| node).collect();
         let merged =
             nodes.iter().flat_map(|node| node.parents.iter().skip(1)).filter_map(|id| self.graph.nodes.get(id));
@@ -89,12 +89,14 @@ impl Site {
         self.repository.prefetch(&deep)?;
         let policy = resolve(&*self.repository, &[tip], POLICY)?;
         roots.dedup();
-        let records = resolve(&*self.repository, &roots, record)?;
         let mut blobs: Vec<BlobId> = policy.values().map(|(_, id)| BlobId(*id)).collect();
-        for root in &roots {
-            if let Some((_, id)) = records.get(root).filter(|_| blobs.len() < NEWEST) {
-                blobs.push(BlobId(*id));
-                blobs.dedup();
+        for record in records {
+            let found = resolve(&*self.repository, &roots, record)?;
+            for root in &roots {
+                if let Some((_, id)) = found.get(root).filter(|_| blobs.len() < NEWEST) {
+                    blobs.push(BlobId(*id));
+                    blobs.dedup();
+                }
             }
         }
         self.repository.blobs(&blobs, MAX_POLICY.max(crate::domain::record::MAX_BYTES as u64)).map(|_| ())

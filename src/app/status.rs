@@ -13,7 +13,7 @@ use crate::domain::id::{BranchName, CommitId, Digest, StageName, UnitName};
 use crate::domain::listing::{Leaves, has_git_file};
 use crate::domain::outcome::Verdict;
 use crate::domain::policy::Stage;
-use crate::domain::record::{Record, State};
+use crate::domain::record::{Override, Record, State};
 use crate::domain::url::RepoUrl;
 use crate::port::Role;
 
@@ -41,6 +41,8 @@ pub struct UnitStatus {
     pub broken: Option<String>,
     /// What each stage before has and this one lacks.
     pub lacks: Vec<Lacking>,
+    /// The command that brings back what was live before, if something may come back.
+    pub way_back: Option<String>,
 }
 
 /// What is live.
@@ -62,6 +64,9 @@ pub struct Live {
     pub since: String,
     /// Who released it.
     pub by: Option<String>,
+    /// The break-glass that let it in, if one was used.
+    #[serde(rename = "override")]
+    pub overridden: Option<Override>,
 }
 
 /// What a stage before has and this one lacks.
@@ -114,7 +119,8 @@ fn walk(context: &Context<'_>, place: &Place, role: Role, looks: &mut Vec<Look>)
     let (_, policy) = site.policy()?;
     let mut records = HashMap::new();
     for accept in &policy.accept {
-        let history = evidence::history(&site, &accept.unit, &|history| {
+        let names: Vec<UnitName> = accept.names().cloned().collect();
+        let history = evidence::history(&site, &names, &|history| {
             history.verify().is_err()
                 || history.record().and_then(Record::live).is_some_and(|live| evidence::reaches(history, live.seq))
         })?;
@@ -144,14 +150,19 @@ fn stage_status(context: &Context<'_>, at: &Look, looks: &[Look]) -> Result<Stag
         for after in &at.policy.after {
             let url = context.repositories.canonical(&after.repository);
             let before = looks.iter().find(|look| look.site.url == url && look.site.branch == after.branch);
-            let there = before.and_then(|look| Some((look, look.records.get(&accept.unit)?)));
+            let there = before.and_then(|look| {
+                let names: Vec<UnitName> = accept.names().cloned().collect();
+                let known = look.policy.names(&names);
+                Some((look, known.iter().find_map(|name| look.records.get(name))?))
+            });
             let Some((before, (Some(ahead), _, landing))) = there else { continue };
             if record.as_ref().is_some_and(|record| record.digest == ahead.digest) {
                 continue;
             }
             let content = content(before, ahead, *landing, &accept.unit)?;
             let soak = accept.branches.iter().map(|rule| after.soak_for(rule)).max().unwrap_or(after.soak);
-            let wanted = Wanted { unit: &accept.unit, digest: ahead.digest, content: &content, soak };
+            let names: Vec<UnitName> = accept.names().cloned().collect();
+            let wanted = Wanted { names: &names, digest: ahead.digest, content: &content, soak };
             let anchor = record.as_ref().and_then(|r| r.after.iter().find(|anchor| anchor.stage == after.stage));
             let seen = evidence::look(context, after, wanted, anchor);
             let answers = [seen.previous.map(|facts| previous::ask(&facts)), seen.soak.map(|facts| soak::ask(&facts))];
@@ -181,6 +192,10 @@ fn stage_status(context: &Context<'_>, at: &Look, looks: &[Look]) -> Result<Stag
         }
         units.push(UnitStatus {
             unit: accept.unit.clone(),
+            way_back: record.as_ref().filter(|_| broken.is_none()).and_then(|record| {
+                accepted_url(accept)?;
+                record.way_back(&at.site.name())
+            }),
             live: record.map(|record| Live {
                 digest: record.digest,
                 version: record.version,
@@ -190,6 +205,7 @@ fn stage_status(context: &Context<'_>, at: &Look, looks: &[Look]) -> Result<Stag
                 state: record.state,
                 since: record.released.at,
                 by: record.released.by,
+                overridden: record.overridden,
             }),
             broken,
             lacks,

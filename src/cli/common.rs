@@ -9,7 +9,7 @@ use clap::builder::{BoolishValueParser, TypedValueParser};
 use super::render;
 use crate::app::land::Committer;
 use crate::app::{Actor, AppError, Context, Place};
-use crate::domain::outcome::Report;
+use crate::domain::outcome::{Outcome, Report};
 use crate::domain::url::RepoUrl;
 use crate::host::environment;
 use crate::host::progress::Spinner;
@@ -88,6 +88,11 @@ impl<'a> Wiring<'a> {
         Context { repositories, artifacts, clock, progress: &*self.spinner }
     }
 
+    /// Reads and writes deployment zips.
+    pub fn artifacts(&self) -> &dyn Artifacts {
+        self.adapters.artifacts()
+    }
+
     /// Whether one JSON document is wanted.
     pub fn wants_json(&self) -> bool {
         self.json
@@ -106,6 +111,30 @@ impl<'a> Wiring<'a> {
             writer::tell(&shown);
         }
         report.result.exit_code()
+    }
+
+    /// Ends the spinner and writes the reports of several environments, each with its name and whether its result is
+    /// forgiven, as one; gives the exit code of the worst.
+    pub fn reports(&self, reports: Vec<(&str, (Report, bool))>) -> u8 {
+        self.spinner.clear();
+        let weight = |(report, is_forgiven): &(Report, bool)| if *is_forgiven { 0 } else { report.result.severity() };
+        let worst = reports.iter().map(|(_, done)| done).max_by_key(|done| weight(done));
+        let (result, code) = worst
+            .map_or((Outcome::Usage, 2), |done| (done.0.result, if done.1 { 0 } else { done.0.result.exit_code() }));
+        if self.json {
+            let mut json = serde_json::to_value(Report::new(result)).unwrap_or_default();
+            let targets = reports.iter().map(|(to, (report, _))| {
+                let mut json = serde_json::to_value(report).unwrap_or_default();
+                json["to"] = (*to).into();
+                json
+            });
+            json["targets"] = targets.collect();
+            writer::result(&render::quiet_json(&json));
+        }
+        for (to, (report, _)) in &reports {
+            writer::tell(&render::titled(to, report, writer::width()));
+        }
+        code
     }
 
     /// Ends the spinner and writes a result: `text`, or with `--json` the one document with `more` in it.

@@ -11,6 +11,8 @@ pub mod package;
 pub mod plan;
 pub mod release;
 pub mod render;
+pub mod retire;
+pub mod rollback;
 pub mod schema;
 pub mod status;
 
@@ -54,6 +56,10 @@ pub enum Verb {
     Release(release::Args),
     /// Record what a stage's checks said of what is live there.
     Mark(mark::Args),
+    /// Bring back content that was live in an environment before.
+    Rollback(rollback::Args),
+    /// Take a unit out of an environment.
+    Retire(retire::Args),
     /// Show what is where, and why it may not go on.
     Status(status::Args),
     /// Play a whole promotion in a folder, with repositories of its own.
@@ -81,6 +87,8 @@ pub fn run(arguments: Vec<OsString>, interrupted: Arc<AtomicBool>, adapters: &dy
         Verb::Plan(args) => args.run(&wiring),
         Verb::Release(args) => args.run(&wiring),
         Verb::Mark(args) => args.run(&wiring),
+        Verb::Rollback(args) => args.run(&wiring),
+        Verb::Retire(args) => args.run(&wiring),
         Verb::Status(args) => args.run(&wiring),
         Verb::Demo(args) => args.run(&wiring),
         Verb::Schema(args) => args.run(),
@@ -105,7 +113,12 @@ fn wants_json(arguments: &[OsString]) -> bool {
 // a thing displaces the variable of the other way.
 fn inputs(command: clap::Command, arguments: &[OsString]) -> clap::Command {
     let says = |option: &str| arguments.iter().any(|a| a.to_string_lossy().split('=').next() == Some(option));
-    let displaced = [("artifact", says("--from")), ("commit", says("--digest")), ("digest", says("--commit"))];
+    let displaced = [
+        ("steps", says("--digest")),
+        ("artifact", says("--from")),
+        ("commit", says("--digest")),
+        ("digest", says("--commit")),
+    ];
     let settle = |arg: clap::Arg| {
         let name = arg.get_env().map(|name| name.to_string_lossy().into_owned());
         let is_empty = name.is_some_and(|name| crate::host::environment::variable(&name).is_none());

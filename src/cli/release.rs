@@ -1,13 +1,19 @@
 //! `passgate release`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::common::{self, Person, Wiring};
-use crate::app::AppError;
+use super::error;
 use crate::app::judge::Leave;
 use crate::app::promote::promote;
 use crate::app::release::{Request, release};
-use crate::domain::id::InvalidId;
+use crate::app::{AppError, Place};
+use crate::domain::escape;
+use crate::domain::id::{Digest, InvalidId, UnitName};
+use crate::domain::outcome::Report;
+use crate::domain::policy::parse_duration;
+use crate::port::Artifact;
 
 /// Arguments of `release`.
 #[derive(Debug, clap::Args)]
@@ -15,9 +21,9 @@ pub struct Args {
     /// The deployment zip, or the folder it was unpacked into.
     #[arg(env = "PASSGATE_ARTIFACT", required_unless_present = "from")]
     artifact: Option<PathBuf>,
-    /// The environment.
-    #[arg(long, env = "PASSGATE_TO", value_name = "URL[#BRANCH]")]
-    to: String,
+    /// The environment; given several times, they are released into side by side, each on its own.
+    #[arg(long, env = "PASSGATE_TO", value_name = "URL[#BRANCH]", required = true, value_delimiter = '\n')]
+    to: Vec<String>,
     /// Promote from this previous stage's repository instead of an artifact.
     #[arg(long, env = "PASSGATE_FROM", value_name = "URL[#BRANCH]")]
     from: Option<String>,
@@ -39,6 +45,16 @@ pub struct Args {
     /// What to do when something newer is live.
     #[arg(long, env = "PASSGATE_IF_OLDER", value_enum, default_value = "refuse")]
     if_older: IfOlder,
+    /// Break the glass: open the gates that the environment's `override.allow` names. Recorded, and refused by the next
+    /// stage unless it accepts overrides.
+    #[arg(long = "override", env = "PASSGATE_OVERRIDE", value_name = "REASON")]
+    break_glass: Option<String>,
+    /// What to wait for: `hold` (a release that holds a shared stage), `landed` (the branch holds the content).
+    #[arg(long, env = "PASSGATE_WAIT_FOR", value_name = "hold|landed|STATUS", value_delimiter = ',')]
+    wait_for: Vec<String>,
+    /// How long to wait at most.
+    #[arg(long, env = "PASSGATE_TIMEOUT", value_name = "DURATION", default_value = "15m")]
+    timeout: String,
     #[command(flatten)]
     person: Person,
 }
@@ -71,35 +87,91 @@ impl Args {
     }
 
     fn go(self, wiring: &Wiring, dry_run: bool) -> Result<u8, AppError> {
-        let to = common::place(&self.to)?;
-        let repositories = wiring.repositories(Some(&to));
-        let context = wiring.context(&*repositories);
+        let places = self.to.iter().map(|text| common::place(text)).collect::<Result<Vec<Place>, _>>()?;
+        let patience = self.patience()?;
+        let break_glass = self.break_glass.as_deref().map(reason).transpose()?;
         let (actor, committer) = self.person.read()?;
-        let request = Request {
-            to,
+        let request = |to: &Place| Request {
+            to: to.clone(),
             dry_run,
-            leave: Leave { adopt: self.adopt, retry: self.retry },
+            leave: Leave { adopt: self.adopt, retry: self.retry, break_glass: break_glass.is_some() },
+            break_glass: break_glass.clone(),
             skip_older: self.if_older == IfOlder::Skip,
-            actor,
-            committer,
+            patience,
+            actor: actor.clone(),
+            committer: committer.clone(),
         };
         let wrong = |error: InvalidId| AppError::usage(error.to_string(), "see passgate status");
-        let given = |text: Option<String>| text.filter(|text| !text.is_empty());
-        let report = match (given(self.from), given(self.unit), self.artifact) {
-            (Some(from), Some(unit), None) => {
-                let digest = given(self.digest).map(|digest| digest.parse()).transpose().map_err(wrong)?;
-                let unit = unit.parse().map_err(wrong)?;
-                promote(&context, &common::place(&from)?, &unit, digest, &request)?
-            }
-            (None, _, Some(path)) => {
-                let artifact = context.artifacts.open(&path)?;
-                release(&context, &artifact, &request)?
-            }
+        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let what = match (given(&self.from), given(&self.unit), &self.artifact) {
+            (Some(from), Some(unit), None) => What::Earlier {
+                from: common::place(&from)?,
+                unit: unit.parse().map_err(wrong)?,
+                digest: given(&self.digest).map(|digest| digest.parse()).transpose().map_err(wrong)?,
+            },
+            (None, _, Some(path)) => What::Artifact(wiring.artifacts().open(path)?),
             _ => {
                 return Err(AppError::usage("give either an ARTIFACT, or --from with --unit", "passgate help release"));
             }
         };
-        let code = wiring.report(&report, "");
-        Ok(if request.forgives(report.result) { 0 } else { code })
+        let one = |to: &Place| -> Result<(Report, bool), AppError> {
+            let repositories = wiring.repositories(Some(to));
+            let (context, request) = (wiring.context(&*repositories), request(to));
+            let report = match &what {
+                What::Earlier { from, unit, digest } => promote(&context, from, unit, *digest, &request)?,
+                What::Artifact(artifact) => release(&context, artifact, &request)?,
+            };
+            let is_forgiven = request.forgives(report.result);
+            Ok((report, is_forgiven))
+        };
+        if let [to] = places.as_slice() {
+            let (report, is_forgiven) = one(to)?;
+            let code = wiring.report(&report, "");
+            return Ok(if is_forgiven { 0 } else { code });
+        }
+        // Each on its own: what one of them says changes nothing for the others.
+        let done: Vec<(Report, bool)> = std::thread::scope(|scope| {
+            let runs: Vec<_> = places.iter().map(|to| scope.spawn(|| one(to))).collect();
+            let died = || Err(AppError::Guard("the release died".to_owned()));
+            let runs = runs.into_iter().map(|run| run.join().unwrap_or_else(|_| died()));
+            runs.map(|run| run.unwrap_or_else(|error| (error::report(&error), false))).collect()
+        });
+        Ok(wiring.reports(self.to.iter().map(String::as_str).zip(done).collect()))
     }
+
+    fn patience(&self) -> Result<Option<Duration>, AppError> {
+        let timeout = parse_duration(&self.timeout).map_err(|error| {
+            AppError::usage(format!("--timeout {}: {error}", escape::line(&self.timeout)), "such as --timeout 15m")
+        })?;
+        let mut holds = false;
+        for word in self.wait_for.iter().filter(|word| !word.is_empty()) {
+            match word.as_str() {
+                "hold" => holds = true,
+                // What is delivered as a commit has landed when the push is through.
+                "landed" => {}
+                status => {
+                    return Err(AppError::usage(
+                        format!("plain git has no commit statuses, so {} cannot be waited for", escape::line(status)),
+                        "wait for `hold` or `landed`; let the job that runs the checks say: passgate mark",
+                    ));
+                }
+            }
+        }
+        Ok(holds.then_some(timeout))
+    }
+}
+
+// What is released.
+enum What {
+    Artifact(Artifact),
+    Earlier { from: Place, unit: UnitName, digest: Option<Digest> },
+}
+
+fn reason(text: &str) -> Result<String, AppError> {
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > 500 {
+        let hint = "--override 'INC-4711: the registry of qual is down'";
+        return Err(AppError::usage("a reason for --override has 1 to 500 characters", hint));
+    }
+    Ok(text.to_owned())
 }

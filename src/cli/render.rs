@@ -31,13 +31,28 @@ pub fn quiet_json(value: &serde_json::Value) -> String {
     out
 }
 
+/// The report of one of several environments.
+pub fn titled(to: &str, report: &Report, width: usize) -> String {
+    format!("{}\n{}", format!("── {}", escape::line(to)).bold(), text(report, width))
+}
+
 /// A report for a terminal of `width` columns.
 pub fn text(report: &Report, width: usize) -> String {
     let mut out = String::new();
     if !report.gates.is_empty() {
-        out.push_str(&gates(&report.gates, width));
+        let opened = report.overridden.as_ref().map(|glass| glass.gates.as_slice()).unwrap_or_default();
+        out.push_str(&gates(&report.gates, opened, width));
     }
-    if matches!(report.result, Outcome::Planned | Outcome::Released | Outcome::Refused | Outcome::Undecided) {
+    if matches!(
+        report.result,
+        Outcome::Planned
+            | Outcome::Released
+            | Outcome::RolledBack
+            | Outcome::Retired
+            | Outcome::Refused
+            | Outcome::Undecided
+    ) && report.error.is_none()
+    {
         out.push_str(&changes(&report.changes));
     }
     if matches!(report.result, Outcome::Planned | Outcome::Released) && !report.notes.is_empty() {
@@ -53,6 +68,10 @@ pub fn text(report: &Report, width: usize) -> String {
         out.push('\n');
     }
     out.push_str(&headline(report));
+    if let Some(command) = &report.way_back {
+        // One line, however long: it is there to be copied.
+        out.push_str(&format!("{} {}\n", "to go back:".cyan().bold(), escape::line(command)));
+    }
     if let Some(trouble) = &report.error {
         out.push_str(&format!("{} {}\n", "error:".red().bold(), escape::text(&trouble.message)));
         for cause in &trouble.causes {
@@ -79,9 +98,14 @@ fn headline(report: &Report) -> String {
             ("✓".green().to_string(), format!("packaged {unit}: {count} files in {path}"))
         }
         Outcome::Planned => {
-            ("✓".green().to_string(), format!("{unit} may be released to {stage}; nothing was written"))
+            ("✓".green().to_string(), format!("nothing keeps {unit} out of {stage}; nothing was written"))
         }
         Outcome::Released => ("✓".green().to_string(), format!("released {unit} to {stage}{commit}")),
+        Outcome::RolledBack => {
+            let digest = report.digest.map(|digest| digest.short()).unwrap_or_default();
+            ("✓".green().to_string(), format!("rolled {unit} in {stage} back to {digest}{commit}"))
+        }
+        Outcome::Retired => ("✓".green().to_string(), format!("retired {unit} from {stage}{commit}")),
         Outcome::Unchanged => {
             ("✓".green().to_string(), format!("{unit} in {stage} is this already{commit}; nothing was written"))
         }
@@ -90,7 +114,7 @@ fn headline(report: &Report) -> String {
             ("✗".yellow().to_string(), format!("{unit} in {stage} is newer than this; nothing was written"))
         }
         Outcome::Refused if report.error.is_none() => {
-            ("✗".red().to_string(), format!("{unit} may not be released to {stage}; nothing was written"))
+            ("✗".red().to_string(), format!("{unit} may not go to {stage}; nothing was written"))
         }
         Outcome::Undecided => (
             "?".yellow().to_string(),
@@ -101,25 +125,29 @@ fn headline(report: &Report) -> String {
     format!("{sign} {}\n", text.bold())
 }
 
-fn gates(gates: &[GateReport], width: usize) -> String {
+fn gates(gates: &[GateReport], opened: &[String], width: usize) -> String {
     let name = gates.iter().map(|gate| gate.gate.width()).max().unwrap_or(0);
+    let column = if opened.is_empty() { 9 } else { 10 };
     let mut out = format!("{}\n", "Gates".bold());
     for gate in gates {
+        let is_opened = opened.contains(&gate.gate);
         let (sign, word) = match gate.verdict {
+            _ if is_opened => ("!".yellow().bold().to_string(), "overridden".yellow().bold().to_string()),
             Verdict::Passed => ("✓".green().to_string(), "passed".green().to_string()),
             Verdict::Refused => ("✗".red().to_string(), "refused".red().bold().to_string()),
             Verdict::Undecided => ("?".yellow().to_string(), "undecided".yellow().bold().to_string()),
             Verdict::NotAsked => ("·".dimmed().to_string(), "not asked".dimmed().to_string()),
         };
         let plain = match gate.verdict {
+            _ if is_opened => 10,
             Verdict::Passed => 6,
             Verdict::Refused => 7,
             Verdict::Undecided | Verdict::NotAsked => 9,
         };
-        let head = format!("  {sign} {:<name$}  {word}{}  ", gate.gate, " ".repeat(9 - plain));
-        let indent = 4 + name + 2 + 9 + 2;
+        let head = format!("  {sign} {:<name$}  {word}{}  ", gate.gate, " ".repeat(column - plain));
+        let indent = 4 + name + 2 + column + 2;
         out.push_str(&wrapped(&head, indent, &escape::line(&gate.detail), width));
-        if let Some(remedy) = gate.remedy.as_ref().filter(|_| gate.verdict != Verdict::Passed) {
+        if let Some(remedy) = gate.remedy.as_ref().filter(|_| gate.verdict != Verdict::Passed && !is_opened) {
             let head = format!("{}{} ", " ".repeat(indent), "→".cyan());
             out.push_str(&wrapped(&head, indent + 2, &escape::line(remedy), width));
         }
@@ -142,6 +170,8 @@ fn wrapped(head: &str, indent: usize, text: &str, width: usize) -> String {
             _ => lines.push(word.to_owned()),
         }
     }
+    // What was harmless within a line may be obeyed at the start of one.
+    let lines: Vec<String> = lines.iter().map(|line| escape::line(line)).collect();
     format!("{head}{}\n", lines.join(&format!("\n{}", " ".repeat(indent))))
 }
 
@@ -203,10 +233,11 @@ fn row(stage: &StageStatus, unit: &UnitStatus) -> Vec<String> {
     let Some(live) = &unit.live else {
         return vec![name, unit.unit.to_string(), "–".into(), "nothing yet".into(), "–".into(), "–".into(), lacks];
     };
+    let glass = if live.overridden.is_some() { ", overridden" } else { "" };
     let state = match (live.state, &unit.broken) {
         (_, Some(_)) => "broken".to_owned(),
-        (State::Released, None) => "released, unmarked".to_owned(),
-        (state, None) => state.as_str().to_owned(),
+        (State::Released, None) => format!("released, unmarked{glass}"),
+        (state, None) => format!("{}{glass}", state.as_str()),
     };
     let label = live.version.as_ref().map(|version| format!("{} ", escape::line(version))).unwrap_or_default();
     vec![
@@ -224,6 +255,10 @@ fn below(stage: &StageStatus, unit: &UnitStatus, width: usize) -> String {
     let mut out = String::new();
     if let Some(broken) = &unit.broken {
         out.push_str(&wrapped("  ✗ ", 4, &format!("{} {}: {}", stage.stage, unit.unit, escape::line(broken)), width));
+    }
+    if let Some(command) = &unit.way_back {
+        let whose = format!("{} {}", stage.stage, unit.unit);
+        out.push_str(&format!("\n{} back: {}\n", whose.bold(), escape::line(command).cyan()));
     }
     for lack in &unit.lacks {
         out.push_str(&format!(

@@ -31,8 +31,8 @@ pub struct Here {
     pub repository: RepoUrl,
     /// The branch.
     pub branch: BranchName,
-    /// The unit.
-    pub unit: UnitName,
+    /// The unit's name, and those that it had before.
+    pub names: Vec<UnitName>,
 }
 
 /// The history of a unit's record on one branch, newest change first.
@@ -91,7 +91,7 @@ impl History {
         };
         if record.repository != self.here.repository
             || record.branch != self.here.branch
-            || record.unit != self.here.unit
+            || !self.here.names.contains(&record.unit)
         {
             return broken(format!(
                 "it is not the record of this place: it is for {} in {}#{}",

@@ -1,9 +1,10 @@
 //! The messages of the commits that passgate writes: readable notes first, then trailers for programs.
 
 use super::escape;
+use super::id::Digest;
 use super::notes::Notes;
 use super::outcome::Changes;
-use super::record::{Mark, Record};
+use super::record::{Mark, Override, Record};
 
 /// What of the source commit is told to Argo CD.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,8 +42,7 @@ fn trailers(record: &Record, by: Option<&str>, run: Option<&str>) -> Vec<String>
     lines
 }
 
-/// The message of a release commit.
-pub fn release(record: &Record, changes: &Changes, notes: &Notes, reference: Option<&Reference>) -> String {
+fn counts(changes: &Changes) -> String {
     let count = |number: usize, word: &str| (number > 0).then(|| format!("{number} {word}"));
     let counts: Vec<String> = [
         count(changes.added.len(), "added"),
@@ -52,8 +52,16 @@ pub fn release(record: &Record, changes: &Changes, notes: &Notes, reference: Opt
     .into_iter()
     .flatten()
     .collect();
-    let counts = if counts.is_empty() { "no file changes".to_owned() } else { counts.join(", ") };
+    if counts.is_empty() { "no file changes".to_owned() } else { counts.join(", ") }
+}
+
+/// The message of a release commit.
+pub fn release(record: &Record, changes: &Changes, notes: &Notes, reference: Option<&Reference>) -> String {
     let mut out = format!("Release {} to {}\n\n", what(record), record.stage);
+    if let Some(Override { reason, gates, .. }) = &record.overridden {
+        out.push_str(&format!("Override of {}: {}\n\n", gates.join(", "), escape::commit_line(reason)));
+    }
+    let counts = counts(changes);
     out.push_str(&format!("{counts}; from {} of\n", escape::commit_line(record.source.branch.as_str())));
     let commit = record.source.commit.to_string();
     out.push_str(
@@ -73,6 +81,9 @@ pub fn release(record: &Record, changes: &Changes, notes: &Notes, reference: Opt
         out.push_str(&format!("\nWork items: {}\n", items.join(", ")));
     }
     let mut trailers = trailers(record, record.released.by.as_deref(), record.released.run.as_deref());
+    if let Some(Override { gates, .. }) = &record.overridden {
+        trailers.push(format!("Passgate-Override: {}", gates.join(", ")));
+    }
     if let Some(reference) = reference {
         let line = |name: &str, value: &str| format!("Argocd-reference-commit-{name}: {}", escape::commit_line(value));
         trailers.push(line("author", &reference.author));
@@ -91,6 +102,23 @@ pub fn release(record: &Record, changes: &Changes, notes: &Notes, reference: Opt
     }
     out.push_str(&format!("\n{}\n", trailers.join("\n")));
     out
+}
+
+/// The message of a rollback; `left` is what was live.
+pub fn rollback(record: &Record, changes: &Changes, left: Digest) -> String {
+    let mut out = format!("Roll back {} in {}\n\n", what(record), record.stage);
+    out.push_str(&format!("{}; what was live is left: {left}\n", counts(changes)));
+    let mut trailers = trailers(record, record.released.by.as_deref(), record.released.run.as_deref());
+    trailers.push(format!("Passgate-Rolled-Back: {left}"));
+    out.push_str(&format!("\n{}\n", trailers.join("\n")));
+    out
+}
+
+/// The message of a retirement.
+pub fn retire(record: &Record, changes: &Changes) -> String {
+    let trailers = trailers(record, record.released.by.as_deref(), record.released.run.as_deref());
+    let (unit, stage) = (&record.unit, &record.stage);
+    format!("Retire {unit} from {stage}\n\n{}\n\n{}\n", counts(changes), trailers.join("\n"))
 }
 
 /// The message of a mark.

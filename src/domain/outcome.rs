@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::id::{CommitId, Digest, StageName, UnitName};
+use super::record::Override;
 
 /// What a gate says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +33,13 @@ pub struct GateReport {
     pub remedy: Option<String>,
 }
 
+impl GateReport {
+    /// Whether it keeps something out: refused, or not decided.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.verdict, Verdict::Refused | Verdict::Undecided)
+    }
+}
+
 /// What became of the command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -48,6 +56,10 @@ pub enum Outcome {
     Unchanged,
     /// A mark was written.
     Marked,
+    /// The target's branch holds what it held before.
+    RolledBack,
+    /// The unit was taken out of the target.
+    Retired,
     /// The state of stages was shown.
     Reported,
     /// Something newer is live.
@@ -82,6 +94,8 @@ impl Outcome {
             | Self::Released
             | Self::Unchanged
             | Self::Marked
+            | Self::RolledBack
+            | Self::Retired
             | Self::Reported => 0,
             Self::Failed | Self::Undecided | Self::Rejected | Self::Unknown => 1,
             Self::Usage => 2,
@@ -89,6 +103,21 @@ impl Outcome {
             Self::ArtifactRefused => 4,
             Self::LostRace => 5,
             Self::Interrupted => 130,
+        }
+    }
+}
+
+impl Outcome {
+    /// How bad it is beside others: the worst of several is the result of all.
+    pub fn severity(self) -> u8 {
+        match self.exit_code() {
+            0 => 0,
+            5 => 1,
+            1 => 2,
+            3 => 3,
+            2 => 4,
+            4 => 5,
+            _ => 6,
         }
     }
 }
@@ -162,6 +191,11 @@ pub struct Report {
     pub notes: String,
     /// The pull request, where that is how it is delivered.
     pub pull_request: Option<PullRequest>,
+    /// The break-glass that opened gates, if one was needed.
+    #[serde(rename = "override")]
+    pub overridden: Option<Override>,
+    /// The command that brings back what was live before, where something is refused.
+    pub way_back: Option<String>,
     /// What went wrong.
     pub error: Option<Trouble>,
     /// Things worth saying that stopped nothing.
@@ -184,6 +218,8 @@ impl Report {
             changes: Changes::default(),
             notes: String::new(),
             pull_request: None,
+            overridden: None,
+            way_back: None,
             error: None,
             warnings: Vec::new(),
         }

@@ -3,6 +3,8 @@
 //! Its bytes have one form: fixed key order, one field a line, one ledger entry a line, and last the seal over all of it.
 //! Whatever is not byte for byte in that form was not written by passgate.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256 as Hasher};
@@ -36,6 +38,8 @@ pub enum State {
     Failed,
     /// It was found there when passgate came: a rollback target, never evidence.
     Adopted,
+    /// The unit is gone: nothing of it is there any more.
+    Retired,
 }
 
 impl State {
@@ -46,6 +50,7 @@ impl State {
             Self::Passed => "passed",
             Self::Failed => "failed",
             Self::Adopted => "adopted",
+            Self::Retired => "retired",
         }
     }
 }
@@ -150,6 +155,13 @@ pub struct Entry {
     pub by: Option<String>,
     /// In which run.
     pub run: Option<String>,
+}
+
+impl Entry {
+    /// Whether it was a release: adopted content and the end of a unit are none.
+    pub fn is_release(&self) -> bool {
+        !matches!(self.state, State::Adopted | State::Retired)
+    }
 }
 
 /// The record.
@@ -288,8 +300,22 @@ impl Record {
             .map(|entry| entry.state)
     }
 
-    /// The newest release of a content here; adopted content is none.
+    /// The newest release of a content here.
     pub fn release_of(&self, digest: Digest) -> Option<&Entry> {
-        self.ledger.iter().find(|entry| entry.digest == digest && entry.state != State::Adopted)
+        self.ledger.iter().find(|entry| entry.digest == digest && entry.is_release())
+    }
+
+    /// The command that brings back what was live before in an environment, if there is something to bring back.
+    pub fn way_back(&self, environment: &str) -> Option<String> {
+        let entry = self.rollback_targets().into_iter().next()?;
+        Some(format!("passgate rollback --to '{environment}' --unit {} --digest {}", self.unit, entry.digest))
+    }
+
+    /// The contents that a rollback may bring back, newest first, each by its newest entry: not what is live, and
+    /// nothing that failed here.
+    pub fn rollback_targets(&self) -> Vec<&Entry> {
+        let mut seen = HashSet::from([self.digest]);
+        let entries = self.ledger.iter().filter(|entry| entry.state != State::Retired);
+        entries.filter(|e| seen.insert(e.digest) && self.last_mark(e.digest) != Some(State::Failed)).collect()
     }
 }

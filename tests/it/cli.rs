@@ -62,6 +62,8 @@ fn every_report_has_the_same_keys() {
         "changes",
         "notes",
         "pull_request",
+        "override",
+        "way_back",
         "error",
     ] {
         assert!(good.json.get(key).is_some(), "{key}");
@@ -80,9 +82,8 @@ fn every_report_has_the_same_keys() {
 #[test]
 fn a_policy_that_asks_for_what_is_not_built_is_refused() {
     for (more, after) in [
-        ("hold: {for: [main], max: 30m}\n", ""),
         ("deliver: pull-request\n", ""),
-        ("override: {allow: [soak]}\n", ""),
+        ("images: {ignore: [a]}\n", ""),
         ("", "statuses: [\"kustomization/apps/*\"]\n"),
     ] {
         let world = World::new();

@@ -10,6 +10,8 @@
 
 pub mod branch;
 pub mod drift;
+pub mod freeze;
+pub mod hold;
 pub mod order;
 pub mod previous;
 pub mod soak;
@@ -17,6 +19,7 @@ pub mod source;
 pub mod unit;
 
 use super::outcome::{GateReport, Verdict};
+use super::policy::{Frozen, OverridableGate};
 
 /// Facts, or why they could not be had: then the gate is undecided.
 pub type Asked<T> = Result<T, String>;
@@ -71,6 +74,10 @@ pub struct Facts {
     pub previous: Vec<Asked<previous::Facts>>,
     /// For `soak`, one for each stage in `after`.
     pub soak: Vec<Asked<soak::Facts>>,
+    /// For `hold`.
+    pub hold: hold::Facts,
+    /// For `freeze`: what keeps it out now.
+    pub freeze: Option<Frozen>,
     /// For `drift`.
     pub drift: drift::Facts,
 }
@@ -127,9 +134,9 @@ pub const GATES: &[Gate] = &[
     },
     Gate { name: "soak", ask: |facts| decide_all(&facts.soak, soak::ask, "no soak time is asked for") },
     Gate { name: "statuses", ask: |_| Answer::not_asked("no statuses are asked for") },
-    Gate { name: "hold", ask: |_| Answer::not_asked("nothing is held") },
+    Gate { name: "hold", ask: |facts| hold::ask(&facts.hold) },
     Gate { name: "images", ask: |_| Answer::not_asked("no registry is configured") },
-    Gate { name: "freeze", ask: |_| Answer::not_asked("no freeze is declared") },
+    Gate { name: "freeze", ask: |facts| freeze::ask(facts.freeze.as_ref()) },
     Gate { name: "drift", ask: |facts| drift::ask(&facts.drift) },
 ];
 
@@ -140,31 +147,44 @@ pub struct Judgement {
     pub reports: Vec<GateReport>,
     /// `order` says that something newer is live.
     pub superseded: bool,
+    /// Closed gates that a break-glass opens; their reports stay what they are.
+    pub opened: Vec<String>,
 }
 
 impl Judgement {
-    /// Asks every gate, so that one answer names everything that is wrong.
-    pub fn of(facts: &Facts) -> Self {
+    /// Asks every gate, so that one answer names everything that is wrong. `override_allow` names the gates that a
+    /// break-glass opens; it is empty where none was asked for.
+    pub fn of(facts: &Facts, override_allow: &[OverridableGate]) -> Self {
+        Self::from_answers(GATES.iter().map(|gate| (gate.name, (gate.ask)(facts))), override_allow)
+    }
+
+    /// Takes answers that were asked one by one.
+    pub fn from_answers(
+        answers: impl Iterator<Item = (&'static str, Answer)>,
+        override_allow: &[OverridableGate],
+    ) -> Self {
         let mut superseded = false;
-        let reports = GATES
-            .iter()
-            .map(|gate| {
-                let answer = (gate.ask)(facts);
+        let reports: Vec<GateReport> = answers
+            .map(|(gate, answer)| {
                 superseded |= answer.superseded;
-                GateReport {
-                    gate: gate.name.to_owned(),
-                    verdict: answer.verdict,
-                    detail: answer.detail,
-                    remedy: answer.remedy,
-                }
+                let Answer { verdict, detail, remedy, .. } = answer;
+                GateReport { gate: gate.to_owned(), verdict, detail, remedy }
             })
             .collect();
-        Self { reports, superseded }
+        let may_open = |name: &str| override_allow.iter().any(|gate| gate.as_str() == name);
+        let opened = reports.iter().filter(|report| report.is_closed() && may_open(&report.gate));
+        let opened = opened.map(|report| report.gate.clone()).collect();
+        Self { reports, superseded, opened }
+    }
+
+    /// The gates that keep it out.
+    pub fn closed(&self) -> impl Iterator<Item = &GateReport> {
+        self.reports.iter().filter(|report| report.is_closed() && !self.opened.contains(&report.gate))
     }
 
     /// The verdict of all gates together: refused beats undecided.
     pub fn verdict(&self) -> Verdict {
-        let any = |verdict| self.reports.iter().any(|report| report.verdict == verdict);
+        let any = |verdict| self.closed().any(|report| report.verdict == verdict);
         if any(Verdict::Refused) {
             Verdict::Refused
         } else if any(Verdict::Undecided) {
@@ -176,8 +196,12 @@ impl Judgement {
 
     /// Whether `order`'s "superseded" is the only thing that is wrong.
     pub fn only_superseded(&self) -> bool {
-        let closed = self.reports.iter().filter(|r| matches!(r.verdict, Verdict::Refused | Verdict::Undecided));
-        self.superseded && closed.count() == 1
+        self.superseded && self.is_only("order")
+    }
+
+    /// Whether one gate alone keeps it out.
+    pub fn is_only(&self, gate: &str) -> bool {
+        self.closed().map(|report| report.gate.as_str()).eq([gate])
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Accepted {
     pub folders: Vec<String>,
     /// Files of the artifact that lie on `local` paths of this environment.
     pub local: Vec<String>,
+    /// The unit goes.
+    pub retire: bool,
 }
 
 /// The rule.
@@ -60,6 +62,12 @@ pub fn ask(facts: &Facts) -> Answer {
             "merge into this branch, then `passgate mark passed --commit` what its checks passed",
         );
     };
+    if accepted.retire {
+        return Answer::refused(
+            format!("the unit {} goes (retire: true): nothing of it is released here any more", facts.unit),
+            "passgate retire removes what is there; take `retire` out of stage.yaml to release again",
+        );
+    }
     if *source != facts.claimed {
         return Answer::refused(
             format!("the unit {} is accepted from {source} only, and the artifact says {}", facts.unit, facts.claimed),

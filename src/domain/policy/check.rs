@@ -11,8 +11,8 @@ use super::kinds::{At, List, Place, Word, WordOr, Words};
 use super::pattern::{BranchPattern, InvalidPattern, PathPattern, PathPatterns, StatusPattern};
 use super::raw;
 use super::{
-    Accept, After, BranchRule, Deliver, Delivery, FolderRule, Freeze, Hold, Images, OverridableGate, Rewrite, Source,
-    Stage, Window, parse_duration,
+    Accept, After, BranchRule, Deliver, FolderRule, Freeze, Hold, Images, OverridableGate, Rewrite, Source, Stage,
+    Window, WindowKind, parse_duration,
 };
 use crate::domain::artifact::check_folder;
 use crate::domain::id::BranchName;
@@ -79,7 +79,7 @@ impl Check<'_> {
             return Err(self.wrong(raw.version.place, message).with_hint("write `version: 1`"));
         }
         let deliver = raw.deliver.as_ref().map(|at| self.deliver(at)).transpose()?.unwrap_or_default();
-        let later = self.not_built(&raw, deliver);
+        let later = self.not_built(&raw);
         let stage = self.parsed(&raw.stage.value.0, raw.stage.place)?;
         let repository = self.repository(&raw.repository)?;
         let branch = self.parsed(&raw.branch.value.0, raw.branch.place)?;
@@ -107,23 +107,15 @@ impl Check<'_> {
     }
 
     // Asked first, told last: a fault of a part that is supported is of more use than this.
-    fn not_built(&self, raw: &raw::Stage, deliver: Deliver) -> Option<PolicyError> {
+    fn not_built(&self, raw: &raw::Stage) -> Option<PolicyError> {
         let statuses = raw.after.iter().flat_map(|list| &list.value).filter_map(|after| after.value.statuses.as_ref());
         let statuses = statuses.filter(|list| !list.value.is_empty()).map(|list| (list.place, "statuses"));
-        let Deliver { release, mark, rollback } = deliver;
-        let requests = [release, mark, rollback].contains(&Delivery::PullRequest);
-        let deliver = raw.deliver.as_ref().filter(|_| requests);
         let images = raw.images.as_ref().filter(|images| {
             let Images { rewrite, ignore } = &images_of(images.value.clone());
             !rewrite.is_empty() || !ignore.is_empty()
         });
-        let allow = raw.overrides.as_ref().and_then(|o| o.value.allow.as_ref());
         statuses
-            .chain(deliver.map(|at| (at.place, "deliver: pull-request")))
-            .chain(raw.hold.as_ref().map(|at| (at.place, "hold")))
             .chain(images.map(|at| (at.place, "images")))
-            .chain(raw.freeze.as_ref().filter(|at| !at.value.is_empty()).map(|at| (at.place, "freeze")))
-            .chain(allow.filter(|at| !at.value.is_empty()).map(|at| (at.place, "override.allow")))
             .min_by_key(|(place, _)| (place.line, place.column))
             .map(|(place, what)| self.unsupported(place, what))
     }
@@ -173,17 +165,20 @@ impl Check<'_> {
         let mut owned: Vec<(String, String, String, usize)> = Vec::new();
         let mut accepted = Vec::new();
         for raw in &list.value {
-            let unit = &raw.value.unit;
-            let name = unit.value.0.as_str();
-            if let Some((other, line)) = units.insert(collision_key(name), (name, unit.place.line)) {
-                return Err(self.wrong(
-                    unit.place,
-                    if other == name {
-                        format!("the unit `{name}` is accepted twice, first in line {line}")
-                    } else {
-                        format!("the units `{name}` and `{other}` (line {line}) differ in case only")
-                    },
-                ));
+            let name = raw.value.unit.value.0.as_str();
+            let former = raw.value.was.iter().flat_map(|list| &list.value);
+            for unit in std::iter::once(&raw.value.unit).chain(former) {
+                let name = unit.value.0.as_str();
+                if let Some((other, line)) = units.insert(collision_key(name), (name, unit.place.line)) {
+                    return Err(self.wrong(
+                        unit.place,
+                        if other == name {
+                            format!("the unit `{name}` is accepted twice, first in line {line}")
+                        } else {
+                            format!("the units `{name}` and `{other}` (line {line}) differ in case only")
+                        },
+                    ));
+                }
             }
             let (accept, places) = self.accept(&raw.value, branch)?;
             for (folder, place) in accept.folders.iter().zip(places) {
@@ -208,8 +203,11 @@ impl Check<'_> {
         };
         let is_self = source == Source::SelfRepository;
         let (folders, places) = self.folders(raw, is_self)?;
+        let former = raw.was.iter().flat_map(|list| &list.value);
         let accept = Accept {
             unit: self.parsed(&raw.unit.value.0, raw.unit.place)?,
+            was: former.map(|at| self.parsed(&at.value.0, at.place)).collect::<Checked<_>>()?,
+            retire: self.flag(&raw.retire)?,
             branches: self.branches(raw, is_self.then_some(branch))?,
             local: self.local(raw, &folders)?,
             source,
@@ -382,31 +380,69 @@ impl Check<'_> {
 
     fn freeze(&self, entry: At<WordOr<String, raw::Freeze>>) -> Checked<Freeze> {
         let raw = match entry.value {
-            WordOr::Word(reason) => return Ok(Freeze { reason: Some(reason), window: None, rollbacks: false }),
+            WordOr::Word(reason) => return Ok(Freeze::stop(reason)),
             WordOr::Map(raw) => raw,
         };
-        let from = self.local_time(&raw.from)?;
-        if self.local_time(&raw.until)? <= from {
-            return Err(self.wrong(raw.until.place, "`until` is not later than `from`"));
-        }
-        if raw.zone.value.is_empty() || !raw.zone.value.chars().all(|c| c.is_ascii_alphanumeric() || "_+/-".contains(c))
-        {
-            return Err(self
-                .wrong(raw.zone.place, format!("`{}` is not a time zone", raw.zone.value))
-                .with_hint("write its IANA name, such as Europe/Berlin, or UTC"));
-        }
+        let kind = self.maybe(&raw.kind)?.unwrap_or_default();
+        let window = match (&raw.from, &raw.until, &raw.cron, &raw.length, &raw.zone) {
+            (Some(from), Some(until), None, None, Some(zone)) => Some(self.once(from, until, zone)?),
+            (None, None, Some(cron), Some(length), Some(zone)) => Some(self.repeating(cron, length, zone)?),
+            (None, None, None, None, None) if raw.reason.is_some() && kind == WindowKind::Deny => None,
+            _ => {
+                return Err(self
+                    .wrong(entry.place, "it is no freeze")
+                    .with_hint("give `from`, `until` and `zone`; or `cron`, `for` and `zone`; or a `reason` alone"));
+            }
+        };
         Ok(Freeze {
-            reason: raw.reason.map(|reason| reason.value),
-            window: Some(Window { from: raw.from.value, until: raw.until.value, zone: raw.zone.value }),
+            reason: raw.reason.as_ref().map(|reason| reason.value.clone()),
+            window,
+            kind,
             rollbacks: self.flag(&raw.rollbacks)?,
+            marks: self.flag(&raw.marks)?,
         })
     }
 
-    fn local_time(&self, at: &At<String>) -> Checked<jiff::civil::DateTime> {
-        let shaped = at.value.len() >= 16 && at.value.as_bytes().get(10) == Some(&b'T');
-        let parsed = shaped.then(|| at.value.parse().ok()).flatten();
+    fn once(&self, from: &At<raw::LocalTime>, until: &At<raw::LocalTime>, zone: &At<raw::Zone>) -> Checked<Window> {
+        let tz = self.zone(zone)?;
+        let moment = |at: &At<raw::LocalTime>| -> Checked<i64> {
+            let zoned = self.local_time(at)?.to_zoned(tz.clone());
+            zoned.map(|zoned| zoned.timestamp().as_second()).map_err(|why| self.wrong(at.place, why))
+        };
+        let (begins, ends) = (moment(from)?, moment(until)?);
+        if ends <= begins {
+            return Err(self.wrong(until.place, "`until` is not later than `from`"));
+        }
+        Ok(Window::Once { from: begins, until: ends, zone: zone.value.0.clone() })
+    }
+
+    fn repeating(&self, cron: &At<raw::Cron>, length: &At<raw::Time>, zone: &At<raw::Zone>) -> Checked<Window> {
+        self.zone(zone)?;
+        let seconds = i64::try_from(self.duration(length)?.as_secs()).unwrap_or(i64::MAX);
+        if seconds == 0 {
+            return Err(self.wrong(length.place, "a window of no length never holds"));
+        }
+        let window = Window::Repeating { cron: cron.value.0.clone(), seconds, zone: zone.value.0.clone() };
+        window.check().map_err(|why| {
+            self.wrong(cron.place, format!("`{}` is not a repeating time: {why}", cron.value.0))
+                .with_hint("write minute, hour, day of month, month and day of week, such as 0 15 * * FRI")
+        })?;
+        Ok(window)
+    }
+
+    fn zone(&self, at: &At<raw::Zone>) -> Checked<jiff::tz::TimeZone> {
+        let known = at.value.0.chars().all(|c| c.is_ascii_alphanumeric() || "_+/-".contains(c));
+        known.then(|| jiff::tz::TimeZone::get(&at.value.0).ok()).flatten().ok_or_else(|| {
+            self.wrong(at.place, format!("`{}` is not a time zone", at.value.0))
+                .with_hint("write its IANA name, such as Europe/Berlin, or UTC")
+        })
+    }
+
+    fn local_time(&self, at: &At<raw::LocalTime>) -> Checked<jiff::civil::DateTime> {
+        let shaped = at.value.0.len() >= 16 && at.value.0.as_bytes().get(10) == Some(&b'T');
+        let parsed = shaped.then(|| at.value.0.parse().ok()).flatten();
         parsed.ok_or_else(|| {
-            self.wrong(at.place, format!("`{}` is not a local time", at.value))
+            self.wrong(at.place, format!("`{}` is not a local time", at.value.0))
                 .with_hint("write it as 2026-12-20T18:00")
         })
     }

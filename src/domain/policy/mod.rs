@@ -5,6 +5,7 @@
 
 mod check;
 mod error;
+mod freeze;
 mod kinds;
 mod pattern;
 mod raw;
@@ -16,6 +17,7 @@ mod time;
 use std::time::Duration;
 
 pub use error::{Kind, PolicyError};
+pub use freeze::{Deed, Freeze, Frozen, Window, WindowKind};
 pub use pattern::{BranchPattern, InvalidPattern, PathPattern, PathPatterns, StatusPattern};
 pub use schema::schema;
 pub use time::{InvalidDuration, parse_duration};
@@ -68,9 +70,21 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// The rules for a unit, if it is accepted here.
+    /// The rules for a unit, by its name or one that it had before, if it is accepted here.
     pub fn accepts(&self, unit: &UnitName) -> Option<&Accept> {
-        self.accept.iter().find(|accept| accept.unit == *unit)
+        self.accept.iter().find(|accept| accept.names().any(|name| name == unit))
+    }
+
+    /// Every name that a unit has or had: the ones given, and those that stand beside any of them here.
+    pub fn names(&self, known: &[UnitName]) -> Vec<UnitName> {
+        let beside = self.accept.iter().filter(|accept| accept.names().any(|name| known.contains(name)));
+        let mut names: Vec<UnitName> = beside.flat_map(Accept::names).cloned().collect();
+        for name in known {
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        names
     }
 
     /// The unit whose folders hold `path`.
@@ -86,6 +100,11 @@ impl Stage {
         }
     }
 
+    /// What keeps a deed from being done at a moment (seconds since 1970), if something does.
+    pub fn frozen(&self, now: i64, deed: Deed) -> Option<Frozen> {
+        freeze::frozen(&self.freeze, now, deed)
+    }
+
     /// How strict the order is for what a branch rule admits: the rule's own word, else the stage's, else
     /// `same-branch` for a first stage and `forward` for any other.
     pub fn order_for(&self, rule: &BranchRule) -> OrderMode {
@@ -99,6 +118,10 @@ impl Stage {
 pub struct Accept {
     /// The unit.
     pub unit: UnitName,
+    /// Names that it had before.
+    pub was: Vec<UnitName>,
+    /// Whether it goes.
+    pub retire: bool,
     /// Where it is developed.
     pub source: Source,
     /// The branches that a commit may come from, in the file's order; never empty. Of a unit that is developed in this
@@ -111,10 +134,9 @@ pub struct Accept {
 }
 
 impl Accept {
-    /// The rules that name a branch, in the file's order: the first one is what the record names, the strictest order
-    /// and the longest soak of all of them apply.
-    pub fn rules_for<'a>(&'a self, branch: &'a BranchName) -> impl Iterator<Item = &'a BranchRule> {
-        self.branches.iter().filter(move |rule| rule.pattern.matches(branch))
+    /// The unit's name, and those that it had before.
+    pub fn names(&self) -> impl Iterator<Item = &UnitName> {
+        std::iter::once(&self.unit).chain(&self.was)
     }
 }
 
@@ -294,28 +316,6 @@ pub struct Rewrite {
     pub from: String,
     /// What stands there instead.
     pub to: String,
-}
-
-/// A time in which nothing may enter.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Freeze {
-    /// Why, in words for whoever is refused.
-    pub reason: Option<String>,
-    /// When; without it, until the entry is removed.
-    pub window: Option<Window>,
-    /// Whether rollbacks are refused too.
-    pub rollbacks: bool,
-}
-
-/// A span of local time.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Window {
-    /// Its first moment, such as `2026-12-20T18:00`.
-    pub from: String,
-    /// The moment after its last.
-    pub until: String,
-    /// The IANA name of the time zone, such as `Europe/Berlin`.
-    pub zone: String,
 }
 
 /// A gate that a policy may let an override open; `artifact`, `unit`, `source` and `branch` never are.

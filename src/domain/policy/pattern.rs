@@ -103,10 +103,6 @@ impl Glob {
     fn may_match_below(&self, text: &str) -> bool {
         self.reach(text).split_last().is_some_and(|(_, open)| open.contains(&true))
     }
-
-    fn is_literal(&self) -> bool {
-        !self.text.contains(['*', '?'])
-    }
 }
 
 // One component against `*` and `?`: the classic scan that returns to the last star only.
@@ -199,11 +195,6 @@ impl BranchPattern {
     /// Whether the branch is one of them.
     pub fn matches(&self, branch: &BranchName) -> bool {
         self.0.matches(branch.as_str())
-    }
-
-    /// The branch that it names, when it has no wildcards.
-    pub fn literal(&self) -> Option<BranchName> {
-        self.0.is_literal().then(|| self.0.text.parse().ok()).flatten()
     }
 }
 

@@ -71,6 +71,29 @@ text!(
     }
 );
 
+text!(
+    /// A local time.
+    LocalTime, {
+        "description": "A time of day on a day, in local time.",
+        "type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?$",
+        "examples": ["2026-12-20T18:00"]
+    }
+);
+text!(
+    /// A time zone.
+    Zone, {
+        "description": "The IANA name of a time zone.",
+        "type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_+/-]*$", "examples": ["Europe/Berlin", "UTC"]
+    }
+);
+text!(
+    /// Repeating times.
+    Cron, {
+        "description": "Repeating times as crontab has them: minute, hour, day of month, month, day of week.",
+        "type": "string", "pattern": "^\\S+( +\\S+){4}$", "examples": ["0 15 * * FRI"]
+    }
+);
+
 plain!(
     /// The version of the format; none when it is no whole number.
     Version, u64, number, { "type": "integer", "const": 1 }
@@ -120,7 +143,8 @@ pub(super) struct Stage {
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Images")]
     pub(super) images: Option<At<Images>>,
-    /// When nothing may enter: windows, or a reason that holds until it is removed.
+    /// When nothing may enter: windows, or a reason that holds until it is removed. Where windows of `kind: allow` are
+    /// given, nothing may enter outside of them; any other entry that holds wins over them.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Vec<WordOr<String, Freeze>>")]
     pub(super) freeze: Option<List<WordOr<String, Freeze>>>,
@@ -140,6 +164,14 @@ pub(super) struct Stage {
 pub(super) struct Accept {
     /// What is released together.
     pub(super) unit: At<Name>,
+    /// Names that this unit had before: its records and artifacts of that name are carried over.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Vec<Name>")]
+    pub(super) was: Option<List<Name>>,
+    /// Whether the unit goes: nothing is released any more, and `passgate retire` removes what was.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "bool", extend("default" = false))]
+    pub(super) retire: Option<At<Flag>>,
     /// The repository that the unit is developed in, or `self`: in this repository and branch, so that nothing is
     /// released into it.
     pub(super) source: At<Repository>,
@@ -252,19 +284,41 @@ pub(super) struct Rewrite {
     pub(super) to: At<String>,
 }
 
-/// A window in which nothing may enter.
+/// A time in which nothing may enter, or outside of which nothing may: once (`from`, `until`), repeating (`cron`, `for`),
+/// or with a `reason` alone until the entry is removed.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(extend("oneOf" = [
+    { "required": ["from", "until", "zone"], "properties": { "cron": false, "for": false } },
+    { "required": ["cron", "for", "zone"], "properties": { "from": false, "until": false } },
+    { "required": ["reason"],
+      "properties": { "from": false, "until": false, "cron": false, "for": false, "zone": false, "kind": false } }
+]))]
 pub(super) struct Freeze {
-    /// Its first moment, in local time.
-    #[schemars(regex(pattern = LOCAL_TIME), extend("examples" = ["2026-12-20T18:00"]))]
-    pub(super) from: At<String>,
+    /// The first moment of a window that comes once, in local time.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "LocalTime")]
+    pub(super) from: Option<At<LocalTime>>,
     /// The moment after its last, in local time.
-    #[schemars(regex(pattern = LOCAL_TIME), extend("examples" = ["2027-01-04T06:00"]))]
-    pub(super) until: At<String>,
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "LocalTime")]
+    pub(super) until: Option<At<LocalTime>>,
+    /// The first moments of a window that repeats, in local time: minute, hour, day of month, month, day of week.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Cron")]
+    pub(super) cron: Option<At<Cron>>,
+    /// How long it lasts.
+    #[serde(default, rename = "for", deserialize_with = "present")]
+    #[schemars(with = "Time")]
+    pub(super) length: Option<At<Time>>,
     /// The IANA name of the time zone.
-    #[schemars(regex(pattern = ZONE), extend("examples" = ["Europe/Berlin", "UTC"]))]
-    pub(super) zone: At<String>,
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Zone")]
+    pub(super) zone: Option<At<Zone>>,
+    /// Whether nothing may enter in the window, or nothing outside of all such windows.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "WindowKind", extend("default" = "deny"))]
+    pub(super) kind: Option<At<Word<WindowKind>>>,
     /// Why, in words for whoever is refused.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "String")]
@@ -273,10 +327,11 @@ pub(super) struct Freeze {
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "bool", extend("default" = false))]
     pub(super) rollbacks: Option<At<Flag>>,
+    /// Whether marks are refused too.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "bool", extend("default" = false))]
+    pub(super) marks: Option<At<Flag>>,
 }
-
-const LOCAL_TIME: &str = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?$";
-const ZONE: &str = r"^[A-Za-z][A-Za-z0-9_+/-]*$";
 
 /// What a recorded break-glass may do.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -335,6 +390,15 @@ words!(
         Overwrite = "overwrite",
         /// Files that the artifact lacks stay; edited or deleted ones stop the release.
         Keep = "keep",
+    }
+);
+words!(
+    /// What a window does.
+    WindowKind => super::WindowKind {
+        /// Nothing may enter in it.
+        Deny = "deny",
+        /// Nothing may enter outside of it, and outside of all other windows of this kind.
+        Allow = "allow",
     }
 );
 words!(

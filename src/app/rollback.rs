@@ -1,0 +1,291 @@
+//! `rollback`: brings back content that entered an environment before. It needs nothing but the environment's repository.
+
+use super::entry::{self, Entering};
+use super::judge::{Leave, Owned, Target, drift_facts, target};
+use super::land::{self, Change, Committer, Landed, Tries};
+use super::site::{Site, resolve};
+use super::{Actor, AppError, Context, Place};
+use crate::domain::gate::{Answer, GATES, Judgement, drift, freeze};
+use crate::domain::id::{BlobId, CommitId, Digest, TreeId, UnitName};
+use crate::domain::listing::{EntryMode, Leaves, has_git_file};
+use crate::domain::message;
+use crate::domain::outcome::{Outcome, Report, Verdict};
+use crate::domain::path::is_within;
+use crate::domain::plan::{Plan, plan};
+use crate::domain::policy::{Deed, Source};
+use crate::domain::record::{self, Entry, Origin, Override, Record, State};
+
+/// What is brought back.
+#[derive(Debug, Clone, Copy)]
+pub enum Choice {
+    /// So many distinct contents back.
+    Steps(usize),
+    /// The content with this digest.
+    Digest(Digest),
+}
+
+/// What a rollback was asked for.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The environment.
+    pub to: Place,
+    /// The unit.
+    pub unit: UnitName,
+    /// What is brought back.
+    pub choice: Choice,
+    /// What is left keeps its mark.
+    pub keep_verdict: bool,
+    /// `--adopt`.
+    pub adopt: bool,
+    /// Show only.
+    pub dry_run: bool,
+    /// Who runs this.
+    pub actor: Actor,
+    /// Author of the commit.
+    pub committer: Committer,
+}
+
+// Content of an earlier release, as it landed.
+struct Earlier {
+    content: Leaves,
+    folders: Vec<String>,
+    source: Origin,
+    version: Option<String>,
+    overridden: Option<Override>,
+}
+
+/// Rolls back.
+///
+/// # Errors
+/// There is nothing to go back to, or the environment cannot be asked; it is untouched then.
+pub fn rollback(context: &Context<'_>, request: &Request) -> Result<Report, AppError> {
+    let mut tries = Tries::begin();
+    let mut pushed: Option<Report> = None;
+    loop {
+        let leave = Leave { adopt: request.adopt, ..Leave::default() };
+        let target = target(context, &request.to, &request.unit, Owned::Declared, leave)?;
+        // The answer to a push may get lost, and git's own second try then meets the first.
+        let arrived = |report: &Report| report.commit.is_some_and(|id| target.site.graph.nodes.contains_key(&id));
+        if let Some(report) = pushed.take().filter(arrived) {
+            return Ok(report);
+        }
+        check_unit(context, &target)?;
+        land::only_commits(&target, "rollbacks", target.policy.deliver.rollback)?;
+        let record = target.continued().ok_or_else(|| {
+            AppError::refused(
+                format!("the unit {} was never released to {}", target.unit, target.policy.stage),
+                "there is nothing to go back to",
+            )
+        })?;
+        let mut report = Report::new(Outcome::Planned);
+        report.stage = Some(target.policy.stage.clone());
+        report.unit = Some(target.unit.clone());
+        report.previous_commit = Some(target.site.tip);
+        let Some(entry) = choose(&target, record, request.choice)? else {
+            report.result = Outcome::Unchanged;
+            report.digest = Some(record.digest);
+            report.commit = target.landing();
+            report.live = true;
+            return Ok(report);
+        };
+        report.digest = Some(entry.digest);
+        let earlier = earlier(&target, entry)?;
+        let is_local = |path: &str| target.is_local(path);
+        let (written, there, rule) = (target.written.as_ref(), &target.there, target.policy.drift);
+        let plan = plan(written, there, &earlier.content, rule, &record.kept, &is_local);
+        let judgement = judge(context, &target, &plan, request.adopt);
+        report.gates = judgement.reports.clone();
+        report.changes = plan.changes.clone();
+        if judgement.verdict() == Verdict::Refused {
+            report.result = Outcome::Refused;
+            return Ok(report);
+        }
+        if request.dry_run {
+            return Ok(report);
+        }
+        let next = next(context, &target, entry, &earlier, &plan, &judgement, request)?;
+        let (folders, left, changes) = (target.folders.clone(), record.digest, plan.changes.clone());
+        let wanted = contents(&target, &plan)?;
+        let change = Change {
+            folders,
+            leaves: Some(plan.result),
+            removed: target.left_behind.clone(),
+            record: next,
+            message: Box::new(move |record| message::rollback(record, &changes, left)),
+        };
+        let finished = land::build(context, &target, change, &request.committer, &mut |id| {
+            wanted.get(&id).map(|content| Ok(content.clone()))
+        })?;
+        report.result = Outcome::RolledBack;
+        report.commit = Some(finished.commit);
+        report.live = true;
+        match tries.push(context, &target.site, &finished)? {
+            Landed::Yes => return Ok(report),
+            Landed::Moved => pushed = Some(report),
+        }
+    }
+}
+
+fn check_unit(context: &Context<'_>, target: &Target) -> Result<(), AppError> {
+    let (accept, unit) = (target.accepted(context)?, &target.unit);
+    if accept.source == Source::SelfRepository {
+        return Err(AppError::refused(
+            format!("the unit {unit} is developed in this repository (source: self): nothing is released into it"),
+            "revert the commit here: git revert",
+        ));
+    }
+    if accept.retire {
+        return Err(AppError::refused(
+            format!("the unit {unit} goes (retire: true): nothing of it comes back"),
+            "take `retire` out of stage.yaml first, by a reviewed commit",
+        ));
+    }
+    Ok(())
+}
+
+// The release that is brought back; None when it is what is live.
+fn choose<'a>(target: &Target, record: &'a Record, choice: Choice) -> Result<Option<&'a Entry>, AppError> {
+    let candidates = record.rollback_targets();
+    let (stage, unit) = (&target.policy.stage, &target.unit);
+    let known = || {
+        let known: Vec<String> = candidates
+            .iter()
+            .map(|entry| {
+                let commit = entry.commit.map_or_else(|| "adopted".to_owned(), |commit| commit.short());
+                format!("{} ({commit}, {})", entry.digest, entry.released)
+            })
+            .collect();
+        if known.is_empty() {
+            "release a fixed commit: nothing that was here before may come back".to_owned()
+        } else {
+            format!("what may come back, newest first: {}", known.join("; "))
+        }
+    };
+    match choice {
+        Choice::Digest(digest) if digest == record.digest => Ok(None),
+        Choice::Digest(digest) => match candidates.iter().find(|entry| entry.digest == digest) {
+            Some(entry) => Ok(Some(entry)),
+            None if record.ledger.iter().any(|entry| entry.digest == digest) => {
+                Err(AppError::refused(format!("{digest} of {unit} failed in {stage}"), known()))
+            }
+            None => Err(AppError::refused(format!("{digest} of {unit} was never live in {stage}"), known())),
+        },
+        Choice::Steps(steps) => match steps.checked_sub(1).and_then(|at| candidates.get(at)) {
+            Some(entry) => Ok(Some(entry)),
+            None => Err(AppError::refused(
+                format!("{} of {unit} cannot go {steps} back in {stage}", record.digest.short()),
+                known(),
+            )),
+        },
+    }
+}
+
+// The content of an entry of the ledger, proven by the commit at which it landed.
+fn earlier(target: &Target, entry: &Entry) -> Result<Earlier, AppError> {
+    let site = &target.site;
+    let gone = |why: &str| {
+        AppError::refused(
+            format!("{} cannot be brought back: {why}", entry.digest),
+            "choose another content with --digest, or release a fixed commit",
+        )
+    };
+    let landing = entry.release_commit.filter(|commit| site.graph.is_on_chain(*commit, site.tip));
+    let landing = landing.ok_or_else(|| gone("its commit is not on the first-parent chain of this branch"))?;
+    let local = |path: &str| target.is_local(path);
+    if entry.state == State::Adopted && entry.seq == 0 {
+        let mut content = site.folders_at(landing, &target.folders)?;
+        content.retain(|path, _| !has_git_file(path) && !local(path));
+        let source = Origin { repository: site.url.clone(), commit: landing, branch: site.branch.clone() };
+        return Ok(Earlier { content, folders: target.folders.clone(), source, version: None, overridden: None });
+    }
+    let then = record_at(site, target, landing)?
+        .filter(|then| then.digest == entry.digest && then.ledger.first().is_some_and(|live| live.seq == entry.seq));
+    let then = then.ok_or_else(|| gone("the record at its commit does not name it"))?;
+    let folders: Vec<String> = then.folders.iter().map(|folder| folder.path.clone()).collect();
+    if let Some(foreign) = folders.iter().find(|path| !target.folders.iter().any(|own| is_within(path, own))) {
+        return Err(gone(&format!("its folder {foreign} is not the unit's any more")));
+    }
+    let root = site.root_of(landing)?;
+    for folder in &then.folders {
+        let at = resolve(&*site.repository, &[root], &folder.path)?.remove(&root);
+        let tree = at.filter(|(mode, _)| *mode == EntryMode::Tree).map(|(_, id)| TreeId(id));
+        if tree != folder.tree {
+            return Err(gone("the folders at its commit are not what its record says"));
+        }
+    }
+    let mut content = site.folders_at(landing, &folders)?;
+    content.retain(|path, _| !has_git_file(path) && !local(path) && !then.kept.contains(path));
+    let source = match (entry.commit, &entry.branch) {
+        (Some(commit), Some(branch)) => Origin { commit, branch: branch.clone(), ..then.source },
+        _ => then.source,
+    };
+    // A break-glass does not wear off by going away and coming back.
+    let overridden = then.overridden;
+    Ok(Earlier { content, folders, source, version: then.version, overridden })
+}
+
+fn record_at(site: &Site, target: &Target, commit: CommitId) -> Result<Option<Record>, AppError> {
+    let root = site.root_of(commit)?;
+    for path in target.records() {
+        if let Some((_, id)) = resolve(&*site.repository, &[root], &path)?.remove(&root) {
+            let blob = BlobId(id);
+            let content = site.repository.blobs(&[blob], record::MAX_BYTES as u64)?.remove(&blob).unwrap_or_default();
+            return Ok(Record::parse(&content).ok());
+        }
+    }
+    Ok(None)
+}
+
+fn judge(context: &Context<'_>, target: &Target, plan: &Plan, adopt: bool) -> Judgement {
+    let answer = |name: &str| match name {
+        "unit" => Answer::passed(target.unit.to_string()),
+        "drift" => drift::ask(&drift_facts(target, adopt, plan)),
+        "freeze" => freeze::ask(target.policy.frozen(context.clock.now(), Deed::Rollback).as_ref()),
+        _ => Answer::not_asked("a rollback does not ask it"),
+    };
+    Judgement::from_answers(GATES.iter().map(|gate| (gate.name, answer(gate.name))), &[])
+}
+
+// The files that are not here now; they are in the history of the environment itself.
+fn contents(target: &Target, plan: &Plan) -> Result<std::collections::HashMap<BlobId, Vec<u8>>, AppError> {
+    let new = plan.result.iter().filter(|(path, entry)| target.there.get(*path) != Some(*entry));
+    let ids: Vec<BlobId> = new.map(|(_, (_, id))| BlobId(*id)).collect();
+    Ok(target.site.repository.blobs(&ids, u64::MAX)?)
+}
+
+fn next(
+    context: &Context<'_>,
+    target: &Target,
+    entry: &Entry,
+    earlier: &Earlier,
+    plan: &Plan,
+    judgement: &Judgement,
+    request: &Request,
+) -> Result<Record, AppError> {
+    let marked = entry::earned(target, entry.digest);
+    let state = match (entry.state, &marked) {
+        (State::Adopted, _) => State::Adopted,
+        (_, Some(_)) => State::Passed,
+        (_, None) => State::Released,
+    };
+    let entering = Entering {
+        digest: entry.digest,
+        folders: earlier.folders.clone(),
+        source: earlier.source.clone(),
+        version: earlier.version.clone(),
+        state,
+        marked,
+        kept: plan.others.clone(),
+        after: target.continued().map(|record| record.after.clone()).unwrap_or_default(),
+        overridden: earlier.overridden.clone(),
+        gates: judgement.reports.clone(),
+        actor: &request.actor,
+    };
+    let mut record = entry::enter(context, target, entering)?;
+    let at = record.released.at.clone();
+    if let Some(left) = record.ledger.get_mut(1).filter(|left| !request.keep_verdict && left.state != State::Retired) {
+        left.state = State::Failed;
+        left.marked = Some(at);
+    }
+    Ok(record)
+}
