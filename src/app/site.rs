@@ -196,8 +196,11 @@ pub fn folders_of(repository: &dyn Repository, root: TreeId, folders: &[String])
     Ok(all)
 }
 
-/// A tree by its id, out of trees that were brought before.
-pub fn loader<'a>(repository: &'a dyn Repository) -> impl Fn(TreeId) -> Tree + 'a {
-    // A tree that cannot be had reads as empty; the guard on the finished commit then refuses what came of it.
-    move |id| repository.trees(&[id]).ok().and_then(|mut trees| trees.remove(&id)).unwrap_or_default()
+/// Gives a tree by its id, mostly out of trees that were brought before; what cannot be had is an error, never an empty
+/// tree.
+pub fn loader<'a>(repository: &'a dyn Repository) -> impl Fn(TreeId) -> Result<Tree, AppError> + 'a {
+    move |id| {
+        let lacking = || PortError::Missing { repository: repository.url().to_string(), id: id.to_string() };
+        Ok(repository.trees(&[id])?.remove(&id).ok_or_else(lacking)?)
+    }
 }
