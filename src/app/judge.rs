@@ -90,9 +90,11 @@ pub struct Case {
 pub fn target(context: &Context<'_>, place: &Place, manifest: &Manifest, adopt: bool) -> Result<Target, AppError> {
     let site = Site::target(context, place)?;
     let folders: Vec<String> = manifest.folders.iter().map(|folder| folder.path.clone()).collect();
-    site.warm(&folders, &crate::domain::record::path(&manifest.unit))?;
+    let record = crate::domain::record::path(&manifest.unit);
+    site.warm(&folders, &record)?;
     let (policy_id, policy) = site.policy()?;
-    let there = site.folders_at(site.tip, &folders)?;
+    let mut there = site.folders_at(site.tip, &folders)?;
+    there.extend(site.beside_record(&record)?);
     let enough = |history: &History| match history.tip() {
         None => false,
         Some(_) if history.verify().is_err() => !adopt || history.newest_unbroken().is_some(),
@@ -162,7 +164,9 @@ pub fn case(context: &Context<'_>, place: &Place, manifest: &Manifest, leave: Le
     }
     let is_local = |path: &str| target.is_local(&manifest.unit, path);
     let kept = target.continued().map(|record| record.kept.clone()).unwrap_or_default();
-    let plan = plan::plan(target.written.as_ref(), &target.there, &content, target.policy.drift, &kept, &is_local);
+    let folders: Vec<String> = manifest.folders.iter().map(|folder| folder.path.clone()).collect();
+    let rule = target.policy.drift;
+    let plan = plan::plan(&folders, target.written.as_ref(), &target.there, &content, rule, &kept, &is_local);
     let facts = facts(context, &target, &source, &previous, manifest, &content, &plan, leave);
     let judgement = Judgement::of(&facts);
     let notes = source.as_ref().map(|source| notes(&target, source)).unwrap_or_default();
@@ -343,7 +347,11 @@ fn ours_unmoved(old: &Site, new: &Site, manifest: &Manifest) -> Result<bool, App
     let roots = [old.root_of(old.tip)?, new.root_of(new.tip)?];
     let record = crate::domain::record::path(&manifest.unit);
     let paths = manifest.folders.iter().map(|folder| folder.path.as_str()).chain([super::site::POLICY, &record]);
-    for path in paths {
+    let blocked = |root| super::site::in_the_way(&*new.repository, root, paths.clone());
+    if blocked(roots[0])? != blocked(roots[1])? {
+        return Ok(false);
+    }
+    for path in paths.clone() {
         let at = super::site::resolve(&*new.repository, &roots, path)?;
         if at.get(&roots[0]) != at.get(&roots[1]) {
             return Ok(false);
