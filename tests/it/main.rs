@@ -18,5 +18,6 @@ mod order;
 mod package;
 mod races;
 mod spine;
+mod ssh;
 mod support;
 mod topologies;

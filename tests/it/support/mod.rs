@@ -3,6 +3,7 @@
 pub mod forge;
 pub mod http;
 pub mod repos;
+pub mod ssh;
 
 use std::fs;
 use std::path::{Path, PathBuf};
