@@ -13,6 +13,7 @@ mod cli;
 mod drift;
 mod everyday;
 mod evidence;
+mod faults;
 mod gates;
 mod order;
 mod package;
