@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use super::site::{NEWEST, Site, WINDOW, resolve};
+use super::site::{NEWEST, Site, WINDOW, file, resolve};
 use super::{AppError, Context, Place};
 use crate::domain::chain::{Change, Here, History};
 use crate::domain::gate::previous::Standing;
 use crate::domain::gate::{Asked, previous, soak};
 use crate::domain::graph::Node;
 use crate::domain::id::{BlobId, CommitId, Digest, TreeId, UnitName};
-use crate::domain::listing::{Entry, EntryMode, Leaves, has_git_file};
+use crate::domain::listing::{Entry, Leaves, has_git_file};
 use crate::domain::plan::same_content;
 use crate::domain::policy::{After, PathPatterns, Require};
 use crate::domain::record::{self, Anchor, Record};
@@ -38,10 +38,7 @@ pub fn history(site: &Site, names: &[UnitName], enough: &dyn Fn(&History) -> boo
         let roots: Vec<TreeId> = part.iter().flat_map(|(_, node)| [vec![node.tree], merged(node)].concat()).collect();
         let found: Vec<_> =
             paths.iter().map(|path| resolve(&*site.repository, &roots, path)).collect::<Result<_, _>>()?;
-        let blob_at = |tree: &TreeId| match found.iter().find_map(|found| found.get(tree)) {
-            Some((EntryMode::Regular | EntryMode::Executable, id)) => Some(BlobId(*id)),
-            _ => None,
-        };
+        let blob_at = |tree: &TreeId| found.iter().find_map(|found| found.get(tree)).and_then(file);
         let mut changes = Vec::new();
         let mut beside = Vec::new();
         for (commit, node) in part {

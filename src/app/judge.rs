@@ -196,6 +196,9 @@ pub fn target(
         Owned::Recorded | Owned::Declared => declared(),
     };
     let mut there = site.folders_at(site.tip, &folders)?;
+    for name in &names {
+        there.extend(site.beside_record(&crate::domain::record::path(name))?);
+    }
     let (mut written, mut left_behind) = (None, Vec::new());
     if let Some(record) = continued {
         let mut all = written_by(&site, record)?;
@@ -274,7 +277,8 @@ pub fn case(context: &Context<'_>, place: &Place, manifest: &Manifest, leave: Le
     }
     let is_local = |path: &str| target.is_local(path);
     let kept = target.continued().map(|record| record.kept.clone()).unwrap_or_default();
-    let plan = plan::plan(target.written.as_ref(), &target.there, &content, target.policy.drift, &kept, &is_local);
+    let rule = target.policy.drift;
+    let plan = plan::plan(&target.folders, target.written.as_ref(), &target.there, &content, rule, &kept, &is_local);
     let facts = facts(context, &target, &source, &previous, manifest, &content, &plan, leave);
     let allow: &[OverridableGate] = if leave.break_glass { &target.policy.override_allow } else { &[] };
     let judgement = Judgement::of(&facts, allow);
@@ -480,8 +484,12 @@ fn ours_unmoved(target: &Target, new: &Site) -> Result<bool, AppError> {
     }
     let roots = [old.root_of(old.tip)?, new.root_of(new.tip)?];
     let records = target.records();
-    let paths = target.folders.iter().chain(&target.left_behind).chain(&records).map(String::as_str);
-    for path in paths.chain([super::site::POLICY]) {
+    let paths = target.folders.iter().chain(&records).map(String::as_str).chain([super::site::POLICY]);
+    let blocked = |root| super::site::in_the_way(&*new.repository, root, paths.clone());
+    if blocked(roots[0])? != blocked(roots[1])? {
+        return Ok(false);
+    }
+    for path in paths.clone().chain(target.left_behind.iter().map(String::as_str)) {
         let at = super::site::resolve(&*new.repository, &roots, path)?;
         if at.get(&roots[0]) != at.get(&roots[1]) {
             return Ok(false);

@@ -75,8 +75,8 @@ pub fn build(
     let repository = &*site.repository;
     let root = site.root_of(site.tip)?;
     let mut built = Built::default();
-    let mut tree = repository.trees(&[root])?.remove(&root).unwrap_or_default();
     let load = loader(repository);
+    let mut tree = load(root)?;
     let mut record = change.record;
     if let Some(leaves) = &change.leaves {
         for folder in &change.folders {

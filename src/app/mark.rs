@@ -7,9 +7,10 @@ use super::{Actor, AppError, Context, Place};
 use crate::domain::artifact::Folder;
 use crate::domain::gate::freeze;
 use crate::domain::id::{BlobId, CommitId, Digest, UnitName};
-use crate::domain::listing::{self, EntryMode, FileMode, Leaves, has_git_file};
+use crate::domain::listing::{self, EntryMode, FileMode, Leaves, has_git_file, is_utf8, shown};
 use crate::domain::message;
 use crate::domain::outcome::{Outcome, Report};
+use crate::domain::path::is_within;
 use crate::domain::plan::same_content;
 use crate::domain::policy::{self, Source as Accepted};
 use crate::domain::record::{self, Deed, Entry, Mark, Origin, Record, State};
@@ -199,6 +200,16 @@ fn attest(context: &Context<'_>, target: &Target, request: &Request, text: &str)
     let ids: Vec<BlobId> = now.values().map(|(_, id)| BlobId(*id)).collect();
     let contents = site.repository.blobs(&ids, u64::MAX)?;
     let mut hashed = Vec::new();
+    let is_below = |path: &str| folders.iter().any(|folder| path != folder && is_within(path, folder));
+    if let Some(path) = now.keys().find(|path| !is_utf8(path) || !is_below(path)) {
+        return Err(AppError::refused(
+            format!(
+                "no artifact can carry {}: it stands where a folder belongs, or its name is not UTF-8",
+                crate::domain::escape::line(&shown(path))
+            ),
+            "move or rename it by a reviewed commit, and mark that",
+        ));
+    }
     for (path, (mode, id)) in &now {
         let mode = match mode {
             EntryMode::Regular => FileMode::Regular,

@@ -65,7 +65,7 @@ pub fn retire(context: &Context<'_>, request: &Request) -> Result<Report, AppErr
         let is_local = |path: &str| target.is_local(path);
         // Files that were never ours stay whatever the policy says of drift.
         let (written, there) = (target.written.as_ref(), &target.there);
-        let plan = plan(written, there, &Leaves::new(), Drift::Keep, &record.kept, &is_local);
+        let plan = plan(&target.folders, written, there, &Leaves::new(), Drift::Keep, &record.kept, &is_local);
         let judgement = judge(context, &target, &plan);
         report.gates = judgement.reports.clone();
         report.changes = plan.changes.clone();

@@ -3,7 +3,7 @@
 use super::entry::{self, Entering};
 use super::judge::{Leave, Owned, Target, drift_facts, target};
 use super::land::{self, Change, Committer, Landed, Tries};
-use super::site::{Site, resolve};
+use super::site::{Site, file, resolve};
 use super::{Actor, AppError, Context, Place};
 use crate::domain::gate::{Answer, GATES, Judgement, drift, freeze};
 use crate::domain::id::{BlobId, CommitId, Digest, TreeId, UnitName};
@@ -92,7 +92,7 @@ pub fn rollback(context: &Context<'_>, request: &Request) -> Result<Report, AppE
         let earlier = earlier(&target, entry)?;
         let is_local = |path: &str| target.is_local(path);
         let (written, there, rule) = (target.written.as_ref(), &target.there, target.policy.drift);
-        let plan = plan(written, there, &earlier.content, rule, &record.kept, &is_local);
+        let plan = plan(&target.folders, written, there, &earlier.content, rule, &record.kept, &is_local);
         let judgement = judge(context, &target, &plan, request.adopt);
         report.gates = judgement.reports.clone();
         report.changes = plan.changes.clone();
@@ -227,8 +227,7 @@ fn earlier(target: &Target, entry: &Entry) -> Result<Earlier, AppError> {
 fn record_at(site: &Site, target: &Target, commit: CommitId) -> Result<Option<Record>, AppError> {
     let root = site.root_of(commit)?;
     for path in target.records() {
-        if let Some((_, id)) = resolve(&*site.repository, &[root], &path)?.remove(&root) {
-            let blob = BlobId(id);
+        if let Some(blob) = resolve(&*site.repository, &[root], &path)?.remove(&root).as_ref().and_then(file) {
             let content = site.repository.blobs(&[blob], record::MAX_BYTES as u64)?.remove(&blob).unwrap_or_default();
             return Ok(Record::parse(&content).ok());
         }

@@ -89,12 +89,12 @@ impl Site {
         self.repository.prefetch(&deep)?;
         let policy = resolve(&*self.repository, &[tip], POLICY)?;
         roots.dedup();
-        let mut blobs: Vec<BlobId> = policy.values().map(|(_, id)| BlobId(*id)).collect();
+        let mut blobs: Vec<BlobId> = policy.values().filter_map(file).collect();
         for record in records {
             let found = resolve(&*self.repository, &roots, record)?;
             for root in &roots {
-                if let Some((_, id)) = found.get(root).filter(|_| blobs.len() < NEWEST) {
-                    blobs.push(BlobId(*id));
+                if let Some(blob) = found.get(root).and_then(file).filter(|_| blobs.len() < NEWEST) {
+                    blobs.push(blob);
                     blobs.dedup();
                 }
             }
@@ -122,13 +122,12 @@ impl Site {
     pub fn policy(&self) -> Result<(BlobId, Stage), AppError> {
         let root = self.root_of(self.tip)?;
         let entry = resolve(&*self.repository, &[root], POLICY)?.remove(&root);
-        let Some((EntryMode::Regular | EntryMode::Executable, id)) = entry else {
+        let Some(blob) = entry.as_ref().and_then(file) else {
             return Err(AppError::usage(
                 format!("{} has no {POLICY}: it is not an environment", self.name()),
                 "write the stage's rules there, by a reviewed commit (see `passgate schema`)",
             ));
         };
-        let blob = BlobId(id);
         let content = self.repository.blobs(&[blob], MAX_POLICY)?.remove(&blob).unwrap_or_default();
         let text = String::from_utf8_lossy(&content);
         let stage =
@@ -136,13 +135,30 @@ impl Site {
         Ok((blob, stage))
     }
 
-    /// Everything in some folders of a commit, with paths from the root.
+    /// Everything in some folders of a commit, or in their way, with paths from the root.
     ///
     /// # Errors
     /// They cannot be had.
     pub fn folders_at(&self, commit: CommitId, folders: &[String]) -> Result<Leaves, PortError> {
         folders_of(&*self.repository, self.root_of(commit)?, folders)
     }
+
+    /// What is not a file of its own at the tip where a record belongs, or in its way.
+    ///
+    /// # Errors
+    /// It cannot be had.
+    pub fn beside_record(&self, record: &str) -> Result<Leaves, PortError> {
+        let root = self.root_of(self.tip)?;
+        let mut found = in_the_way(&*self.repository, root, [record])?;
+        let at = resolve(&*self.repository, &[root], record)?.remove(&root);
+        found.extend(at.filter(|entry| file(entry).is_none()).map(|entry| (record.to_owned(), entry)));
+        Ok(found)
+    }
+}
+
+/// The blob of a file that is no link.
+pub fn file(entry: &Entry) -> Option<BlobId> {
+    matches!(entry.0, EntryMode::Regular | EntryMode::Executable).then_some(BlobId(entry.1))
 }
 
 /// The root tree of a commit of a history.
@@ -173,13 +189,37 @@ pub fn resolve(repository: &dyn Repository, roots: &[TreeId], path: &str) -> Res
     Ok(at)
 }
 
-/// Everything in some folders below a root tree, with paths from the root.
+/// What is no folder below a root tree, but stands where the folders above some paths belong.
+///
+/// # Errors
+/// A tree cannot be had.
+pub fn in_the_way<'a>(
+    repository: &dyn Repository,
+    root: TreeId,
+    paths: impl IntoIterator<Item = &'a str>,
+) -> Result<Leaves, PortError> {
+    let mut found = Leaves::new();
+    for path in paths {
+        for above in path.match_indices('/').map(|(at, _)| &path[..at]) {
+            match resolve(repository, &[root], above)?.remove(&root) {
+                Some((EntryMode::Tree, _)) => {}
+                other => {
+                    found.extend(other.map(|entry| (above.to_owned(), entry)));
+                    break;
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Everything in some folders below a root tree, or in their way, with paths from the root.
 ///
 /// # Errors
 /// They cannot be had.
 pub fn folders_of(repository: &dyn Repository, root: TreeId, folders: &[String]) -> Result<Leaves, PortError> {
     let mut trees = Vec::new();
-    let mut all = Leaves::new();
+    let mut all = in_the_way(repository, root, folders.iter().map(String::as_str))?;
     for folder in folders {
         match resolve(repository, &[root], folder)?.remove(&root) {
             Some((EntryMode::Tree, id)) => trees.push((folder, TreeId(id))),
@@ -198,8 +238,11 @@ pub fn folders_of(repository: &dyn Repository, root: TreeId, folders: &[String])
     Ok(all)
 }
 
-/// A tree by its id, out of trees that were brought before.
-pub fn loader<'a>(repository: &'a dyn Repository) -> impl Fn(TreeId) -> Tree + 'a {
-    // A tree that cannot be had reads as empty; the guard on the finished commit then refuses what came of it.
-    move |id| repository.trees(&[id]).ok().and_then(|mut trees| trees.remove(&id)).unwrap_or_default()
+/// Gives a tree by its id, mostly out of trees that were brought before; what cannot be had is an error, never an empty
+/// tree.
+pub fn loader<'a>(repository: &'a dyn Repository) -> impl Fn(TreeId) -> Result<Tree, AppError> + 'a {
+    move |id| {
+        let lacking = || PortError::Missing { repository: repository.url().to_string(), id: id.to_string() };
+        Ok(repository.trees(&[id])?.remove(&id).ok_or_else(lacking)?)
+    }
 }

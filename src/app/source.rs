@@ -13,7 +13,7 @@ use crate::domain::id::{BranchName, CommitId, TreeId};
 use crate::domain::listing::{Entry, EntryMode, Leaves, has_git_file};
 use crate::domain::message::Reference;
 use crate::domain::notes::{Change, Notes, qualify, work_items};
-use crate::domain::object::{Built, Kind, Object, Tree};
+use crate::domain::object::{Built, Collision, Kind, Object, Tree};
 use crate::domain::policy::{Accept, BranchRule, FolderRule};
 use crate::domain::url::RepoUrl;
 use crate::port::{Advertised, PortError, Repository, Role};
@@ -248,10 +248,10 @@ impl Source {
         for (commit, root) in commits.iter().zip(&roots) {
             let mut tree = Tree::new();
             for (rule, at) in self.folders.iter().zip(&found) {
-                let nothing = |_| Tree::new();
+                let nothing = |_| Ok(Tree::new());
                 tree = built
                     .graft(&tree, &rule.to, at.get(root).copied(), &nothing)
-                    .map_err(|collision| PortError::Unusable(collision.to_string()))?;
+                    .map_err(|collision: Collision| PortError::Unusable(collision.to_string()))?;
             }
             let id = built.add(&tree).map_err(|collision| PortError::Unusable(collision.to_string()))?;
             result.insert(*commit, id);

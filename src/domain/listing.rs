@@ -117,6 +117,27 @@ pub fn digest<'a>(files: impl Iterator<Item = (&'a str, FileMode, Sha256)>) -> D
     Digest(hasher.finalize().into())
 }
 
+/// A path of a repository as text. Each byte that is not UTF-8 becomes NUL and its number: no name in git has a NUL, so
+/// such a path is never taken for another one, and no artifact has it.
+pub fn path_of(name: &[u8]) -> String {
+    let mut path = String::with_capacity(name.len());
+    for chunk in name.utf8_chunks() {
+        path.push_str(chunk.valid());
+        path.extend(chunk.invalid().iter().map(|byte| format!("\0x{byte:02x}")));
+    }
+    path
+}
+
+/// Whether the name in the repository is UTF-8: only such a path can be written as it was read.
+pub fn is_utf8(path: &str) -> bool {
+    !path.contains('\0')
+}
+
+/// A path for people: `apps/caf\xe9.yaml`.
+pub fn shown(path: &str) -> String {
+    path.replace('\0', "\\")
+}
+
 /// The files of an artifact as entries of a tree.
 pub fn leaves(files: &[File]) -> Leaves {
     files.iter().map(|f| (f.path.clone(), (f.mode.into(), f.blob.0))).collect()
@@ -125,4 +146,22 @@ pub fn leaves(files: &[File]) -> Leaves {
 /// Whether any component of the path is a git file, which never travels.
 pub fn has_git_file(path: &str) -> bool {
     path.split('/').any(super::path::is_git_file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_not_utf8_is_like_no_other() {
+        let path = path_of(b"apps/caf\xe9\xff.yaml");
+        assert!(!is_utf8(&path));
+        assert_eq!(shown(&path), r"apps/caf\xe9\xff.yaml");
+        assert!(super::super::path::check(&path).is_err(), "no artifact has it");
+        for other in [r"apps/caf\xe9\xff.yaml", "apps/caf\u{fffd}.yaml", "apps/café.yaml"] {
+            assert!(is_utf8(other));
+            assert_eq!(path_of(other.as_bytes()), other);
+            assert_ne!(path, other);
+        }
+    }
 }

@@ -173,21 +173,21 @@ impl Built {
     /// returns the new tree. A folder that becomes empty disappears.
     ///
     /// # Errors
-    /// A collision attack.
-    pub fn graft(
+    /// A collision attack, or a tree that `load` cannot give.
+    pub fn graft<E: From<Collision>>(
         &mut self,
         root: &Tree,
         path: &str,
         entry: Option<Entry>,
-        load: &dyn Fn(TreeId) -> Tree,
-    ) -> Result<Tree, Collision> {
+        load: &dyn Fn(TreeId) -> Result<Tree, E>,
+    ) -> Result<Tree, E> {
         let mut tree = root.clone();
         let (head, rest) = path.split_once('/').map_or((path, None), |(head, rest)| (head, Some(rest)));
         let new = match rest {
             None => entry,
             Some(rest) => {
                 let below = match tree.get(head.as_bytes()) {
-                    Some((EntryMode::Tree, id)) => self.load(TreeId(*id), load),
+                    Some((EntryMode::Tree, id)) => self.load(TreeId(*id), load)?,
                     _ => Tree::new(),
                 };
                 let below = self.graft(&below, rest, entry, load)?;
@@ -201,8 +201,8 @@ impl Built {
         Ok(tree)
     }
 
-    fn load(&self, id: TreeId, load: &dyn Fn(TreeId) -> Tree) -> Tree {
-        self.0.get(&id).and_then(|content| parse_tree(content)).unwrap_or_else(|| load(id))
+    fn load<E>(&self, id: TreeId, load: &dyn Fn(TreeId) -> Result<Tree, E>) -> Result<Tree, E> {
+        self.0.get(&id).and_then(|content| parse_tree(content)).map_or_else(|| load(id), Ok)
     }
 }
 
@@ -212,4 +212,32 @@ pub fn below(leaves: &Leaves, folder: &str) -> Leaves {
         .iter()
         .filter_map(|(path, entry)| Some((path.strip_prefix(folder)?.strip_prefix('/')?.to_owned(), *entry)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq)]
+    enum Trouble {
+        Collided,
+        Gone(TreeId),
+    }
+
+    impl From<Collision> for Trouble {
+        fn from(_: Collision) -> Self {
+            Self::Collided
+        }
+    }
+
+    #[test]
+    fn a_tree_that_cannot_be_had_is_not_read_as_empty() {
+        let gone = TreeId(ObjectId([7; 20]));
+        let root = Tree::from([(b"apps".to_vec(), (EntryMode::Tree, gone.0))]);
+        let file = Some((EntryMode::Regular, ObjectId([1; 20])));
+        let grafted = Built::default().graft(&root, "apps/shop/a.yaml", file, &|id| Err(Trouble::Gone(id)));
+        assert_eq!(grafted, Err(Trouble::Gone(gone)));
+        let grafted = Built::default().graft(&root, "infra/a.yaml", file, &|id| Err(Trouble::Gone(id)));
+        assert_eq!(grafted.unwrap().len(), 2, "what is not on the way is not asked for");
+    }
 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::listing::Leaves;
+use super::listing::{Leaves, has_git_file, is_utf8, shown};
 use super::outcome::Changes;
+use super::path::is_within;
 use super::policy::Drift as DriftRule;
 
 /// Differences between what our last release wrote and what is there, as far as the artifact does not bring the same.
@@ -15,6 +16,10 @@ pub struct Drift {
     pub deleted: Vec<String>,
     /// Files that we never wrote and the artifact lacks.
     pub extra: Vec<String>,
+    /// What is somebody else's and stands where the unit's folders, files or record belong: never ours to remove.
+    pub in_the_way: Vec<String>,
+    /// Files that would have to stay, under names that are not UTF-8 and cannot be written again.
+    pub unnamed: Vec<String>,
 }
 
 /// What a release writes into its folders.
@@ -30,9 +35,10 @@ pub struct Plan {
     pub drift: Drift,
 }
 
-/// Compares. `written` is what our last release left (None: there was none), `there` what stands in the folders now,
-/// `incoming` the artifact; files for which `is_local` holds belong to the environment and stay as they are.
+/// Compares. `written` is what our last release left (None: there was none), `there` what stands in `folders` and in their
+/// way now, `incoming` the artifact; files for which `is_local` holds belong to the environment and stay as they are.
 pub fn plan(
+    folders: &[String],
     written: Option<&Leaves>,
     there: &Leaves,
     incoming: &Leaves,
@@ -48,7 +54,20 @@ pub fn plan(
     let paths: BTreeSet<&String> = base.keys().chain(there.keys()).chain(incoming.keys()).collect();
     for path in paths {
         let (was, is, comes) = (base.get(path), there.get(path), incoming.get(path));
-        if is_local(path) || super::listing::has_git_file(path) {
+        // What an earlier release wrote into a folder that the unit has no more is ours all the same.
+        if is.is_some() && was.is_none() && !folders.iter().any(|folder| is_within(path, folder)) {
+            drift.in_the_way.push(shown(path));
+            continue;
+        }
+        let stays = is_local(path) || has_git_file(path);
+        if is.is_some() && !is_utf8(path) && (stays || rule != DriftRule::Overwrite) {
+            drift.unnamed.push(shown(path));
+            if !stays {
+                changes.removed.push(shown(path));
+            }
+            continue;
+        }
+        if stays {
             if let Some(entry) = is {
                 result.insert(path.clone(), *entry);
             }
@@ -59,7 +78,7 @@ pub fn plan(
         if by_hand && is != comes {
             match (ours, is, comes) {
                 (true, None, _) => drift.deleted.push(path.clone()),
-                (_, Some(_), None) if !ours => drift.extra.push(path.clone()),
+                (_, Some(_), None) if !ours => drift.extra.push(shown(path)),
                 _ => drift.edited.push(path.clone()),
             }
         }
@@ -70,12 +89,15 @@ pub fn plan(
                 result.insert(path.clone(), *now);
                 changes.kept.push(path.clone());
             }
-            (Some(_), None) => changes.removed.push(path.clone()),
+            (Some(_), None) => changes.removed.push(shown(path)),
             _ => {}
         }
     }
     // What stays cannot stand where the artifact has a folder, nor below one of its files.
     let clash = |path: &String| {
+        if folders.contains(path) {
+            return true;
+        }
         let below = format!("{path}/");
         let under_file = path.match_indices('/').any(|(at, _)| incoming.contains_key(&path[..at]));
         under_file || incoming.range(below.clone()..).next().is_some_and(|(other, _)| other.starts_with(&below))
@@ -86,7 +108,11 @@ pub fn plan(
         result.remove(&path);
         changes.kept.retain(|kept| *kept != path);
         drift.extra.retain(|extra| *extra != path);
-        drift.edited.push(path);
+        if is_local(&path) {
+            drift.in_the_way.push(path);
+        } else {
+            drift.edited.push(path);
+        }
     }
     let others = result.keys().filter(|path| !incoming.contains_key(*path)).cloned().collect();
     Plan { result, others, changes, drift }

@@ -2,6 +2,7 @@
 
 use passgate::domain::record::State;
 
+use crate::support::repos::put_as;
 use crate::support::{Policy, World, del, put};
 
 const DEPLOY: &str = "apps/shop/deploy.yaml";
@@ -81,7 +82,7 @@ fn a_hand_made_change_that_the_artifact_brings_too_is_no_drift() {
 #[test]
 fn a_mode_is_content() {
     let (world, artifact) = live("refuse");
-    world.env("dev").commit("main", &[crate::support::repos::put_as("100755", ROUTE, b"route: /shop\n")]);
+    world.env("dev").commit("main", &[put_as("100755", ROUTE, b"route: /shop\n")]);
     world.refuses("drift", ROUTE, &artifact, "dev");
 }
 
@@ -227,4 +228,113 @@ fn content_that_failed_here_needs_retry() {
     world.refuses("previous", "failed in dev", &again, "qual");
     world.mark("passed", &again, "dev").is(0, "marked");
     world.release(&again, "qual").is(0, "released");
+}
+
+// dev with another policy, and an artifact of main with these folders.
+fn with(rule: &str, accept: &str, folders: &[&str]) -> (World, std::path::PathBuf) {
+    let world = World::new();
+    let more = format!("order: forward\ndrift: {rule}\n");
+    world.environment("dev", &Policy { more, accept: accept.into(), ..world.policy("dev", None) });
+    let folders: Vec<&str> = folders.iter().flat_map(|folder| ["--folder", folder]).collect();
+    let artifact = world.package_with("main", &folders);
+    (world, artifact)
+}
+
+#[test]
+fn what_is_in_the_way_of_a_nested_folder_is_somebody_elses_and_never_removed() {
+    let submodule = put_as("160000", "apps", b"1234567890123456789012345678901234567890");
+    for other in [put("apps", "theirs\n"), put_as("120000", "apps", b"cluster"), submodule] {
+        for rule in ["refuse", "overwrite", "keep"] {
+            let (world, artifact) = with(rule, "folders: [apps/shop]\n", &["apps/shop"]);
+            let env = world.env("dev");
+            env.commit("main", std::slice::from_ref(&other));
+            for more in [&[][..], &["--adopt"]] {
+                let words = "somebody else's files stand where this unit's belong: apps";
+                world.refuses_with("drift", words, &artifact, "dev", more);
+            }
+            env.commit("main", &[del("apps")]);
+            world.release(&artifact, "dev").is(0, "released");
+            // The same over what was released.
+            env.commit("main", &[del("apps/shop"), other.clone()]);
+            world.refuses("drift", "stand where this unit's belong: apps", &artifact, "dev");
+            let (to, digest) = (world.to("dev"), world.digest(&artifact));
+            world.denies("changed by hand", &["mark", "passed", "--to", &to, "--unit", "shop", "--digest", &digest]);
+        }
+    }
+}
+
+#[test]
+fn what_is_in_the_way_of_the_record_is_never_removed() {
+    for (theirs, words) in [
+        (".passgate/records", "stand where this unit's belong: .passgate/records"),
+        (".passgate/records/shop.json/x", "stand where this unit's belong: .passgate/records/shop.json"),
+    ] {
+        let (world, artifact) = with("overwrite", "", &["apps", "infra"]);
+        world.env("dev").commit("main", &[put(theirs, "theirs\n")]);
+        world.refuses_with("drift", words, &artifact, "dev", &["--adopt"]);
+    }
+}
+
+#[test]
+fn what_stands_for_the_units_own_folder_is_refused_or_overwritten() {
+    let submodule = put_as("160000", "apps", b"1234567890123456789012345678901234567890");
+    for other in [put("apps", "theirs\n"), put_as("120000", "apps", b"cluster"), submodule] {
+        let (world, artifact) = with("refuse", "", &["apps", "infra"]);
+        world.env("dev").commit("main", std::slice::from_ref(&other));
+        world.refuses("drift", "that passgate never wrote: apps", &artifact, "dev");
+        let (world, artifact) = with("keep", "", &["apps", "infra"]);
+        world.env("dev").commit("main", std::slice::from_ref(&other));
+        world.refuses("drift", "are here already, with other content: apps", &artifact, "dev");
+        let (world, artifact) = with("overwrite", "", &["apps", "infra"]);
+        world.env("dev").commit("main", std::slice::from_ref(&other));
+        let run = world.release(&artifact, "dev").is(0, "released");
+        assert_eq!(run.changes("removed"), ["apps"]);
+        assert_eq!(world.env("dev").tree("main", &["apps"]), world.repo("source").tree("main", &["apps"]));
+    }
+}
+
+#[test]
+fn a_file_for_a_folder_that_the_artifact_has_empty_is_refused() {
+    let world = World::new();
+    let policy = world.policy("dev", None);
+    let policy = Policy { more: "drift: keep\n".into(), accept: "folders: [apps, more]\n".into(), ..policy };
+    world.environment("dev", &policy);
+    world.env("dev").commit("main", &[put("more", "theirs\n")]);
+    let artifact = world.package_with("main", &["--folder", "apps", "--folder", "more", "--allow-empty", "more"]);
+    world.refuses("drift", "are here already, with other content: more", &artifact, "dev");
+}
+
+// git's own quoted form of a name with a byte that is no UTF-8.
+const LATIN: &str = "\"apps/shop/caf\\351.yaml\"";
+
+#[test]
+fn a_name_that_is_not_utf8_is_refused_or_its_file_removed() {
+    let words = r"have names that are not UTF-8: apps/shop/caf\xe9.yaml";
+    for rule in ["refuse", "keep"] {
+        let (world, artifact) = live(rule);
+        world.env("dev").commit("main", &[put(LATIN, "by: hand\n")]);
+        let run = world.refuses("drift", words, &artifact, "dev");
+        assert!(run.gate("drift")["remedy"].as_str().unwrap().contains("rename"));
+        world.refuses_with("drift", words, &artifact, "dev", &["--adopt"]);
+    }
+    let (world, artifact) = live("overwrite");
+    world.env("dev").commit("main", &[put(LATIN, "by: hand\n")]);
+    let run = world.release(&artifact, "dev").is(0, "released");
+    assert_eq!(run.changes("removed"), [r"apps/shop/caf\xe9.yaml"]);
+    assert_eq!(
+        world.env("dev").tree("main", &["apps", "infra"]),
+        world.repo("source").tree("main", &["apps", "infra"])
+    );
+    // The environment's own file would have to stay, and cannot.
+    let (world, artifact) = with("overwrite", "local: [\"apps/*/caf*\"]\n", &["apps", "infra"]);
+    world.env("dev").commit("main", &[put(LATIN, "by: hand\n")]);
+    world.refuses("drift", words, &artifact, "dev");
+}
+
+#[test]
+fn a_local_file_in_the_way_is_never_removed() {
+    let (world, artifact) = with("overwrite", "local: [apps/shop]\n", &["apps", "infra"]);
+    world.env("dev").commit("main", &[put("apps/shop", "mine: 1\n")]);
+    let words = "stand where this unit's belong: apps/shop";
+    world.refuses_with("drift", words, &artifact, "dev", &["--adopt"]);
 }

@@ -289,3 +289,12 @@ fn files_that_git_uses_are_no_part_of_the_comparison() {
     let tree = world.env("dev").tree("main", &["apps"]);
     assert_eq!(tree.len(), 2, "{tree:#?}");
 }
+
+#[test]
+fn a_source_commit_with_a_name_that_is_not_utf8_is_no_artifacts() {
+    let world = World::new();
+    let genuine = world.package("main");
+    let commit = world.repo("source").commit("main", &[put("\"apps/shop/caf\\351.yaml\"", "x: 1\n")]);
+    let artifact = rebuilt(&world, &genuine, |_, manifest| manifest.source.commit = commit.parse().unwrap());
+    world.refuses("source", r"it lacks apps/shop/caf\xe9.yaml", &artifact, "dev");
+}

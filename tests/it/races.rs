@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::support::http::{Fault, Server};
+use crate::support::http::{Fault, Part, Server};
 use crate::support::{Policy, Run, World, put, text};
 
 #[test]
@@ -92,7 +92,8 @@ fn a_killed_release_is_complete_or_absent_and_a_re_run_heals() {
     }
     let usual = artifacts[1].1;
     let to = world.to("dev");
-    for turn in 0..30 {
+    let mut tip = String::new();
+    for turn in 0..100 {
         let (artifact, _) = &artifacts[turn % 2];
         let mut command = world.command();
         command.args(["release", text(artifact), "--to", &to]).stdout(Stdio::null()).stderr(Stdio::null());
@@ -100,8 +101,13 @@ fn a_killed_release_is_complete_or_absent_and_a_re_run_heals() {
         std::thread::sleep(usual.mul_f64(fastrand::f64()));
         child.kill().unwrap();
         child.wait().unwrap();
-        whole(&world, &known);
-        if turn % 5 == 4 {
+        // A push that was under way goes on without its parent; what it leaves is looked at by the next turn.
+        let now = world.env("dev").id("main");
+        if now != tip {
+            whole(&world, &known);
+            tip = now;
+        }
+        if turn % 10 == 9 {
             let run = world.release(artifact, "dev");
             assert_eq!(run.code, Some(0), "{run:#?}");
             whole(&world, &known);
@@ -125,6 +131,61 @@ fn served(world: &World) -> (Server, std::path::PathBuf, String) {
 
 fn release(world: &World, artifact: &Path, to: &str) -> Run {
     world.run(&["release", text(artifact), "--to", to])
+}
+
+#[test]
+fn a_release_that_is_killed_in_the_middle_of_its_push_is_complete_or_absent_and_a_re_run_heals() {
+    let world = World::empty();
+    let (server, first, to) = served(&world);
+    let env = world.env("dev");
+    world.repo("source").commit("main", &[put("apps/a.yaml", "a: 2\n")]);
+    let source = server.url("source");
+    let mut artifacts = vec![first, world.package_with("main", &["--source", &source])];
+    let mut known = Vec::new();
+    for artifact in &artifacts {
+        known.push((world.digest(artifact), Vec::new()));
+    }
+    let policy = Policy { repository: server.url("env-dev"), source, ..world.policy("dev", None) };
+    world.environment("dev", &Policy { more: "order: any\n".into(), ..policy });
+    for (artifact, known) in artifacts.iter().zip(&mut known) {
+        release(&world, artifact, &to).is(0, "released");
+        known.1 = env.tree("main", &["apps", "infra"]);
+    }
+    for part in [Part::Half, Part::All, Part::Half, Part::All] {
+        let before = env.id("main");
+        server.fail(Some(Fault::SlowPush(part)));
+        let pushes = || server.requests().iter().filter(|line| line.ends_with("git-receive-pack")).count();
+        let begun = pushes();
+        let mut command = world.command();
+        command.args(["release", text(&artifacts[0]), "--to", &to]).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        // The server has the branch's name and the pack, and takes its time.
+        while pushes() < begun + 2 {
+            assert!(child.try_wait().unwrap().is_none(), "it ended without a push");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(env.id("main"), before, "the server has not taken it yet");
+        if part == Part::Half {
+            server.fail(None);
+        } else {
+            let patience = Instant::now();
+            while env.id("main") == before {
+                assert!(patience.elapsed() < Duration::from_secs(20), "the push that was under way is lost");
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            server.fail(None);
+            whole(&world, &known);
+        }
+        let run = release(&world, &artifacts[0], &to);
+        run.is(0, if part == Part::Half { "released" } else { "unchanged" });
+        whole(&world, &known);
+        assert_eq!(env.record("main").digest.to_string(), known[0].0);
+        artifacts.reverse();
+        known.reverse();
+    }
+    env.git(&["fsck", "--strict", "--connectivity-only"]);
 }
 
 #[test]

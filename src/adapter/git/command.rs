@@ -171,7 +171,15 @@ pub(super) fn failure(doing: &str, stderr: &str) -> PortError {
 
 fn hint_for(stderr: &str) -> Option<&'static str> {
     let has = |text: &str| stderr.contains(text);
-    if has("could not read Username")
+    if has("Host key verification failed") {
+        Some(
+            "ssh does not know this host's key: compare it with what the host publishes (ssh-keyscan HOST), and add it to known_hosts",
+        )
+    } else if has("Permission denied (publickey") {
+        Some(
+            "ssh has no key that this host takes: load one into the agent (ssh-add), or name it in GIT_SSH_COMMAND; nobody is asked for a password",
+        )
+    } else if has("could not read Username")
         || has("unable to get password")
         || has("could not read Password")
         || has("Authentication failed")
@@ -193,8 +201,6 @@ fn hint_for(stderr: &str) -> Option<&'static str> {
         || has("not found")
     {
         Some("check the URL; a server also says so when the token may not see the repository")
-    } else if has("Permission denied (publickey") || has("Host key verification failed") {
-        Some("ssh needs a key in its agent and a known host key; it is never asked for a password")
     } else if has("dubious ownership") {
         Some("git does not read another user's repository: git config --global --add safe.directory <path>")
     } else {

@@ -69,6 +69,9 @@ const SETTINGS: &[(&str, &str)] = &[
     ("merge.renames", "false"),
 ];
 
+// Never a question, and an end for a server that does not answer any more.
+const SSH: &str = "ssh -o BatchMode=yes -o ConnectTimeout=30 -o ServerAliveInterval=15 -o ServerAliveCountMax=4";
+
 /// What the process was started with.
 #[derive(Default)]
 pub struct Environment {
@@ -88,7 +91,12 @@ impl Environment {
     pub(super) fn variables(&self, remote: Option<(&RepoUrl, Option<&Secret>)>) -> Vec<(OsString, OsString)> {
         let mut settings: Vec<(String, String)> =
             SETTINGS.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let has = |name: &str| self.variables.contains_key(OsStr::new(name));
+        if !has("GIT_SSH_COMMAND") && !has("GIT_SSH") {
+            settings.push(("core.sshCommand".to_owned(), SSH.to_owned()));
+        }
         if let Some((url, token)) = remote {
+            // The user's own come last, and win.
             settings.extend(self.authentication().iter().cloned());
             if let (Some(token), Some(origin)) = (token, url.http_origin()) {
                 // An empty value drops what was configured before, so that exactly one header is sent.
@@ -119,10 +127,10 @@ impl Environment {
             set(&format!("GIT_CONFIG_KEY_{at}"), key);
             set(&format!("GIT_CONFIG_VALUE_{at}"), value);
         }
-        if !self.variables.contains_key(OsStr::new("GIT_SSH_COMMAND"))
-            && !self.variables.contains_key(OsStr::new("GIT_SSH"))
-        {
-            set("GIT_SSH_COMMAND", "ssh -o BatchMode=yes");
+        // A user's own ssh command may lack BatchMode: whatever it would ask for, nobody answers.
+        set("SSH_ASKPASS_REQUIRE", "force");
+        if !has("SSH_ASKPASS") {
+            set("SSH_ASKPASS", "false");
         }
         variables
     }

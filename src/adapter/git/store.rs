@@ -12,7 +12,7 @@ use super::local::parse_entry;
 use super::{pack, push};
 use crate::domain::graph::{Graph, Node};
 use crate::domain::id::{BlobId, BranchName, CommitId, ObjectId, TreeId};
-use crate::domain::listing::{Entry, EntryMode, Leaves};
+use crate::domain::listing::{Entry, EntryMode, Leaves, path_of};
 use crate::domain::object::{self, Kind, Object, Tree};
 use crate::domain::url::RepoUrl;
 use crate::port::{Advertised, CommitText, PortError, Progress, PushAnswer, Repository};
@@ -155,14 +155,7 @@ impl Store {
             if entry.0 == EntryMode::Tree {
                 lock(&self.known).insert(entry.1);
             } else {
-                let path = String::from_utf8(path).map_err(|error| {
-                    let shown = String::from_utf8_lossy(error.as_bytes()).into_owned();
-                    PortError::Unusable(format!(
-                        "{} has a file in a unit's folder whose name is not UTF-8: {shown:?}",
-                        self.url
-                    ))
-                })?;
-                leaves.insert(path, entry);
+                leaves.insert(path_of(&path), entry);
             }
         }
         lock(&self.listed).insert(id, leaves.clone());
@@ -402,7 +395,7 @@ impl Repository for Store {
             let head = String::from_utf8_lossy(head);
             let words: Vec<&str> = head.split(' ').collect();
             let entry = (|| Some((EntryMode::parse(words.get(1)?)?, words.get(3)?.parse().ok()?)))();
-            found.push((String::from_utf8_lossy(path).into_owned(), entry));
+            found.push((path_of(path), entry));
         }
         Ok(found)
     }

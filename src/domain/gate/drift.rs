@@ -28,7 +28,19 @@ pub fn ask(facts: &Facts) -> Answer {
             "look at that commit; --adopt begins a new chain from the newest unbroken record",
         );
     }
-    let Drift { edited, deleted, extra } = &facts.drift;
+    let Drift { edited, deleted, extra, in_the_way, unnamed } = &facts.drift;
+    if !in_the_way.is_empty() {
+        return Answer::refused(
+            format!("somebody else's files stand where this unit's belong: {}", few(in_the_way)),
+            "passgate never removes what is not the unit's: move them by a commit of your own, or give the unit other folders",
+        );
+    }
+    if !unnamed.is_empty() {
+        return Answer::refused(
+            format!("files in the unit's folders have names that are not UTF-8: {}", few(unnamed)),
+            "rename or remove them by a commit of your own: passgate cannot keep what it cannot name",
+        );
+    }
     let changed: Vec<String> = edited.iter().chain(deleted).cloned().collect();
     if facts.first {
         if !changed.is_empty() && !facts.adopt {

@@ -209,6 +209,7 @@ impl Judgement {
 pub(super) fn few(items: &[String]) -> String {
     const SHOWN: usize = 5;
     let more = items.len().saturating_sub(SHOWN);
-    let shown = items[..items.len().min(SHOWN)].join(", ");
+    let shown: Vec<String> = items.iter().take(SHOWN).map(|item| super::listing::shown(item)).collect();
+    let shown = shown.join(", ");
     if more > 0 { format!("{shown} and {more} more") } else { shown }
 }

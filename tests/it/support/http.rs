@@ -10,6 +10,15 @@ use std::sync::{Arc, Mutex};
 
 use super::clean;
 
+/// How much of a push arrives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// It is cut off in the middle.
+    Half,
+    /// Everything.
+    All,
+}
+
 /// What goes wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
@@ -19,6 +28,8 @@ pub enum Fault {
     GoneAfterPush,
     /// Every answer takes its time.
     Slow,
+    /// Pushes arrive late, whole or cut off.
+    SlowPush(Part),
     /// Everything is answered with 503.
     Unavailable,
     /// Everything is redirected to another server.
@@ -162,7 +173,7 @@ fn read(reader: &mut impl BufRead, out: &mut TcpStream) -> std::io::Result<Optio
 impl Shared {
     fn connection(&self, mut stream: TcpStream) -> std::io::Result<()> {
         let mut reader = BufReader::new(stream.try_clone()?);
-        while let Some(request) = read(&mut reader, &mut stream)? {
+        while let Some(mut request) = read(&mut reader, &mut stream)? {
             self.seen.lock().unwrap().push(format!("{} {}", request.method, request.target));
             if let Some(sent) = request.header("authorization") {
                 self.authorizations.lock().unwrap().push(sent.to_owned());
@@ -178,6 +189,12 @@ impl Shared {
                     let location = format!("{to}{}", request.target);
                     self.answer(&mut stream, "302 Found", &[("Location", &location)], b"")?;
                     continue;
+                }
+                Some(Fault::SlowPush(part)) if is_push => {
+                    std::thread::sleep(std::time::Duration::from_secs(1));
+                    if *part == Part::Half {
+                        request.body.truncate(request.body.len() / 2);
+                    }
                 }
                 Some(Fault::Slow) => std::thread::sleep(std::time::Duration::from_secs(4)),
                 _ => {}

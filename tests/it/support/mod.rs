@@ -1,8 +1,10 @@
 //! What every test has at hand: a world of repositories in a folder of its own, and the real binary run in it.
 
+pub mod faults;
 pub mod forge;
 pub mod http;
 pub mod repos;
+pub mod ssh;
 
 use std::fs;
 use std::path::{Path, PathBuf};
