@@ -11,6 +11,7 @@ const LONGEST: usize = 600;
 // std, serde, thiserror and pure helpers: nothing that reads or writes outside the program.
 const PURE: &[&str] = &[
     "caseless",
+    "cronexpr",
     "gix_validate",
     "hex",
     "jiff",
