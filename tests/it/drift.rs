@@ -3,7 +3,7 @@
 use passgate::domain::record::State;
 
 use crate::support::repos::put_as;
-use crate::support::{Policy, World, del, put};
+use crate::support::{Policy, World, del, put, text};
 
 const DEPLOY: &str = "apps/shop/deploy.yaml";
 const ROUTE: &str = "apps/shop/route.yaml";
@@ -337,4 +337,25 @@ fn a_local_file_in_the_way_is_never_removed() {
     world.env("dev").commit("main", &[put("apps/shop", "mine: 1\n")]);
     let words = "stand where this unit's belong: apps/shop";
     world.refuses_with("drift", words, &artifact, "dev", &["--adopt"]);
+}
+
+#[test]
+fn what_comes_in_the_way_during_the_push_is_seen_at_the_next_try() {
+    let (world, artifact) = with("overwrite", "folders: [apps/shop]\n", &["apps/shop"]);
+    let env = world.env("dev");
+    let theirs = env.on("theirs").from("main").edit(&[put("apps", "theirs\n")]).done();
+    // A git that lets the other writer be first.
+    let path = std::env::var("PATH").unwrap();
+    let real =
+        path.split(':').map(|folder| format!("{folder}/git")).find(|file| std::fs::exists(file).unwrap()).unwrap();
+    let bin = world.path().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    let update = format!("{real} --git-dir {} update-ref refs/heads/main {theirs}", env.path.display());
+    let script = format!("#!/bin/sh\ncase \" $* \" in *' push '*) {update} ;; esac\nexec {real} \"$@\"\n");
+    std::fs::write(bin.join("git"), script).unwrap();
+    std::fs::set_permissions(bin.join("git"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let (to, path) = (world.to("dev"), format!("{}:{path}", bin.display()));
+    let run = world.run_with(&["release", text(&artifact), "--to", &to], &[("PATH", &path)]);
+    run.is(3, "refused").closed_by("drift", "stand where this unit's belong: apps");
+    assert_eq!(env.id("main"), theirs, "nothing was pushed");
 }
