@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::domain::artifact::Manifest;
 use crate::domain::graph::Graph;
 use crate::domain::id::{BlobId, BranchName, CommitId, TreeId};
-use crate::domain::listing::{Entry, File, Leaves};
+use crate::domain::listing::{Entry, File, FileMode, Leaves};
 use crate::domain::object::{Object, Tree};
 use crate::domain::url::RepoUrl;
 
@@ -55,17 +55,29 @@ pub trait Artifacts: Send + Sync {
     /// It is refused, or cannot be read.
     fn open(&self, path: &Path) -> Result<Artifact, ArtifactError>;
 
-    /// Writes a deployment zip, atomically: the file appears whole or not at all. `contents` yields the bytes of
-    /// `manifest.files` in that order.
+    /// Writes a deployment zip, atomically: the file appears whole or not at all. `contents` yields the bytes of `drafts` in
+    /// that order, once; `finish` makes the manifest of the files that they turned out to be.
     ///
     /// # Errors
-    /// `contents` failed, or the file cannot be written.
+    /// `contents` or `finish` failed, or the file cannot be written.
     fn write(
         &self,
         path: &Path,
-        manifest: &Manifest,
+        drafts: Vec<Draft>,
         contents: &mut (dyn Iterator<Item = std::io::Result<Vec<u8>>> + Send),
-    ) -> Result<(), ArtifactError>;
+        finish: &mut dyn FnMut(Vec<File>) -> Result<Manifest, ArtifactError>,
+    ) -> Result<Manifest, ArtifactError>;
+}
+
+/// A file to be written into an artifact, before its content was read.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// Path from the root of the environment repository.
+    pub path: String,
+    /// Regular or executable.
+    pub mode: FileMode,
+    /// The id that git gives the content.
+    pub blob: BlobId,
 }
 
 /// Why something outside could not be done.

@@ -1,20 +1,19 @@
 //! `package`: from a commit of a local repository to a deployment zip.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
+use std::io;
 use std::path::PathBuf;
-
-use sha2::{Digest as _, Sha256 as Hasher};
 
 use super::{AppError, Context};
 use crate::domain::artifact::{self, FORMAT, Manifest, Source, check_version, digest_of, folders_of};
 use crate::domain::escape;
-use crate::domain::id::{BlobId, Sha256, UnitName};
+use crate::domain::id::{BlobId, UnitName};
 use crate::domain::listing::{EntryMode, File, FileMode, has_git_file};
 use crate::domain::outcome::{Outcome, Report};
 use crate::domain::path;
 use crate::domain::time;
 use crate::domain::url::RepoUrl;
-use crate::port::{PortError, WorkingCopy};
+use crate::port::{ArtifactError, Draft, PortError, WorkingCopy};
 
 // What the reader accepts is what the writer writes; larger things are refused on both sides.
 const MAX_FILE: u64 = 64 << 20;
@@ -87,38 +86,28 @@ pub fn package(context: &Context<'_>, copy: &dyn WorkingCopy, request: Request) 
     path::check_collisions(entries.keys().map(String::as_str))
         .map_err(|bad| AppError::usage(escape::line(&bad.to_string()), "rename one of them in the source"))?;
 
-    context.progress.step("hashing files");
-    let ids: Vec<BlobId> = entries.values().map(|(_, id)| *id).collect();
-    let mut files = Vec::with_capacity(entries.len());
-    let mut total = 0;
-    for ((path, (mode, blob)), content) in entries.iter().zip(copy.contents(ids.clone())?) {
-        let content =
-            content.map_err(|source| PortError::Io { doing: format!("read {}", escape::line(path)), source })?;
-        refuse_pointer(path, &content)?;
-        let size = content.len() as u64;
-        total += size;
-        if size > MAX_FILE || total > MAX_TOTAL {
-            return Err(AppError::usage(
-                format!("{} makes the artifact too large", escape::line(path)),
-                "an artifact holds configuration: at most 64 MiB a file and 1 GiB in all",
-            ));
-        }
-        let sha256 = Sha256(Hasher::digest(&content).into());
-        files.push(File { path: path.clone(), mode: *mode, size, sha256, blob: *blob });
-    }
-    let names: Vec<String> = folders.iter().map(|(_, to)| to.clone()).collect();
-    let manifest = Manifest {
-        format: FORMAT.to_owned(),
-        unit: unit.clone(),
-        digest: digest_of(&files),
-        folders: folders_of(&names, &files)?,
-        source: Source { repository: source, commit, committed: time::text(committed) },
-        version: request.version,
-        files,
-    };
     context.progress.step("writing the zip");
+    let names: Vec<String> = folders.iter().map(|(_, to)| to.clone()).collect();
+    let mut finish = |files: Vec<File>| {
+        Ok(Manifest {
+            format: FORMAT.to_owned(),
+            unit: unit.clone(),
+            digest: digest_of(&files),
+            folders: folders_of(&names, &files).map_err(|collision| ArtifactError::Refused(collision.to_string()))?,
+            source: Source { repository: source.clone(), commit, committed: time::text(committed) },
+            version: request.version.clone(),
+            files,
+        })
+    };
     let output = request.output.unwrap_or_else(|| PathBuf::from(format!("{unit}.zip")));
-    context.artifacts.write(&output, &manifest, &mut *copy.contents(ids)?)?;
+    let contents = copy.contents(entries.values().map(|(_, id)| *id).collect())?;
+    let mut contents = Checked { paths: entries.keys(), contents, total: 0, wrong: None };
+    let drafts = entries.iter().map(|(path, (mode, blob))| Draft { path: path.clone(), mode: *mode, blob: *blob });
+    let written = context.artifacts.write(&output, drafts.collect(), &mut contents, &mut finish);
+    if let Some(wrong) = contents.wrong {
+        return Err(wrong);
+    }
+    let manifest = written?;
 
     let from: Vec<String> = folders.into_iter().map(|(from, _)| from).collect();
     let mut report = Report::new(Outcome::Packaged);
@@ -212,6 +201,45 @@ fn collect(
         found.insert(path, (mode, BlobId(id)));
     }
     Ok(found)
+}
+
+/// Contents on their way into the zip; the first that cannot be packed ends them, and is put aside.
+struct Checked<'a> {
+    paths: btree_map::Keys<'a, String, (FileMode, BlobId)>,
+    contents: Box<dyn Iterator<Item = io::Result<Vec<u8>>> + Send>,
+    total: u64,
+    wrong: Option<AppError>,
+}
+
+impl Iterator for Checked<'_> {
+    type Item = io::Result<Vec<u8>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let path = self.paths.next()?;
+        let checked = match self.contents.next()? {
+            Ok(content) => self.check(path, &content).map(|()| content),
+            Err(source) => Err(PortError::Io { doing: format!("read {}", escape::line(path)), source }.into()),
+        };
+        Some(checked.map_err(|wrong| {
+            self.wrong = Some(wrong);
+            io::Error::other("it cannot be packed")
+        }))
+    }
+}
+
+impl Checked<'_> {
+    fn check(&mut self, path: &str, content: &[u8]) -> Result<(), AppError> {
+        refuse_pointer(path, content)?;
+        let size = content.len() as u64;
+        self.total += size;
+        if size > MAX_FILE || self.total > MAX_TOTAL {
+            return Err(AppError::usage(
+                format!("{} makes the artifact too large", escape::line(path)),
+                "an artifact holds configuration: at most 64 MiB a file and 1 GiB in all",
+            ));
+        }
+        Ok(())
+    }
 }
 
 fn refuse_pointer(path: &str, content: &[u8]) -> Result<(), AppError> {

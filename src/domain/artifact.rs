@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::id::{CommitId, Digest, TreeId, UnitName};
 use super::listing::{self, File};
-use super::object::{Built, Collision, below};
+use super::object::{Collision, tree_of};
 use super::url::RepoUrl;
 
 /// Name of the manifest, the first entry of the zip.
@@ -71,15 +71,19 @@ pub fn digest_of(files: &[File]) -> Digest {
     listing::digest(files.iter().map(|f| (f.path.as_str(), f.mode, f.sha256)))
 }
 
-/// The folders with the tree ids that `files` give them.
+/// The folders with the tree ids that `files`, sorted by path bytes, give them.
 ///
 /// # Errors
 /// A SHA-1 collision attack.
-pub fn folders_of(paths: &[String], files: &[File]) -> Result<Vec<Folder>, Collision> {
-    let leaves = listing::leaves(files);
+pub fn folders_of<'a>(paths: &[String], files: &'a [File]) -> Result<Vec<Folder>, Collision> {
+    let below = |folder: &str, path: &'a str| path.strip_prefix(folder)?.strip_prefix('/');
     paths
         .iter()
-        .map(|path| Ok(Folder { path: path.clone(), tree: Built::default().add_leaves(&below(&leaves, path))? }))
+        .map(|path| {
+            let inside =
+                files.iter().filter_map(|file| Some((below(path, &file.path)?, (file.mode.into(), file.blob.0))));
+            Ok(Folder { path: path.clone(), tree: tree_of(inside)? })
+        })
         .collect()
 }
 

@@ -125,6 +125,42 @@ pub fn encode_tree(tree: &Tree) -> Vec<u8> {
     out
 }
 
+/// The id of the tree that holds `leaves`, whose paths are relative to it and sorted by their bytes. None when there are none.
+/// Only the trees on the way to the current leaf are kept.
+///
+/// # Errors
+/// A collision attack.
+pub fn tree_of<'a>(leaves: impl Iterator<Item = (&'a str, Entry)>) -> Result<Option<TreeId>, Collision> {
+    fn put(content: &mut Vec<u8>, name: &str, (mode, id): Entry) {
+        for part in [mode.as_str().as_bytes(), b" ", name.as_bytes(), b"\0", &id.0] {
+            content.extend_from_slice(part);
+        }
+    }
+    // Sorted paths come in the order of git's trees, because a folder's name is followed by `/` in both.
+    let mut root = Vec::new();
+    let mut open: Vec<(&str, Vec<u8>)> = Vec::new();
+    let close = |open: &mut Vec<(&str, Vec<u8>)>, root: &mut Vec<u8>| -> Result<(), Collision> {
+        let Some((name, content)) = open.pop() else { return Ok(()) };
+        let id = id_of(Kind::Tree, &content)?;
+        put(open.last_mut().map_or(root, |(_, content)| content), name, (EntryMode::Tree, id));
+        Ok(())
+    };
+    for (path, entry) in leaves {
+        let (folder, name) = path.rsplit_once('/').map_or(("", path), |(folder, name)| (folder, name));
+        let parts = || folder.split('/').filter(|part| !part.is_empty());
+        let common = open.iter().zip(parts()).take_while(|((name, _), part)| name == part).count();
+        while open.len() > common {
+            close(&mut open, &mut root)?;
+        }
+        open.extend(parts().skip(common).map(|part| (part, Vec::new())));
+        put(open.last_mut().map_or(&mut root, |(_, content)| content), name, entry);
+    }
+    while !open.is_empty() {
+        close(&mut open, &mut root)?;
+    }
+    if root.is_empty() { Ok(None) } else { id_of(Kind::Tree, &root).map(|id| Some(TreeId(id))) }
+}
+
 /// Trees that were built, by id, so that each is written once.
 #[derive(Debug, Default)]
 pub struct Built(pub HashMap<TreeId, Vec<u8>>);

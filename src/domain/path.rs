@@ -1,8 +1,6 @@
 //! Which paths may stand in an artifact: names that mean the same file on every system, and nothing that git, Windows,
 //! macOS or a pipeline's log would read as something else.
 
-use std::collections::HashMap;
-
 use sha2::{Digest as _, Sha256};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
@@ -128,46 +126,64 @@ pub fn collision_key(name: &str) -> String {
 /// Finds paths, or prefixes of paths, that collide on some file system, or a file that is also a folder.
 ///
 /// # Errors
-/// The first path that collides with one before it.
+/// A path that collides with one before it.
 pub fn check_collisions<'a>(paths: impl Iterator<Item = &'a str>) -> Result<(), BadPath> {
-    // Each key maps to the spelling that was seen first, and to whether it is a file. Keys are kept as half a SHA-256:
-    // the prefixes of many deep paths would take gigabytes.
-    let mut seen: HashMap<[u8; 16], (&'a str, bool)> = HashMap::new();
+    let mut sorted: Vec<&str> = paths.collect();
+    sorted.sort_unstable();
+    // Each prefix is met once, so a key that is there twice is a collision. Keys are half a SHA-256, and nothing is kept
+    // beside them: many deep paths have millions of prefixes.
+    let mut keys = Vec::new();
+    prefixes(&sorted, &mut |key, _, _| {
+        keys.push(key);
+        Ok(())
+    })?;
+    keys.sort_unstable();
+    let Some(twice) = keys.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0]) else { return Ok(()) };
+    drop(keys);
+    let mut first: Option<(&str, bool)> = None;
+    prefixes(&sorted, &mut |key, path, end| {
+        let (prefix, is_file) = (&path[..end], end == path.len());
+        match first {
+            _ if key != twice => Ok(()),
+            None => {
+                first = Some((prefix, is_file));
+                Ok(())
+            }
+            Some((spelling, was_file)) => {
+                let why = if spelling != prefix {
+                    "it collides with another path where case or compatibility forms are not told apart"
+                } else if is_file && was_file {
+                    "it stands there twice"
+                } else {
+                    "it is a file and a folder at once"
+                };
+                Err(BadPath { path: path.to_owned(), why })
+            }
+        }
+    })
+}
+
+// Hands every path and prefix of the sorted paths to `each`, once: its key, the path, and where the prefix ends in it.
+fn prefixes<'a>(
+    sorted: &[&'a str],
+    each: &mut dyn FnMut([u8; 16], &'a str, usize) -> Result<(), BadPath>,
+) -> Result<(), BadPath> {
     let mut before = "";
-    for path in paths {
+    for path in sorted {
         let mut hasher = Sha256::new();
         let mut end = 0;
         for part in path.split('/') {
             // No folding reaches across a `/`, so the key of a prefix is that of its components.
             hasher.update(collision_key(part));
-            end += part.len();
-            let prefix = &path[..end];
-            let is_file = end == path.len();
             hasher.update("/");
+            end += part.len();
+            // A folder that the path before also lies in was met with it.
+            if end == path.len() || before.get(..=end) != path.get(..=end) {
+                let mut key = [0; 16];
+                key.copy_from_slice(&hasher.clone().finalize()[..16]);
+                each(key, path, end)?;
+            }
             end += 1;
-            // A folder that the path before also lies in was seen with it.
-            if !is_file && before.get(..end) == path.get(..end) {
-                continue;
-            }
-            let mut key = [0; 16];
-            key.copy_from_slice(&hasher.clone().finalize()[..16]);
-            match seen.get(&key) {
-                None => {
-                    seen.insert(key, (prefix, is_file));
-                }
-                Some((spelling, was_file)) => {
-                    let why = if *spelling != prefix {
-                        "it collides with another path where case or compatibility forms are not told apart"
-                    } else if is_file && *was_file {
-                        "it stands there twice"
-                    } else if is_file != *was_file {
-                        "it is a file and a folder at once"
-                    } else {
-                        continue;
-                    };
-                    return Err(BadPath { path: path.to_owned(), why });
-                }
-            }
         }
         before = path;
     }

@@ -28,10 +28,10 @@ const STORED: u16 = 0;
 const DEFLATED: u16 = 8;
 const UTF8: u16 = 0x0800;
 
-/// An entry as the central directory describes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An entry as the central directory describes it. Its name stands elsewhere: names make up nearly all of a large listing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Entry {
-    pub(super) name: Box<str>,
+    pub(super) name_len: u16,
     pub(super) mode: FileMode,
     pub(super) deflated: bool,
     pub(super) crc: u32,
@@ -88,11 +88,21 @@ impl End {
         }
         Ok(end)
     }
+
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let mut end = END_SIGNATURE.to_le_bytes().to_vec();
+        for field in [0, 0, self.entries, self.entries] {
+            end.extend(field.to_le_bytes());
+        }
+        end.extend([self.size, self.offset].into_iter().flat_map(u32::to_le_bytes));
+        end.extend([0, 0]);
+        end
+    }
 }
 
 impl Entry {
-    /// Reads the central entry at the beginning of `rest` and says how long it is. `index` counts entries from 1.
-    pub(super) fn parse(rest: &[u8], index: usize) -> Result<(Self, usize), ArtifactError> {
+    /// Reads the central entry at the beginning of `rest`, with its name. `index` counts entries from 1.
+    pub(super) fn parse(rest: &[u8], index: usize) -> Result<(Self, &str), ArtifactError> {
         let nth = |why: &str| refused(format!("central entry {index} {why}"));
         let Some(fixed) = rest.get(..CENTRAL) else {
             return Err(nth("is cut off by the end of the central directory"));
@@ -100,14 +110,14 @@ impl Entry {
         if u32_at(fixed, 0) != CENTRAL_SIGNATURE {
             return Err(nth("does not begin with the signature of a central entry"));
         }
-        let name_len = usize::from(u16_at(fixed, 28));
+        let name_len = u16_at(fixed, 28);
         if name_len == 0 {
             return Err(nth("has an empty name"));
         }
-        if name_len > MAX_PATH {
+        if usize::from(name_len) > MAX_PATH {
             return Err(nth("has a name longer than 1024 bytes"));
         }
-        let Some(name) = rest.get(CENTRAL..CENTRAL + name_len) else {
+        let Some(name) = rest.get(CENTRAL..CENTRAL + usize::from(name_len)) else {
             return Err(nth("has a name that is cut off by the end of the central directory"));
         };
         let lossy = String::from_utf8_lossy(name);
@@ -176,13 +186,23 @@ impl Entry {
         let Ok(name) = std::str::from_utf8(name) else {
             return Err(bad("has a name that is not UTF-8"));
         };
-        let entry = Self { name: name.into(), mode, deflated, crc: u32_at(fixed, 16), packed, size, offset };
-        Ok((entry, CENTRAL + name_len))
+        Ok((Self { name_len, mode, deflated, crc: u32_at(fixed, 16), packed, size, offset }, name))
+    }
+
+    /// Bytes of the central entry with its name.
+    pub(super) fn central_len(&self) -> usize {
+        CENTRAL + usize::from(self.name_len)
     }
 
     /// Bytes of the local header with its name.
     pub(super) fn header_len(&self) -> usize {
-        LOCAL + self.name.len()
+        LOCAL + usize::from(self.name_len)
+    }
+
+    /// The entry, that much further on; what goes beyond the end of a zip stands at its very end.
+    pub(super) fn moved(self, by: u64) -> Self {
+        let offset = u64::from(self.offset).saturating_add(by);
+        Self { offset: u32::try_from(offset).unwrap_or(u32::MAX), ..self }
     }
 
     /// Where the entry's bytes end.
@@ -191,8 +211,8 @@ impl Entry {
     }
 
     /// Compares a local header, `header_len` bytes, with the one that belongs to this entry.
-    pub(super) fn check_local(&self, found: &[u8]) -> Result<(), ArtifactError> {
-        let wanted = self.local_header();
+    pub(super) fn check_local(&self, name: &str, found: &[u8]) -> Result<(), ArtifactError> {
+        let wanted = self.local_header(name);
         if found == wanted {
             return Ok(());
         }
@@ -201,16 +221,35 @@ impl Entry {
             .find(|(_, from, to)| found.get(*from..*to) != wanted.get(*from..*to))
             .map_or("name", |(field, ..)| field);
         Err(refused(match field {
-            "signature" => format!("no local header stands where the entry {:?} must begin", self.name),
-            "extra field" => format!("the entry {:?} has an extra field in its local header", self.name),
-            _ => format!("the local header of the entry {:?} has another {field} than its central entry", self.name),
+            "signature" => format!("no local header stands where the entry {name:?} must begin"),
+            "extra field" => format!("the entry {name:?} has an extra field in its local header"),
+            _ => format!("the local header of the entry {name:?} has another {field} than its central entry"),
         }))
     }
 
-    fn local_header(&self) -> Vec<u8> {
+    pub(super) fn local_header(&self, name: &str) -> Vec<u8> {
         let mut header = Vec::with_capacity(self.header_len());
         header.extend(LOCAL_SIGNATURE.to_le_bytes());
-        let flags = if self.name.is_ascii() { 0 } else { UTF8 };
+        self.common(name, &mut header);
+        header.extend_from_slice(name.as_bytes());
+        header
+    }
+
+    pub(super) fn central_entry(&self, name: &str) -> Vec<u8> {
+        let mut entry = Vec::with_capacity(self.central_len());
+        entry.extend(CENTRAL_SIGNATURE.to_le_bytes());
+        entry.extend((UNIX | version_of(self.deflated)).to_le_bytes());
+        self.common(name, &mut entry);
+        // No comment, the first disk, no internal attributes.
+        entry.extend([0; 6]);
+        entry.extend([attributes_of(self.mode), self.offset].into_iter().flat_map(u32::to_le_bytes));
+        entry.extend_from_slice(name.as_bytes());
+        entry
+    }
+
+    // What both headers say in the same order, up to the length of the extra field.
+    fn common(&self, name: &str, header: &mut Vec<u8>) {
+        let flags = if name.is_ascii() { 0 } else { UTF8 };
         let method = if self.deflated { DEFLATED } else { STORED };
         for field in [version_of(self.deflated), flags, method, DOS_TIME, DOS_DATE] {
             header.extend(field.to_le_bytes());
@@ -218,11 +257,9 @@ impl Entry {
         for field in [self.crc, self.packed, self.size] {
             header.extend(field.to_le_bytes());
         }
-        // Names were held to MAX_PATH.
-        header.extend(u16::try_from(self.name.len()).unwrap_or(u16::MAX).to_le_bytes());
-        header.extend([0, 0]);
-        header.extend_from_slice(self.name.as_bytes());
-        header
+        for field in [self.name_len, 0] {
+            header.extend(field.to_le_bytes());
+        }
     }
 }
 

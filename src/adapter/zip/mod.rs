@@ -14,7 +14,8 @@ use std::io;
 use std::path::Path;
 
 use crate::domain::artifact::Manifest;
-use crate::port::{Artifact, ArtifactError, Artifacts};
+use crate::domain::listing::File;
+use crate::port::{Artifact, ArtifactError, Artifacts, Draft};
 
 /// How much an artifact may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,10 +74,11 @@ impl Artifacts for ZipArtifacts {
     fn write(
         &self,
         path: &Path,
-        manifest: &Manifest,
+        drafts: Vec<Draft>,
         contents: &mut (dyn Iterator<Item = io::Result<Vec<u8>>> + Send),
-    ) -> Result<(), ArtifactError> {
-        write::write(path, manifest, contents, self.limits.clamped())
+        finish: &mut dyn FnMut(Vec<File>) -> Result<Manifest, ArtifactError>,
+    ) -> Result<Manifest, ArtifactError> {
+        write::write(path, drafts, contents, finish, self.limits.clamped())
     }
 }
 

@@ -1,5 +1,6 @@
 //! The canonical reader of the zip form: a parser of its own, because libraries read zips as generously as they can.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -8,6 +9,7 @@ use flate2::{Decompress, FlushDecompress, Status};
 use rayon::prelude::*;
 
 use crate::domain::artifact::MANIFEST;
+use crate::domain::id::Sha256;
 use crate::domain::listing::{File, FileMode};
 use crate::domain::path::MAX_PATH;
 use crate::port::{Artifact, ArtifactError, Content};
@@ -18,30 +20,35 @@ use super::{Limits, io_error, refused};
 
 // Holds the longest local header and, mostly, the whole of a small entry.
 const CHUNK: usize = 64 << 10;
+// Of the central directory, at once.
+const PART: usize = 4 << 20;
+
+type Named<'a> = (Entry, &'a str);
 
 /// Reads and proves a zip of `len` bytes.
 pub(super) fn open(shown: &str, file: fs::File, len: u64, limits: Limits) -> Result<Artifact, ArtifactError> {
-    let mut archive = Archive { shown: shown.to_owned(), file, entries: Vec::new() };
-    archive.entries = archive.directory(len, limits)?;
-    let Some((first, rest)) = archive.entries.split_first() else {
+    let mut archive = Archive { shown: shown.to_owned(), file, entries: Vec::new(), by_content: HashMap::new() };
+    let end = archive.end(len, limits)?;
+    archive.entries = archive.entries(&end, limits)?;
+    let Some(first) = archive.entries.first() else {
         return Err(refused("the zip has no entries"));
     };
-    check_entries(first, rest, limits)?;
 
     let mut bytes = Vec::new();
-    archive.unpack(first, &mut Scratch::new(), &mut |piece| bytes.extend_from_slice(piece))?;
+    archive.unpack(first, MANIFEST, &mut Scratch::new(), &mut |piece| bytes.extend_from_slice(piece))?;
     let manifest = proof::parse(&bytes)?;
     let len = bytes.len() as u64;
     drop(bytes);
-    check_listing(rest, &manifest.files)?;
+    archive.check_listing(&end, &manifest.files)?;
 
+    let rest = archive.entries.get(1..).unwrap_or_default();
     let (proven, contents) = rayon::join(
         || proof::prove(&manifest, len, limits),
         || {
             let both = rest.par_iter().zip(&manifest.files);
             both.map_init(Scratch::new, |scratch, (entry, file)| {
                 let mut sums = Sums::new(file.size);
-                archive.unpack(entry, scratch, &mut |piece| sums.update(piece))?;
+                archive.unpack(entry, &file.path, scratch, &mut |piece| sums.update(piece))?;
                 sums.check(file)
             })
             .find_map_first(Result::err)
@@ -50,71 +57,32 @@ pub(super) fn open(shown: &str, file: fs::File, len: u64, limits: Limits) -> Res
     proven?;
     match contents {
         Some(error) => Err(error),
-        None => Ok(Artifact { manifest, content: Box::new(archive) }),
+        None => {
+            archive.by_content = manifest.files.iter().map(|file| file.sha256).zip(rest.iter().copied()).collect();
+            archive.entries = Vec::new();
+            Ok(Artifact { manifest, content: Box::new(archive) })
+        }
     }
 }
 
-fn check_entries(first: &Entry, rest: &[Entry], limits: Limits) -> Result<(), ArtifactError> {
-    if &*first.name != MANIFEST {
-        return Err(refused(format!("the first entry is {:?}, not {MANIFEST}", first.name)));
-    }
-    if first.mode != FileMode::Regular {
-        return Err(refused(format!("the entry {MANIFEST:?} is executable")));
-    }
-    proof::check_names(rest.par_iter().map(|entry| &*entry.name))?;
-    for pair in rest.windows(2) {
-        if let [one, two] = pair
-            && one.name >= two.name
-        {
-            let why = if one.name == two.name { "stands there twice" } else { "is not sorted by path bytes" };
-            return Err(refused(format!("the entry {:?} {why}", two.name)));
-        }
-    }
-    let mut total = 0_u64;
-    for entry in [first].into_iter().chain(rest) {
-        proof::check_size(&entry.name, entry.size.into(), limits)?;
-        if entry.deflated && u64::from(entry.size) > u64::from(entry.packed).saturating_mul(limits.ratio) {
-            return Err(refused(format!(
-                "the entry {:?} unpacks to more than {} times its compressed size",
-                entry.name, limits.ratio
-            )));
-        }
-        total += u64::from(entry.size);
-    }
-    proof::check_total(total, limits)
-}
-
-fn check_listing(entries: &[Entry], files: &[File]) -> Result<(), ArtifactError> {
-    for (entry, file) in entries.iter().zip(files) {
-        if *entry.name != *file.path {
-            return Err(refused(format!(
-                "the zip holds {:?} where {MANIFEST} lists {:?}: the two must name the same files in the same order",
-                entry.name,
-                file.path.chars().take(MAX_PATH).collect::<String>()
-            )));
-        }
-        if entry.mode != file.mode {
-            return Err(refused(format!("the entry {:?} has another mode than {MANIFEST} says", entry.name)));
-        }
-        if u64::from(entry.size) != file.size {
-            return Err(refused(format!("the entry {:?} has another size than {MANIFEST} says", entry.name)));
-        }
-    }
-    if let Some(entry) = entries.get(files.len()) {
-        return Err(refused(format!("the entry {:?} is not listed in {MANIFEST}", entry.name)));
-    }
-    if let Some(file) = files.get(entries.len()) {
-        let path: String = file.path.chars().take(MAX_PATH).collect();
-        return Err(refused(format!("{MANIFEST} lists {path:?}, which is not in the zip")));
+fn check_entry(entry: &Entry, name: &str, limits: Limits) -> Result<(), ArtifactError> {
+    proof::check_size(name, entry.size.into(), limits)?;
+    if entry.deflated && u64::from(entry.size) > u64::from(entry.packed).saturating_mul(limits.ratio) {
+        return Err(refused(format!(
+            "the entry {name:?} unpacks to more than {} times its compressed size",
+            limits.ratio
+        )));
     }
     Ok(())
 }
 
-/// An open zip, and where its entries stand; the first one is the manifest, the others are sorted.
+/// An open zip. While it is proven, `entries` has the manifest first, then the others in the order of their names.
 struct Archive {
     shown: String,
     file: fs::File,
     entries: Vec<Entry>,
+    // What is read again is found by the sum that it is held to.
+    by_content: HashMap<Sha256, Entry>,
 }
 
 struct Scratch {
@@ -134,44 +102,95 @@ impl Archive {
         self.file.read_exact_at(bytes, at).map_err(|source| io_error(&self.shown, source))
     }
 
-    // The central directory is read whole; END and the count hold it to what the names may need.
-    fn directory(&self, len: u64, limits: Limits) -> Result<Vec<Entry>, ArtifactError> {
+    fn end(&self, len: u64, limits: Limits) -> Result<End, ArtifactError> {
         let Some(at) = len.checked_sub(END as u64) else {
             return Err(refused("the file is too short to be a zip"));
         };
         let mut bytes = [0; END];
         self.read_at(&mut bytes, at)?;
         let end = End::parse(&bytes, len)?;
-        let count = usize::from(end.entries);
+        let (count, size) = (usize::from(end.entries), end.size as usize);
         if u64::from(end.entries) > limits.entries {
             return Err(proof::too_many(limits));
         }
-        let size = end.size as usize;
         if size < count * CENTRAL || size > count * (CENTRAL + MAX_PATH) {
             return Err(refused(format!("the central directory cannot hold {count} entries in {size} bytes")));
         }
-        let mut directory = vec![0; size];
-        self.read_at(&mut directory, end.offset.into())?;
+        Ok(end)
+    }
 
-        let mut rest = directory.as_slice();
-        let mut entries = Vec::with_capacity(count);
-        let mut offset = 0;
-        for index in 1..=count {
-            let (entry, used) = Entry::parse(rest, index)?;
-            if u64::from(entry.offset) != offset {
-                return Err(refused(format!(
-                    "the entry {:?} begins at offset {} instead of {offset}: local entries must follow one another from \
-                     the beginning of the file, in the order of the central directory",
-                    entry.name, entry.offset
-                )));
+    // Hands the central directory to `each`, some entries at a time: the names of all may take most of the memory there is.
+    fn directory(
+        &self,
+        end: &End,
+        each: &mut dyn FnMut(&[Named<'_>]) -> Result<(), ArtifactError>,
+    ) -> Result<(), ArtifactError> {
+        let (mut at, mut left) = (u64::from(end.offset), end.size as usize);
+        let mut done = 0;
+        let mut buffer = Vec::new();
+        while done < usize::from(end.entries) {
+            let kept = buffer.len();
+            let more = left.min(PART - kept);
+            buffer.resize(kept + more, 0);
+            self.read_at(buffer.get_mut(kept..).unwrap_or_default(), at)?;
+            at += more as u64;
+            left -= more;
+            let mut rest = buffer.as_slice();
+            let mut part = Vec::new();
+            while done < usize::from(end.entries) && (left == 0 || rest.len() >= CENTRAL + MAX_PATH) {
+                done += 1;
+                let (entry, name) = Entry::parse(rest, done)?;
+                rest = rest.get(entry.central_len()..).unwrap_or_default();
+                part.push((entry, name));
             }
-            offset = entry.end();
-            entries.push(entry);
-            rest = rest.get(used..).unwrap_or_default();
+            let used = buffer.len() - rest.len();
+            each(&part)?;
+            buffer.drain(..used);
         }
-        if !rest.is_empty() {
+        if left > 0 || !buffer.is_empty() {
             return Err(refused("the central directory goes on after its last entry"));
         }
+        Ok(())
+    }
+
+    fn entries(&self, end: &End, limits: Limits) -> Result<Vec<Entry>, ArtifactError> {
+        let mut entries = Vec::with_capacity(end.entries.into());
+        let mut offset = 0;
+        let mut total = 0;
+        let mut before = String::new();
+        self.directory(end, &mut |part| {
+            for (entry, name) in part {
+                if u64::from(entry.offset) != offset {
+                    return Err(refused(format!(
+                        "the entry {name:?} begins at offset {} instead of {offset}: local entries must follow one another \
+                         from the beginning of the file, in the order of the central directory",
+                        entry.offset
+                    )));
+                }
+                offset = entry.end();
+            }
+            let mut others = part;
+            if let (true, Some(((entry, name), rest))) = (entries.is_empty(), part.split_first()) {
+                check_first(entry, name)?;
+                others = rest;
+            }
+            proof::check_names(others.par_iter().map(|(_, name)| *name))?;
+            for (_, name) in others {
+                if *name <= before.as_str() {
+                    let why = if *name == before { "stands there twice" } else { "is not sorted by path bytes" };
+                    return Err(refused(format!("the entry {name:?} {why}")));
+                }
+                before.clear();
+                before.push_str(name);
+            }
+            for (entry, name) in part {
+                check_entry(entry, name, limits)?;
+                total += u64::from(entry.size);
+            }
+            proof::check_total(total, limits)?;
+            entries.extend(part.iter().map(|(entry, _)| *entry));
+            Ok(())
+        })?;
         if offset != u64::from(end.offset) {
             return Err(refused(format!(
                 "the last entry ends at offset {offset}, but the central directory begins at {}",
@@ -181,12 +200,55 @@ impl Archive {
         Ok(entries)
     }
 
+    fn check_listing(&self, end: &End, files: &[File]) -> Result<(), ArtifactError> {
+        let mut proven = self.entries.iter();
+        let mut listed = files.iter();
+        self.directory(end, &mut |part| {
+            for (entry, name) in part {
+                if proven.next() != Some(entry) {
+                    return Err(refused("the zip changed while it was being read"));
+                }
+                // The first one is the manifest itself.
+                if entry.offset == 0 {
+                    continue;
+                }
+                match listed.next() {
+                    Some(file) => check_listed(entry, name, file)?,
+                    None => return Err(refused(format!("the entry {name:?} is not listed in {MANIFEST}"))),
+                }
+            }
+            Ok(())
+        })?;
+        match listed.next() {
+            Some(file) => Err(refused(format!("{MANIFEST} lists {:?}, which is not in the zip", path_of(file)))),
+            None => Ok(()),
+        }
+    }
+
     /// Hands the content of an entry to `sink`, piece by piece, after its local header was found equal; says at the end
     /// whether size, CRC and the end of the compressed stream were exact.
-    fn unpack(&self, entry: &Entry, scratch: &mut Scratch, sink: &mut dyn FnMut(&[u8])) -> Result<(), ArtifactError> {
+    fn unpack(
+        &self,
+        entry: &Entry,
+        name: &str,
+        scratch: &mut Scratch,
+        sink: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), ArtifactError> {
+        self.stream(entry, name, scratch, &|header| entry.check_local(name, header), sink)
+    }
+
+    fn stream(
+        &self,
+        entry: &Entry,
+        name: &str,
+        scratch: &mut Scratch,
+        check: &dyn Fn(&[u8]) -> Result<(), ArtifactError>,
+        sink: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), ArtifactError> {
         let Scratch { input, output, inflate } = scratch;
         inflate.reset(false);
-        let mut flow = Flow { entry, output, inflate, crc: crc32fast::Hasher::new(), size: 0, ended: false, sink };
+        let mut flow =
+            Flow { entry, name, output, inflate, crc: crc32fast::Hasher::new(), size: 0, ended: false, sink };
         let mut skip = entry.header_len();
         let mut at = u64::from(entry.offset);
         while at < entry.end() {
@@ -196,7 +258,7 @@ impl Archive {
             at += want as u64;
             let (header, data) = piece.split_at(skip);
             if skip > 0 {
-                entry.check_local(header)?;
+                check(header)?;
                 skip = 0;
             }
             flow.push(data)?;
@@ -205,8 +267,40 @@ impl Archive {
     }
 }
 
+fn check_first(entry: &Entry, name: &str) -> Result<(), ArtifactError> {
+    if name != MANIFEST {
+        return Err(refused(format!("the first entry is {name:?}, not {MANIFEST}")));
+    }
+    if entry.mode != FileMode::Regular {
+        return Err(refused(format!("the entry {MANIFEST:?} is executable")));
+    }
+    Ok(())
+}
+
+fn check_listed(entry: &Entry, name: &str, file: &File) -> Result<(), ArtifactError> {
+    if name != file.path {
+        return Err(refused(format!(
+            "the zip holds {name:?} where {MANIFEST} lists {:?}: the two must name the same files in the same order",
+            path_of(file)
+        )));
+    }
+    if entry.mode != file.mode {
+        return Err(refused(format!("the entry {name:?} has another mode than {MANIFEST} says")));
+    }
+    if u64::from(entry.size) != file.size {
+        return Err(refused(format!("the entry {name:?} has another size than {MANIFEST} says")));
+    }
+    Ok(())
+}
+
+// A manifest may list a path that is as long as itself.
+fn path_of(file: &File) -> String {
+    file.path.chars().take(MAX_PATH).collect()
+}
+
 struct Flow<'a> {
     entry: &'a Entry,
+    name: &'a str,
     output: &'a mut [u8],
     inflate: &'a mut Decompress,
     crc: crc32fast::Hasher,
@@ -217,7 +311,7 @@ struct Flow<'a> {
 
 impl Flow<'_> {
     fn bad(&self, why: &str) -> ArtifactError {
-        refused(format!("the entry {:?} {why}", self.entry.name))
+        refused(format!("the entry {:?} {why}", self.name))
     }
 
     fn push(&mut self, mut data: &[u8]) -> Result<(), ArtifactError> {
@@ -274,14 +368,14 @@ impl Flow<'_> {
 
 impl Content for Archive {
     fn read(&self, file: &File) -> Result<Vec<u8>, ArtifactError> {
-        let rest = self.entries.get(1..).unwrap_or_default();
-        let entry = rest
-            .binary_search_by(|entry| (*entry.name).cmp(file.path.as_str()))
-            .ok()
-            .and_then(|at| rest.get(at))
+        let entry = self
+            .by_content
+            .get(&file.sha256)
             .ok_or_else(|| io_error(&self.shown, io::Error::new(io::ErrorKind::NotFound, file.path.clone())))?;
         let mut content = Vec::with_capacity(entry.size as usize);
-        self.unpack(entry, &mut Scratch::new(), &mut |piece| content.extend_from_slice(piece))?;
+        // Equal contents may stand under another name; what counts is checked below.
+        let sink = &mut |piece: &[u8]| content.extend_from_slice(piece);
+        self.stream(entry, &file.path, &mut Scratch::new(), &|_| Ok(()), sink)?;
         proof::check_again(&content, file)?;
         Ok(content)
     }

@@ -8,7 +8,7 @@ use passgate::domain::id::{BlobId, Sha256};
 use passgate::domain::listing::{File, FileMode};
 use passgate::domain::object::{Kind, id_of};
 use passgate::domain::record::Record;
-use passgate::port::Artifacts;
+use passgate::port::{Artifacts, Draft as Listed};
 use sha2::Digest as _;
 
 use super::{Repo, World};
@@ -42,7 +42,8 @@ pub fn rebuilt(world: &World, genuine: &Path, change: impl FnOnce(&mut Vec<Draft
     manifest.folders = folders_of(&folders, &manifest.files).unwrap();
     manifest.digest = digest_of(&manifest.files);
     let file = world.path().join(format!("rebuilt-{}.zip", fastrand::u64(..)));
-    artifacts.write(&file, &manifest, &mut drafts.into_iter().map(|draft| Ok(draft.2))).unwrap();
+    let listed = manifest.files.iter().map(|f| Listed { path: f.path.clone(), mode: f.mode, blob: f.blob }).collect();
+    artifacts.write(&file, listed, &mut drafts.into_iter().map(|d| Ok(d.2)), &mut |_| Ok(manifest.clone())).unwrap();
     file
 }
 

@@ -12,12 +12,23 @@ use sha2::{Digest as _, Sha256 as Hasher};
 use super::builder::*;
 use crate::adapter::zip::ZipArtifacts;
 use crate::domain::artifact::{MANIFEST, Manifest};
-use crate::domain::listing::FileMode;
-use crate::port::{ArtifactError, Artifacts as _};
+use crate::domain::listing::{File, FileMode};
+use crate::port::{ArtifactError, Artifacts as _, Draft};
+
+fn write_with(
+    artifacts: ZipArtifacts,
+    path: &Path,
+    manifest: &Manifest,
+    contents: &mut (dyn Iterator<Item = io::Result<Vec<u8>>> + Send),
+) -> Result<(), ArtifactError> {
+    let draft = |file: &File| Draft { path: file.path.clone(), mode: file.mode, blob: file.blob };
+    let drafts = manifest.files.iter().map(draft).collect();
+    artifacts.write(path, drafts, contents, &mut |_| Ok(manifest.clone())).map(|_| ())
+}
 
 fn write_at(path: &Path, manifest: &Manifest, contents: &[Content]) -> Result<(), ArtifactError> {
     let mut contents = contents.iter().map(|(.., content)| Ok(content.clone()));
-    ZipArtifacts::default().write(path, manifest, &mut contents)
+    write_with(ZipArtifacts::default(), path, manifest, &mut contents)
 }
 
 fn written(folders: &[&str], contents: &[Content]) -> Vec<u8> {
@@ -101,7 +112,7 @@ fn as_many_entries_as_a_zip_can_count_are_written_and_one_more_is_refused() {
     unlimited.limits.entries = u64::MAX;
     let place = Place::new();
     let mut iter = contents.iter().map(|_| Ok(Vec::new()));
-    let result = unlimited.write(&place.zip(), &manifest_of(&["apps"], &contents), &mut iter);
+    let result = write_with(unlimited, &place.zip(), &manifest_of(&["apps"], &contents), &mut iter);
     assert!(matches!(result, Err(ArtifactError::Refused(_))));
 }
 
@@ -120,7 +131,6 @@ fn a_written_zip_can_be_read_by_whom_the_umask_allows() {
 fn writing_is_all_or_nothing() {
     let place = Place::new();
     let manifest = manifest_of(&["apps", "infra"], &sample());
-    let artifacts = ZipArtifacts::default();
     let mut contents = sample();
     contents[2].2 = b"another one".to_vec();
     let mut fails = [Err(io::Error::other("gone"))].into_iter();
@@ -132,7 +142,7 @@ fn writing_is_all_or_nothing() {
             contents[2].2 = b"#!/bin/zz\n".to_vec();
             write_at(&place.zip(), &manifest, &contents)
         }),
-        ("a content fails", artifacts.write(&place.zip(), &manifest, &mut fails)),
+        ("a content fails", write_with(ZipArtifacts::default(), &place.zip(), &manifest, &mut fails)),
         ("no such folder", write_at(&place.0.path().join("x/y.zip"), &manifest, &sample())),
         ("what the reader refuses", {
             let contents = [("apps/.git".to_owned(), FileMode::Regular, vec![])];
