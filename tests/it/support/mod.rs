@@ -1,6 +1,7 @@
 //! What every test has at hand: a world of repositories in a folder of its own, and the real binary run in it.
 
 pub mod forge;
+pub mod history;
 pub mod http;
 pub mod repos;
 
