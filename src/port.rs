@@ -2,6 +2,7 @@
 //! runtime to itself, and use cases ask side by side with scoped threads.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -208,6 +209,22 @@ pub trait Repository: Send + Sync {
     /// # Errors
     /// The server cannot be asked, does not have a blob, or one is larger.
     fn blobs(&self, ids: &[BlobId], limit: u64) -> Result<HashMap<BlobId, Vec<u8>>, PortError>;
+
+    /// Brings file contents without reading them: what is asked for piece by piece later is here then.
+    ///
+    /// # Errors
+    /// The server cannot be asked, or does not have a blob.
+    fn bring_blobs(&self, ids: &[BlobId]) -> Result<(), PortError>;
+
+    /// Brings file contents and hands each over once as a stream, with its size; none is kept, however large.
+    ///
+    /// # Errors
+    /// The server cannot be asked, does not have a blob, or `take` fails.
+    fn each_blob(
+        &self,
+        ids: &[BlobId],
+        take: &mut (dyn FnMut(BlobId, u64, &mut dyn Read) -> std::io::Result<()> + Send),
+    ) -> Result<(), PortError>;
 
     /// The texts of commits of a history that was brought, in the order given.
     ///

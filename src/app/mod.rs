@@ -1,6 +1,7 @@
 //! The use cases: gather facts, judge, plan, apply, report. A use case takes a request and gives a report; "no" is a value,
 //! an error means "could not".
 
+pub mod audit;
 pub mod entry;
 pub mod evidence;
 pub mod inspect;

@@ -48,7 +48,6 @@ pub struct Request {
 // Content of an earlier release, as it landed.
 struct Earlier {
     content: Leaves,
-    folders: Vec<String>,
     source: Origin,
     version: Option<String>,
     overridden: Option<Override>,
@@ -196,7 +195,7 @@ fn earlier(target: &Target, entry: &Entry) -> Result<Earlier, AppError> {
         let mut content = site.folders_at(landing, &target.folders)?;
         content.retain(|path, _| !has_git_file(path) && !local(path));
         let source = Origin { repository: site.url.clone(), commit: landing, branch: site.branch.clone() };
-        return Ok(Earlier { content, folders: target.folders.clone(), source, version: None, overridden: None });
+        return Ok(Earlier { content, source, version: None, overridden: None });
     }
     let then = record_at(site, target, landing)?
         .filter(|then| then.digest == entry.digest && then.ledger.first().is_some_and(|live| live.seq == entry.seq));
@@ -221,7 +220,7 @@ fn earlier(target: &Target, entry: &Entry) -> Result<Earlier, AppError> {
     };
     // A break-glass does not wear off by going away and coming back.
     let overridden = then.overridden;
-    Ok(Earlier { content, folders, source, version: then.version, overridden })
+    Ok(Earlier { content, source, version: then.version, overridden })
 }
 
 fn record_at(site: &Site, target: &Target, commit: CommitId) -> Result<Option<Record>, AppError> {
@@ -269,7 +268,7 @@ fn next(
     };
     let entering = Entering {
         digest: entry.digest,
-        folders: earlier.folders.clone(),
+        folders: target.folders.clone(),
         source: earlier.source.clone(),
         version: earlier.version.clone(),
         state,

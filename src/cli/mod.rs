@@ -1,5 +1,6 @@
 //! The command line: one file a verb, which turns arguments into a request and a use case's answer into a report.
 
+pub mod audit;
 pub mod common;
 pub mod completions;
 pub mod demo;
@@ -13,6 +14,7 @@ pub mod release;
 pub mod render;
 pub mod retire;
 pub mod rollback;
+pub mod sarif;
 pub mod schema;
 pub mod status;
 
@@ -31,7 +33,7 @@ use common::{Adapters, Wiring};
 #[derive(Debug, Parser)]
 #[command(name = "passgate", version, max_term_width = 100)]
 #[command(
-    after_help = "Exit codes: 0 done; 1 could not; 2 usage; 3 refused or superseded; 4 artifact refused; 5 lost race; \
+    after_help = "Exit codes: 0 done; 1 could not; 2 usage; 3 refused, superseded or findings; 4 artifact refused; 5 lost race; \
                         130 interrupted."
 )]
 pub struct Cli {
@@ -62,6 +64,8 @@ pub enum Verb {
     Retire(retire::Args),
     /// Show what is where, and why it may not go on.
     Status(status::Args),
+    /// Find what changed on an environment's branch without a valid release.
+    Audit(audit::Args),
     /// Play a whole promotion in a folder, with repositories of its own.
     Demo(demo::Args),
     /// Print the JSON Schema of .passgate/stage.yaml.
@@ -90,6 +94,7 @@ pub fn run(arguments: Vec<OsString>, interrupted: Arc<AtomicBool>, adapters: &dy
         Verb::Rollback(args) => args.run(&wiring),
         Verb::Retire(args) => args.run(&wiring),
         Verb::Status(args) => args.run(&wiring),
+        Verb::Audit(args) => args.run(&wiring),
         Verb::Demo(args) => args.run(&wiring),
         Verb::Schema(args) => args.run(),
         Verb::Completions(args) => args.run(),

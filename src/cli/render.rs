@@ -3,13 +3,17 @@
 use owo_colors::OwoColorize;
 use unicode_width::UnicodeWidthStr;
 
+use crate::app::audit::Audit;
 use crate::app::status::{StageStatus, UnitStatus};
+use crate::domain::audit::{Change, Finding, Level};
 use crate::domain::escape;
 use crate::domain::outcome::{Changes, GateReport, Outcome, Report, Verdict};
 use crate::domain::record::State;
 
 // Paths of each kind that are listed; the JSON document has all of them.
 const LISTED: usize = 20;
+// Paths of one finding in a table.
+const IN_CELL: usize = 5;
 
 /// The one document of `--json`.
 pub fn json(report: &Report) -> String {
@@ -116,7 +120,7 @@ fn headline(report: &Report) -> String {
         Outcome::Refused if report.error.is_none() => {
             ("✗".red().to_string(), format!("{unit} may not go to {stage}; nothing was written"))
         }
-        Outcome::Undecided => (
+        Outcome::Undecided if report.error.is_none() => (
             "?".yellow().to_string(),
             format!("not every gate could be asked, so {unit} is not released to {stage}; nothing was written"),
         ),
@@ -204,12 +208,68 @@ fn changes(changes: &Changes) -> String {
     out
 }
 
-/// The state of stages as a table, with what each lacks below it.
-pub fn status(stages: &[StageStatus], width: usize) -> String {
+fn table(width: usize) -> comfy_table::Table {
     let mut table = comfy_table::Table::new();
     table.load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
     table.set_width(u16::try_from(width).unwrap_or(100));
     table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
+    table
+}
+
+/// What an audit found as a table, and how much that is.
+pub fn audit(audit: &Audit, width: usize) -> String {
+    let mut table = table(width);
+    table.set_header(["when", "commit", "what", "unit", "which"]);
+    for finding in &audit.findings {
+        let mark = match finding.level {
+            Level::Note => "·",
+            Level::Warning => "!",
+            Level::Error => "✗",
+        };
+        table.add_row([
+            finding.at.replace('T', " ").trim_end_matches('Z').to_owned(),
+            finding.commit.short(),
+            format!("{mark} {}", finding.rule.as_str()),
+            finding.unit.as_ref().map_or_else(|| "–".to_owned(), ToString::to_string),
+            which(finding),
+        ]);
+    }
+    let place = audit.stage.as_ref().map_or_else(|| escape::line(&audit.env), ToString::to_string);
+    let commits = plural(audit.commits, "commit");
+    if audit.findings.is_empty() && audit.cut_off {
+        return format!("{} {}\n", "?".yellow(), format!("nothing found in {commits} of {place}").bold());
+    }
+    if audit.findings.is_empty() {
+        return format!("{} {}\n", "✓".green(), format!("nothing found in {commits} of {place}").bold());
+    }
+    let parts = [Level::Error, Level::Warning, Level::Note].map(|level| plural(audit.count(level), level.as_str()));
+    let summary = format!("{} in {commits} of {place}: {}", plural(audit.findings.len(), "finding"), parts.join(", "));
+    format!("{table}\n{} {}\n", "✗".red(), summary.bold())
+}
+
+fn which(finding: &Finding) -> String {
+    let mut lines = vec![escape::line(&finding.message)];
+    for touched in finding.paths.iter().take(IN_CELL) {
+        let sign = match touched.change {
+            Change::Added => "+",
+            Change::Changed => "~",
+            Change::Removed => "-",
+            Change::Mode => "x",
+            Change::Kept => "=",
+        };
+        lines.push(format!("{sign} {}", escape::line(&touched.path)));
+    }
+    match finding.paths.len().saturating_sub(IN_CELL) {
+        0 if !finding.more_paths => {}
+        more => lines.push(format!("… and {}{more} more", if finding.more_paths { "at least " } else { "" })),
+    }
+    lines.extend(finding.remedy.as_ref().map(|remedy| format!("→ {}", escape::line(remedy))));
+    lines.join("\n")
+}
+
+/// The state of stages as a table, with what each lacks below it.
+pub fn status(stages: &[StageStatus], width: usize) -> String {
+    let mut table = table(width);
     table.set_header(["stage", "unit", "state", "what", "since", "by", "lacks"]);
     for stage in stages {
         for unit in &stage.units {

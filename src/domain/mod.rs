@@ -1,7 +1,9 @@
 //! The pure core: words, formats, rules. Nothing here reads a clock, a file, a process or the environment.
 
 pub mod artifact;
+pub mod audit;
 pub mod chain;
+pub mod continuity;
 pub mod escape;
 pub mod gate;
 pub mod graph;

@@ -62,6 +62,8 @@ pub enum Outcome {
     Retired,
     /// The state of stages was shown.
     Reported,
+    /// An audit found something.
+    Findings,
     /// Something newer is live.
     Superseded,
     /// A gate is closed.
@@ -99,7 +101,7 @@ impl Outcome {
             | Self::Reported => 0,
             Self::Failed | Self::Undecided | Self::Rejected | Self::Unknown => 1,
             Self::Usage => 2,
-            Self::Refused | Self::Superseded => 3,
+            Self::Refused | Self::Superseded | Self::Findings => 3,
             Self::ArtifactRefused => 4,
             Self::LostRace => 5,
             Self::Interrupted => 130,

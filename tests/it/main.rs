@@ -8,6 +8,7 @@
     clippy::disallowed_methods
 )]
 
+mod audit;
 mod branches;
 mod cli;
 mod drift;

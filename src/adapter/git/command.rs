@@ -1,7 +1,7 @@
 //! Running git: input and output at once, bounded error text, and an end when the user wants one.
 
 use std::ffi::OsString;
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -93,6 +93,42 @@ impl Git {
             return Err(io_error(error));
         }
         Ok(Ran { success: status.success(), stdout, stderr })
+    }
+
+    /// Runs git and lets `read` have its output as it comes, so that nobody has to hold all of it.
+    pub(super) fn stream(
+        &self,
+        doing: &str,
+        args: &[&str],
+        input: String,
+        read: &mut (dyn FnMut(&mut dyn BufRead) -> io::Result<()> + Send),
+    ) -> Result<(), PortError> {
+        if self.interrupted.load(Ordering::Relaxed) {
+            return Err(PortError::Interrupted);
+        }
+        let io_error = |source| PortError::Io { doing: doing.to_owned(), source };
+        let mut command = self.command(args);
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().map_err(io_error)?;
+        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+        let result = std::thread::scope(|scope| {
+            // When the reader stops early, this pipe breaks, and that is all that has to happen.
+            scope.spawn(move || feed(stdin, Input::Text(input)).ok());
+            let stdout = stdout.ok_or_else(|| io::Error::other("a pipe is missing"))?;
+            let mut reader = io::BufReader::with_capacity(1 << 20, stdout);
+            let result = read(&mut reader);
+            if result.is_err() {
+                // The process may be gone already; either way it must not be left behind.
+                child.kill().ok();
+            }
+            result
+        });
+        let waited = child.wait();
+        if self.interrupted.load(Ordering::Relaxed) {
+            return Err(PortError::Interrupted);
+        }
+        result.map_err(io_error)?;
+        if waited.map_err(io_error)?.success() { Ok(()) } else { Err(failure(doing, "")) }
     }
 
     #[allow(clippy::type_complexity, reason = "stdout, stderr and how feeding went are read together, once")]

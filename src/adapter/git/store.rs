@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
+use std::io::{self, BufRead, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -305,6 +306,40 @@ impl Repository for Store {
         self.bring("blob:none", &wanted)?;
         let read = self.read(Kind::Blob, &wanted, limit)?;
         Ok(read.into_iter().map(|(id, content)| (BlobId(id), content)).collect())
+    }
+
+    fn bring_blobs(&self, ids: &[BlobId]) -> Result<(), PortError> {
+        let wanted: Vec<ObjectId> = ids.iter().map(|id| id.0).collect();
+        self.bring("blob:none", &wanted)
+    }
+
+    fn each_blob(
+        &self,
+        ids: &[BlobId],
+        take: &mut (dyn FnMut(BlobId, u64, &mut dyn Read) -> io::Result<()> + Send),
+    ) -> Result<(), PortError> {
+        self.bring_blobs(ids)?;
+        let mut wanted = ids.to_vec();
+        wanted.sort();
+        wanted.dedup();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let lines: String = wanted.iter().map(|id| format!("{id}\n")).collect();
+        let mut read = |out: &mut dyn BufRead| {
+            for id in &wanted {
+                let mut line = String::new();
+                out.read_line(&mut line)?;
+                let size = line.trim_end().strip_prefix(&format!("{id} blob ")).and_then(|size| size.parse().ok());
+                let size: u64 = size.ok_or_else(|| io::Error::other(format!("no blob: {}", line.trim_end())))?;
+                let mut content = out.take(size);
+                take(*id, size, &mut content)?;
+                io::copy(&mut content, &mut io::sink())?;
+                out.read_exact(&mut [0])?;
+            }
+            Ok(())
+        };
+        self.offline.stream("read file contents", &["cat-file", "--batch", "--buffer"], lines, &mut read)
     }
 
     fn texts(&self, ids: &[CommitId]) -> Result<Vec<CommitText>, PortError> {
