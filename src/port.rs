@@ -180,6 +180,12 @@ pub trait Repository: Send + Sync {
     /// The server cannot be asked.
     fn advertise(&self) -> Result<Advertised, PortError>;
 
+    /// The commit of a ref by its full name, if the server has it.
+    ///
+    /// # Errors
+    /// The server cannot be asked.
+    fn reference(&self, name: &str) -> Result<Option<CommitId>, PortError>;
+
     /// Brings the history of some commits, without trees, and reads it.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 //! an error means "could not".
 
 pub mod audit;
+pub mod check;
 pub mod entry;
 pub mod evidence;
 pub mod inspect;

@@ -5,11 +5,11 @@ use std::collections::{HashMap, HashSet};
 use super::entry::sha256;
 use super::evidence;
 use super::release::{Request, release};
-use super::site::Site;
+use super::site::{self, Site};
 use super::{AppError, Context, Place};
 use crate::domain::artifact::{FORMAT, Manifest, Source, digest_of, folders_of};
 use crate::domain::chain::History;
-use crate::domain::id::{BlobId, Digest, UnitName};
+use crate::domain::id::{BlobId, Digest, TreeId, UnitName};
 use crate::domain::listing::{EntryMode, File, FileMode, has_git_file};
 use crate::domain::outcome::{Outcome, Report};
 use crate::domain::record::{Entry, Record};
@@ -66,7 +66,7 @@ pub fn promote(
     let mut skipped = Vec::new();
     for entry in candidates {
         let Some((change, then)) = history.landing(entry.seq) else { continue };
-        let artifact = match read(&site, then, entry, change.commit, unit) {
+        let artifact = match read(&site, then, entry, site.root_of(change.commit)?, unit) {
             Ok(artifact) => artifact,
             Err(AppError::Refused { message, .. }) => {
                 skipped.push(format!("skipped {}: {message}", entry.digest.short()));
@@ -98,14 +98,11 @@ pub fn promote(
     }
 }
 
-// The content of a release as an artifact, proven by its digest.
-fn read(
-    site: &Site,
-    then: &Record,
-    entry: &Entry,
-    landing: crate::domain::id::CommitId,
-    unit: &UnitName,
-) -> Result<Artifact, AppError> {
+/// The content of a release as an artifact, read from a root tree that holds it, proven by its digest.
+///
+/// # Errors
+/// It cannot be had, or is not what the ledger names.
+pub fn read(site: &Site, then: &Record, entry: &Entry, root: TreeId, unit: &UnitName) -> Result<Artifact, AppError> {
     let folders: Vec<String> = then.folders.iter().map(|folder| folder.path.clone()).collect();
     let local = site.policy().ok().and_then(|(_, stage)| Some(stage.accepts(unit)?.local.clone()));
     let aside = |path: &str| {
@@ -113,7 +110,7 @@ fn read(
             || local.as_ref().is_some_and(|patterns| patterns.matches(path))
             || then.kept.iter().any(|kept| kept == path)
     };
-    let mut leaves = site.folders_at(landing, &folders)?;
+    let mut leaves = site::folders_of(&*site.repository, root, &folders)?;
     leaves.retain(|path, _| !aside(path));
     let ids: Vec<BlobId> = leaves.values().map(|(_, id)| BlobId(*id)).collect();
     let contents = site.repository.blobs(&ids, 64 << 20)?;

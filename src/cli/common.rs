@@ -144,7 +144,7 @@ impl<'a> Wiring<'a> {
             let mut json = serde_json::to_value(report).unwrap_or_default();
             json[more.0] = more.1;
             writer::result(&render::quiet_json(&json));
-        } else {
+        } else if !text.is_empty() {
             writer::result(text);
         }
         report.result.exit_code()

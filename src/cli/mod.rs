@@ -1,6 +1,7 @@
 //! The command line: one file a verb, which turns arguments into a request and a use case's answer into a report.
 
 pub mod audit;
+pub mod check;
 pub mod common;
 pub mod completions;
 pub mod demo;
@@ -64,6 +65,8 @@ pub enum Verb {
     Retire(retire::Args),
     /// Show what is where, and why it may not go on.
     Status(status::Args),
+    /// For pull requests in an environment's repository: is what they change a valid release?
+    Check(check::Args),
     /// Find what changed on an environment's branch without a valid release.
     Audit(audit::Args),
     /// Play a whole promotion in a folder, with repositories of its own.
@@ -94,6 +97,7 @@ pub fn run(arguments: Vec<OsString>, interrupted: Arc<AtomicBool>, adapters: &dy
         Verb::Rollback(args) => args.run(&wiring),
         Verb::Retire(args) => args.run(&wiring),
         Verb::Status(args) => args.run(&wiring),
+        Verb::Check(args) => args.run(&wiring),
         Verb::Audit(args) => args.run(&wiring),
         Verb::Demo(args) => args.run(&wiring),
         Verb::Schema(args) => args.run(),

@@ -216,6 +216,30 @@ fn table(width: usize) -> comfy_table::Table {
     table
 }
 
+/// What a check found of a candidate.
+pub fn check(report: &Report, faults: &[Finding], width: usize) -> String {
+    let mut out = String::new();
+    for fault in faults {
+        let unit = fault.unit.as_ref().map(|unit| format!(" ({unit})")).unwrap_or_default();
+        let head = format!("{} {}{unit}: ", "✗".red(), fault.rule.as_str().bold());
+        let indent = 4 + fault.rule.as_str().len() + unit.len();
+        out.push_str(&wrapped(&head, indent, &escape::line(&fault.message), width));
+        for touched in fault.paths.iter().take(LISTED) {
+            out.push_str(&format!("    {}\n", escape::line(&touched.path)));
+        }
+        if let Some(remedy) = &fault.remedy {
+            out.push_str(&wrapped(&format!("  {} ", "→".cyan()), 4, &escape::line(remedy), width));
+        }
+    }
+    out.push_str(&text(report, width));
+    if report.result == Outcome::Checked && report.gates.is_empty() {
+        out.push_str(&format!("{} {}\n", "✓".green(), "it touches nothing that is passgate's".bold()));
+    } else if report.result == Outcome::Checked {
+        out.push_str(&format!("{} {}\n", "✓".green(), "every gate is open for it now".bold()));
+    }
+    out
+}
+
 /// What an audit found as a table, and how much that is.
 pub fn audit(audit: &Audit, width: usize) -> String {
     let mut table = table(width);

@@ -60,6 +60,8 @@ pub enum Outcome {
     RolledBack,
     /// The unit was taken out of the target.
     Retired,
+    /// A candidate may be merged.
+    Checked,
     /// The state of stages was shown.
     Reported,
     /// An audit found something.
@@ -98,6 +100,7 @@ impl Outcome {
             | Self::Marked
             | Self::RolledBack
             | Self::Retired
+            | Self::Checked
             | Self::Reported => 0,
             Self::Failed | Self::Undecided | Self::Rejected | Self::Unknown => 1,
             Self::Usage => 2,

@@ -10,6 +10,7 @@
 
 mod audit;
 mod branches;
+mod check;
 mod cli;
 mod drift;
 mod everyday;

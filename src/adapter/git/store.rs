@@ -224,6 +224,18 @@ impl Repository for Store {
         Ok(found)
     }
 
+    fn reference(&self, name: &str) -> Result<Option<CommitId>, PortError> {
+        let doing = format!("ask {} for a ref", self.url);
+        // An annotated tag names its commit in a line of its own.
+        let peeled = format!("{name}^{{}}");
+        let text = self.git.text(&doing, &["ls-remote", "origin", name, &peeled])?;
+        let found = |wanted: &str| {
+            let mut lines = text.lines().filter_map(|line| line.split_once('\t'));
+            lines.find(|(_, name)| *name == wanted).and_then(|(id, _)| id.parse().ok())
+        };
+        Ok(found(&peeled).or_else(|| found(name)))
+    }
+
     fn history(&self, tips: &[CommitId]) -> Result<Graph, PortError> {
         let wanted: Vec<ObjectId> = {
             let known = lock(&self.known);
@@ -233,9 +245,16 @@ impl Repository for Store {
             self.progress.step(&format!("fetching history of {}", self.url));
             // Later on, what changed comes along at once: the trees on the way to it are few.
             let again = lock(&self.known).iter().next().is_some();
-            self.fetch(if again { "blob:none" } else { "tree:0" }, &wanted, true)?;
-            if again {
-                self.local_first.store(true, Ordering::Relaxed);
+            match self.fetch(if again { "blob:none" } else { "tree:0" }, &wanted, true) {
+                // The server takes us to have the trees of the commits that we have, and may send differences to them.
+                // Commits alone come as differences to commits only.
+                Err(PortError::Git { said, .. }) if again && said.contains("from promisor remote") => {
+                    self.fetch("tree:0", &wanted, true)?;
+                }
+                done => {
+                    done?;
+                    self.local_first.fetch_or(again, Ordering::Relaxed);
+                }
             }
         }
         let lines: String = tips.iter().map(|tip| format!("{tip}\n")).collect();

@@ -63,6 +63,17 @@ impl Link {
     }
 }
 
+/// What would be found of a commit that comes next on an environment's branch, with this root tree.
+///
+/// # Errors
+/// The environment cannot be asked.
+pub fn next(context: &Context<'_>, site: &Site, commit: CommitId, root: TreeId) -> Result<Vec<Finding>, AppError> {
+    let env = site.name();
+    let older = chain(site);
+    let (time, parent) = (context.clock.now(), Some(site.root_of(site.tip)?));
+    Walk::new(context, site, &env, &older)?.window(&[Link { commit, time, root, parent, others: Vec::new() }])
+}
+
 /// Audits an environment.
 ///
 /// # Errors

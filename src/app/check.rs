@@ -1,0 +1,297 @@
+//! `check`: would a candidate for an environment's branch, once merged, be a valid release? For pull requests in the
+//! environment's own repository. The merge result is held against policy and records as an audit does, and every gate is asked
+//! again, now.
+
+use super::audit::next;
+use super::judge::Leave;
+use super::land::Committer;
+use super::promote;
+use super::release::{self, release};
+use super::retire::{self, retire};
+use super::rollback::{self, Choice, rollback};
+use super::site::{Site, file, resolve};
+use super::{Actor, AppError, Context, Place};
+use crate::domain::audit::{Finding, Level, Rule};
+use crate::domain::continuity::is_release;
+use crate::domain::gate::freeze;
+use crate::domain::id::{CommitId, TreeId};
+use crate::domain::listing::{Entry, EntryMode};
+use crate::domain::object::{Built, Kind, Object, Tree};
+use crate::domain::outcome::{GateReport, Outcome, Report, Verdict};
+use crate::domain::policy::{Accept, Deed, Source, Stage};
+use crate::domain::record::{self, Record, State};
+use crate::port::{Repository, Role};
+
+/// What a check was asked for.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The environment.
+    pub to: Place,
+    /// The candidate: a branch, a full ref name, or a commit id.
+    pub head: String,
+}
+
+/// Checks a candidate: the report, and what is wrong with it as hand-made changes are.
+///
+/// # Errors
+/// Something that must answer does not.
+pub fn check(context: &Context<'_>, request: &Request) -> Result<(Report, Vec<Finding>), AppError> {
+    let mut site = Site::target(context, &request.to)?;
+    let head = head(&*site.repository, &request.head)?;
+    site.graph = site.repository.history(&[site.tip, head])?;
+    let (_, policy) = site.policy()?;
+    let mut report = Report::new(Outcome::Checked);
+    report.stage = Some(policy.stage.clone());
+    report.commit = Some(head);
+    report.previous_commit = Some(site.tip);
+    let root = match merged(&site, &policy, head)? {
+        Ok(root) => root,
+        Err(why) => {
+            report.result = Outcome::Refused;
+            report.gates.push(refused("unit", why, "bring it up to date with the environment's branch"));
+            return Ok((report, Vec::new()));
+        }
+    };
+    let findings = next(context, &site, head, root)?;
+    // What is recorded openly is no fault; what it opened is asked below.
+    let is_fault = |finding: &&Finding| {
+        !matches!(finding.rule, Rule::Override | Rule::Adopted)
+            && !(finding.rule == Rule::EditedByHand && finding.level == Level::Note)
+    };
+    let faults: Vec<Finding> = findings.iter().filter(is_fault).cloned().collect();
+    let changed = changed(&site, &policy, root)?;
+    if !faults.is_empty() {
+        report.result = Outcome::Refused;
+        report.unit = changed.first().map(|(accept, ..)| accept.unit.clone());
+        return Ok((report, faults));
+    }
+    match changed.as_slice() {
+        [] => Ok((report, faults)),
+        [(accept, before, after)] => {
+            let asked = ask(context, request, &site, accept, before.as_ref(), after, root)?;
+            let result = match asked.result {
+                Outcome::Planned | Outcome::Unchanged => Outcome::Checked,
+                Outcome::Undecided => Outcome::Undecided,
+                _ => Outcome::Refused,
+            };
+            Ok((Report { result, commit: report.commit, previous_commit: report.previous_commit, ..asked }, faults))
+        }
+        several => {
+            let units: Vec<String> = several.iter().map(|(accept, ..)| accept.unit.to_string()).collect();
+            report.result = Outcome::Refused;
+            let why = format!("it changes the records of several units: {}", units.join(", "));
+            report.gates.push(refused("unit", why, "propose one release at a time"));
+            Ok((report, faults))
+        }
+    }
+}
+
+fn refused(gate: &str, detail: String, remedy: &str) -> GateReport {
+    GateReport { gate: gate.to_owned(), verdict: Verdict::Refused, detail, remedy: Some(remedy.to_owned()) }
+}
+
+// The commit that the candidate's name stands for.
+fn head(repository: &dyn Repository, name: &str) -> Result<CommitId, AppError> {
+    if let Ok(commit) = name.parse() {
+        return Ok(commit);
+    }
+    let full = if name.starts_with("refs/") { name.to_owned() } else { format!("refs/heads/{name}") };
+    repository.reference(&full)?.ok_or_else(|| {
+        AppError::usage(
+            format!("{} has no {}", repository.url(), crate::domain::escape::line(&full)),
+            "give --head a branch, a full ref such as refs/pull/12/merge, or a whole commit id",
+        )
+    })
+}
+
+// The root tree of the merge, as far as units and passgate's own folder go; an error text where it conflicts there.
+fn merged(site: &Site, policy: &Stage, head: CommitId) -> Result<Result<TreeId, String>, AppError> {
+    let bases = site.graph.merge_bases(site.tip, head);
+    let [base] = bases.as_slice() else {
+        let what = if bases.is_empty() { "no common history" } else { "several common ancestors" };
+        return Ok(Err(format!("it has {what} with {}", site.name())));
+    };
+    let owned = policy.accept.iter().flat_map(|accept| &accept.folders);
+    let heads: Vec<&str> = owned.filter_map(|folder| folder.to.split('/').next()).chain([".passgate"]).collect();
+    let repository = &*site.repository;
+    let [base, ours, theirs] = [*base, site.tip, head].map(|commit| site.root_of(commit));
+    let mut merge = Merge { repository, built: Built::default(), conflicts: Vec::new() };
+    let is_ours = |name: &[u8]| heads.iter().any(|head| head.as_bytes() == name);
+    let entry = |id: TreeId| Some((EntryMode::Tree, id.0));
+    let root = merge.tree("", [entry(base?), entry(ours?), entry(theirs?)], &is_ours)?;
+    if !merge.conflicts.is_empty() {
+        return Ok(Err(format!("it conflicts with {} in {}", site.name(), merge.conflicts.join(", "))));
+    }
+    let objects: Vec<Object> =
+        merge.built.0.into_values().map(|content| Object { kind: Kind::Tree, content }).collect();
+    repository.write(objects.len(), &mut objects.into_iter().map(Ok))?;
+    match root {
+        Some((EntryMode::Tree, id)) => Ok(Ok(TreeId(id))),
+        _ => Ok(Err("it leaves nothing".to_owned())),
+    }
+}
+
+struct Merge<'a> {
+    repository: &'a dyn Repository,
+    built: Built,
+    conflicts: Vec<String>,
+}
+
+impl Merge<'_> {
+    // Base, ours and theirs of one path. What is nobody's concern here is not looked into: where both changed it, theirs
+    // stands for "changed".
+    fn merge(
+        &mut self,
+        path: &str,
+        [base, ours, theirs]: [Option<Entry>; 3],
+        deep: bool,
+    ) -> Result<Option<Entry>, AppError> {
+        let is_tree = |entry: Option<Entry>| entry.is_some_and(|(mode, _)| mode == EntryMode::Tree);
+        if ours == theirs || base == theirs {
+            return Ok(ours);
+        }
+        if base == ours || !deep {
+            return Ok(theirs);
+        }
+        if is_tree(ours) && is_tree(theirs) {
+            return self.tree(path, [base, ours, theirs], &|_| true);
+        }
+        self.conflicts.push(crate::domain::escape::line(path));
+        Ok(ours)
+    }
+
+    fn tree(
+        &mut self,
+        path: &str,
+        sides: [Option<Entry>; 3],
+        deep: &dyn Fn(&[u8]) -> bool,
+    ) -> Result<Option<Entry>, AppError> {
+        let [base, ours, theirs] = sides.map(|side| side.filter(|(mode, _)| *mode == EntryMode::Tree));
+        let ids: Vec<TreeId> = [base, ours, theirs].into_iter().flatten().map(|(_, id)| TreeId(id)).collect();
+        let trees = self.repository.trees(&ids)?;
+        let nothing = Tree::new();
+        let of = |side: Option<Entry>| side.and_then(|(_, id)| trees.get(&TreeId(id))).unwrap_or(&nothing);
+        let mut result = of(ours).clone();
+        let names: std::collections::BTreeSet<&Vec<u8>> = of(ours).keys().chain(of(theirs).keys()).collect();
+        for name in names {
+            let below = format!("{path}{}{}", if path.is_empty() { "" } else { "/" }, String::from_utf8_lossy(name));
+            let sides = [base, ours, theirs].map(|side| of(side).get(name).copied());
+            match self.merge(&below, sides, deep(name))? {
+                Some(entry) => result.insert(name.clone(), entry),
+                None => result.remove(name),
+            };
+        }
+        if result.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some((EntryMode::Tree, self.built.add(&result)?.0)))
+    }
+}
+
+type Changed<'a> = (&'a Accept, Option<Record>, Record);
+
+// The units whose record differs between the tip and the merge result, with both records. What is no record was found
+// before, or is one that goes.
+fn changed<'a>(site: &Site, policy: &'a Stage, root: TreeId) -> Result<Vec<Changed<'a>>, AppError> {
+    let roots = [site.root_of(site.tip)?, root];
+    let mut found = Vec::new();
+    for accept in &policy.accept {
+        let mut blobs = [None, None];
+        for name in accept.names() {
+            let at = resolve(&*site.repository, &roots, &record::path(name))?;
+            for (blob, root) in blobs.iter_mut().zip(&roots) {
+                *blob = blob.or(at.get(root).and_then(file));
+            }
+        }
+        let [old, Some(new)] = blobs else { continue };
+        if old == Some(new) {
+            continue;
+        }
+        let ids: Vec<_> = old.into_iter().chain([new]).collect();
+        let read = site.repository.blobs(&ids, record::MAX_BYTES as u64)?;
+        let parse = |id| read.get(&id).and_then(|bytes| Record::parse(bytes).ok());
+        if let Some(after) = parse(new) {
+            found.push((accept, old.and_then(parse), after));
+        }
+    }
+    Ok(found)
+}
+
+// Asks every gate again, as the use case that writes such a record would.
+fn ask(
+    context: &Context<'_>,
+    request: &Request,
+    site: &Site,
+    accept: &Accept,
+    before: Option<&Record>,
+    after: &Record,
+    root: TreeId,
+) -> Result<Report, AppError> {
+    let (to, unit) = (request.to.clone(), accept.unit.clone());
+    let (actor, committer) = (Actor::default(), Committer("passgate <passgate@localhost>".to_owned()));
+    let is_mark = !is_release(after) && before.is_some_and(|before| before.source == after.source);
+    if is_mark || accept.source == Source::SelfRepository {
+        return mark(context, site, accept, after);
+    }
+    // Each of them opens the repository itself, and is given the credentials of the target.
+    context.repositories.open(&to.url, Role::Target)?;
+    if after.state == State::Retired {
+        return retire(context, &retire::Request { to, unit, dry_run: true, actor, committer });
+    }
+    let entry = after.live().ok_or_else(|| AppError::Guard("a record without a ledger".to_owned()))?;
+    let artifact = promote::read(site, after, entry, root, &unit)?;
+    let glass = after.overridden.as_ref();
+    let adopted = before.is_none() && after.ledger.iter().any(|entry| entry.state == State::Adopted);
+    let leave = Leave { adopt: after.restarted.is_some() || adopted, retry: false, break_glass: glass.is_some() };
+    let asked = release(
+        context,
+        &artifact,
+        &release::Request {
+            to: to.clone(),
+            dry_run: true,
+            leave,
+            break_glass: glass.map(|glass| glass.reason.clone()),
+            skip_older: false,
+            patience: None,
+            actor: actor.clone(),
+            committer: committer.clone(),
+        },
+    )?;
+    // A break-glass opens what it says that it opened, and nothing that closed since.
+    let recorded = glass.map(|glass| glass.gates.as_slice()).unwrap_or_default();
+    let opened = asked.overridden.as_ref().map(|glass| glass.gates.as_slice()).unwrap_or_default();
+    let is_covered = opened.iter().all(|gate| recorded.contains(gate));
+    if matches!(asked.result, Outcome::Planned | Outcome::Unchanged) {
+        return Ok(if is_covered { asked } else { Report { result: Outcome::Refused, ..asked } });
+    }
+    // Content that was live here before may come back whatever the other gates say.
+    let comes_back = before.is_some_and(|b| b.rollback_targets().iter().any(|old| old.digest == after.digest));
+    if !comes_back {
+        return Ok(asked);
+    }
+    let choice = Choice::Digest(after.digest);
+    let adopt = after.restarted.is_some();
+    rollback(
+        context,
+        &rollback::Request { to, unit, choice, keep_verdict: false, adopt, dry_run: true, actor, committer },
+    )
+}
+
+fn mark(context: &Context<'_>, site: &Site, accept: &Accept, after: &Record) -> Result<Report, AppError> {
+    let mut report = Report::new(Outcome::Planned);
+    let (_, policy) = site.policy()?;
+    report.stage = Some(policy.stage.clone());
+    report.unit = Some(accept.unit.clone());
+    report.digest = Some(after.digest);
+    let answer = freeze::ask(policy.frozen(context.clock.now(), Deed::Mark).as_ref());
+    if answer.verdict == Verdict::Refused {
+        report.result = Outcome::Refused;
+    }
+    report.gates.push(GateReport {
+        gate: "freeze".to_owned(),
+        verdict: answer.verdict,
+        detail: answer.detail,
+        remedy: answer.remedy,
+    });
+    Ok(report)
+}

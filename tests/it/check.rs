@@ -1,0 +1,247 @@
+//! `check`: pull requests in an environment's repository.
+
+use serde_json::Value;
+
+use crate::support::forge::{continued, reseal};
+use crate::support::repos::put_as;
+use crate::support::{Policy, Run, World, del, put};
+
+const DEPLOY: &str = "apps/shop/deploy.yaml";
+const RECORD: &str = ".passgate/records/shop.json";
+
+fn check(world: &World, stage: &str, head: &str) -> Run {
+    let to = world.to(stage);
+    world.untouched(|| world.run(&["check", "--to", &to, "--head", head]))
+}
+
+// Takes the last commit of an environment's branch back and proposes it instead.
+fn propose(world: &World, stage: &str) {
+    let env = world.env(stage);
+    env.point("refs/heads/candidate", "main");
+    env.point("refs/heads/main", "main~1");
+}
+
+fn live() -> World {
+    let world = World::new();
+    let artifact = world.pass("main", "dev");
+    world.release(&artifact, "qual").is(0, "released");
+    world
+}
+
+#[test]
+fn a_candidate_that_touches_nothing_of_passgates_passes() {
+    let world = live();
+    let env = world.env("qual");
+    env.on("candidate").from("main").edit(&[put("cluster/settings.yaml", "turn: 1\n"), put("README.md", "x\n")]).done();
+    check(&world, "qual", "candidate").is(0, "checked");
+    // What happened to the branch in the meantime is not the candidate's doing.
+    world.repo("source").commit("main", &[put(DEPLOY, "image: 2\n")]);
+    let second = world.pass("main", "dev");
+    world.release(&second, "qual").is(0, "released");
+    env.commit("main", &[put("cluster/settings.yaml", "turn: 2\n")]);
+    check(&world, "qual", "candidate").is(0, "checked");
+    check(&world, "qual", "refs/heads/candidate").is(0, "checked");
+    check(&world, "qual", &env.id("candidate")).is(0, "checked");
+    let run = check(&world, "qual", "nowhere").is(2, "usage");
+    assert!(run.json["error"]["hint"].as_str().unwrap().contains("--head"));
+}
+
+#[test]
+fn a_server_that_sends_differences_to_what_is_not_here_is_asked_again() {
+    let world = live();
+    let env = world.env("qual");
+    let many: Vec<_> = (0..400).map(|n| put(&format!("cluster/many/file-{n}.yaml"), &format!("n: {n}\n"))).collect();
+    env.commit("main", &many);
+    let edits = [put("cluster/many/file-7.yaml", "n: 8\n"), put("cluster/other.yaml", "x: 1\n")];
+    env.on("candidate").from("main").edit(&edits).done();
+    env.git(&["repack", "-adfq"]);
+    check(&world, "qual", "candidate").is(0, "checked");
+}
+
+#[test]
+fn a_valid_release_passes_while_its_gates_are_open() {
+    let world = live();
+    world.repo("source").commit("main", &[put(DEPLOY, "image: 2\n")]);
+    let second = world.pass("main", "dev");
+    world.release(&second, "qual").is(0, "released");
+    propose(&world, "qual");
+    let env = world.env("qual");
+    env.commit("main", &[put("cluster/settings.yaml", "turn: 5\n")]);
+    let run = check(&world, "qual", "candidate").is(0, "checked");
+    assert_eq!(run.verdict("previous"), "passed");
+    assert_eq!(run.verdict("source"), "passed");
+    assert_eq!(run.text("unit"), "shop");
+    // The forge's merge commit says the same.
+    let merged = env.on("merge").from("main").merge("candidate");
+    let (deploy, record) = (env.file("candidate", DEPLOY), env.file("candidate", RECORD));
+    merged.edit(&[put(DEPLOY, &deploy), put(RECORD, &record)]).done();
+    check(&world, "qual", "merge").is(0, "checked");
+    // A gate that closes in the meantime closes the pull request.
+    world.mark("failed", &second, "dev").is(0, "marked");
+    check(&world, "qual", "candidate").is(3, "refused").closed_gate("previous", "this content failed in dev");
+    world.mark("passed", &second, "dev").is(0, "marked");
+    let frozen = Policy { more: "order: forward\nfreeze: [INC-1]\n".into(), ..world.policy("qual", Some("dev")) };
+    // A record that was written under other rules is no release under these.
+    world.environment("qual", &frozen);
+    let run = check(&world, "qual", "candidate").is(3, "refused");
+    assert!(run.json["findings"].to_string().contains("not written under the rules in force"), "{run:#?}");
+    std::fs::rename(world.env("dev").path, world.path().join("gone")).unwrap();
+    world.environment("qual", &world.policy("qual", Some("dev")));
+    check(&world, "qual", "candidate").is(1, "undecided");
+}
+
+#[test]
+fn a_stale_release_conflicts_or_is_superseded() {
+    let world = live();
+    world.repo("source").commit("main", &[put(DEPLOY, "image: 2\n")]);
+    let second = world.pass("main", "dev");
+    world.release(&second, "qual").is(0, "released");
+    propose(&world, "qual");
+    world.repo("source").commit("main", &[put(DEPLOY, "image: 3\n")]);
+    let third = world.pass("main", "dev");
+    world.release(&third, "qual").is(0, "released");
+    check(&world, "qual", "candidate").is(3, "refused").closed_gate("unit", "it conflicts with");
+}
+
+#[test]
+fn marks_rollbacks_and_adoptions_are_let_through() {
+    let world = live();
+    let artifact = world.package("main");
+    world.mark("passed", &artifact, "qual").is(0, "marked");
+    propose(&world, "qual");
+    check(&world, "qual", "candidate").is(0, "checked");
+    let frozen = "order: forward\nfreeze: [{reason: INC-1, marks: true}]\n";
+    world.environment("qual", &Policy { more: frozen.into(), ..world.policy("qual", Some("dev")) });
+    check(&world, "qual", "candidate").is(3, "refused").closed_gate("freeze", "INC-1");
+    world.environment("qual", &world.policy("qual", Some("dev")));
+
+    world.repo("source").commit("main", &[put(DEPLOY, "image: 2\n")]);
+    let second = world.pass("main", "dev");
+    world.release(&second, "qual").is(0, "released");
+    let to = world.to("qual");
+    world.run(&["rollback", "--to", &to, "--unit", "shop"]).is(0, "rolled-back");
+    propose(&world, "qual");
+    check(&world, "qual", "candidate").is(0, "checked");
+
+    // A hand edit on the branch, taken over by --adopt: the break and the way out of it.
+    let env = world.env("dev");
+    env.commit("main", &[put(RECORD, "{}\n")]);
+    world.release_with(&second, "dev", &["--adopt"]).is(0, "released");
+    propose(&world, "dev");
+    check(&world, "dev", "candidate").is(0, "checked");
+}
+
+#[test]
+fn an_override_is_held_to_the_policy_and_to_what_it_says() {
+    let world = live();
+    world.repo("source").commit("main", &[put(DEPLOY, "image: 2\n")]);
+    let second = world.ship("main", "dev");
+    let glass = "order: forward\noverride: {allow: [previous, freeze]}\n";
+    world.environment("qual", &Policy { more: glass.into(), ..world.policy("qual", Some("dev")) });
+    world.release_with(&second, "qual", &["--override", "INC-1"]).is(0, "released");
+    propose(&world, "qual");
+    check(&world, "qual", "candidate").is(0, "checked");
+    // It does not open what closed since, not even if the policy would let it.
+    let frozen = format!("{glass}freeze: [INC-2]\n");
+    let frozen = Policy { more: frozen, ..world.policy("qual", Some("dev")) };
+    let env = world.env("qual");
+    let tip = env.id("main");
+    world.environment("qual", &frozen);
+    let run = check(&world, "qual", "candidate");
+    assert_eq!(run.code, Some(3), "{run:#?}");
+    // A policy that allows none lets none through.
+    env.point("refs/heads/main", &tip);
+    world.environment("qual", &world.policy("qual", Some("dev")));
+    let run = check(&world, "qual", "candidate");
+    assert_eq!(run.code, Some(3), "{run:#?}");
+}
+
+#[test]
+fn hand_made_changes_fail_with_the_way_to_do_it_right() {
+    let world = live();
+    let env = world.env("qual");
+    let record = env.file("main", RECORD);
+    let digest = env.record("main").digest.to_string();
+    let other = digest.replace(&digest[10..20], "0123456789");
+    let policy = env.file("main", ".passgate/stage.yaml");
+    let weaker = policy.split("after:").next().unwrap().to_owned() + "order: forward\n";
+    let restarted = continued(&env, "main", |record| {
+        record.restarted = Some(passgate::domain::record::Restart { from: None });
+    });
+    let claimed = continued(&env, "main", |record| {
+        record.state = passgate::domain::record::State::Adopted;
+        record.ledger[0].state = record.state;
+    });
+    let kinds: Vec<(&str, &str, Vec<crate::support::repos::Edit>)> = vec![
+        ("edited-by-hand", "a file edited", vec![put(DEPLOY, "image: evil\n")]),
+        ("edited-by-hand", "a file added", vec![put("apps/new.yaml", "a: 1\n")]),
+        ("edited-by-hand", "a file removed", vec![del("apps/shop/route.yaml")]),
+        ("edited-by-hand", "a mode changed", vec![put_as("100755", DEPLOY, env.file("main", DEPLOY).as_bytes())]),
+        ("edited-by-hand", "a link", vec![put_as("120000", DEPLOY, b"/etc/passwd")]),
+        ("edited-by-hand", "a folder replaced", vec![del("infra"), put("infra", "a file\n")]),
+        ("edited-by-hand", "a folder removed", vec![del("infra")]),
+        ("invalid-record", "a record edited", vec![put(RECORD, &record.replace(&digest, &other))]),
+        ("invalid-record", "a record deleted", vec![del(RECORD)]),
+        (
+            "invalid-record",
+            "a record resealed",
+            vec![put(RECORD, &reseal(&env, "main", |r| r.version = Some("9".into())))],
+        ),
+        ("invalid-record", "a forged new beginning", vec![put(RECORD, &restarted)]),
+        ("invalid-record", "a forged state", vec![put(RECORD, &claimed)]),
+        ("unknown-record", "a record of a stranger", vec![put(".passgate/records/other.json", &record)]),
+        ("unexpected-file", "a file in .passgate", vec![put(".passgate/extra", "x\n")]),
+        ("policy-changed", "a policy weakened", vec![put(".passgate/stage.yaml", &weaker)]),
+        ("policy-changed", "a policy deleted", vec![del(".passgate/stage.yaml")]),
+        ("invalid-policy", "a policy broken", vec![put(".passgate/stage.yaml", "version: 2\n")]),
+        ("edited-by-hand", "with a change of others", vec![put("cluster/x", "x\n"), put("infra/y.yaml", "y: 1\n")]),
+    ];
+    for (rule, what, edits) in kinds {
+        env.on("candidate").from("main").edit(&edits).done();
+        let run = check(&world, "qual", "candidate").is(3, "refused");
+        let findings = run.json["findings"].as_array().unwrap();
+        let finding = findings.iter().find(|finding| finding["rule"] == rule);
+        let finding = finding.unwrap_or_else(|| panic!("{what}: no {rule} in {run:#?}"));
+        assert!(finding["remedy"].as_str().is_some_and(|remedy| !remedy.is_empty()), "{what}: {finding:#?}");
+        let path = finding["paths"][0]["path"].as_str().unwrap_or_default();
+        assert!(run.stderr.is_empty() || run.stderr.contains(path), "{what}: {}", run.stderr);
+    }
+}
+
+#[test]
+fn a_forged_release_of_other_content_fails() {
+    let world = live();
+    let env = world.env("qual");
+    // Content that nobody released anywhere, under a record with a right seal and right trees.
+    env.on("other").from("main").edit(&[put(DEPLOY, "image: evil\n")]).done();
+    let apps = env.id("other:apps");
+    let forged = continued(&env, "main", |record| {
+        record.folders[0].tree = Some(apps.parse().unwrap());
+        let mut entry = record.ledger[0].clone();
+        entry.seq = record.seq;
+        record.ledger.insert(0, entry);
+    });
+    env.on("candidate").from("main").edit(&[put(DEPLOY, "image: evil\n"), put(RECORD, &forged)]).done();
+    let run = check(&world, "qual", "candidate").is(3, "refused");
+    assert_ne!(run.json["findings"], Value::Array(Vec::new()), "{run:#?}");
+}
+
+#[test]
+fn a_candidate_without_common_history_fails() {
+    let world = live();
+    let env = world.env("qual");
+    env.on("candidate").root().edit(&[put("cluster/x", "y\n")]).done();
+    check(&world, "qual", "candidate").is(3, "refused").closed_gate("unit", "no common history");
+}
+
+impl Run {
+    #[track_caller]
+    fn closed_gate(self, gate: &str, words: &str) -> Self {
+        let report = self.gate(gate);
+        assert_eq!(report["verdict"], "refused", "{self:#?}");
+        let detail = report["detail"].as_str().unwrap_or_default();
+        assert!(detail.contains(words), "{words:?} is not in {detail}");
+        assert!(!report["remedy"].as_str().unwrap_or_default().is_empty(), "no remedy: {self:#?}");
+        self
+    }
+}
