@@ -55,8 +55,8 @@ pub fn check(context: &Context<'_>, request: &Request) -> Result<(Report, Vec<Fi
     let findings = next(context, &site, head, root)?;
     // What is recorded openly is no fault; what it opened is asked below.
     let is_fault = |finding: &&Finding| {
-        !matches!(finding.rule, Rule::Override | Rule::Adopted)
-            && !(finding.rule == Rule::EditedByHand && finding.level == Level::Note)
+        let is_put_back = finding.rule == Rule::EditedByHand && finding.level == Level::Note;
+        !is_put_back && !matches!(finding.rule, Rule::Override | Rule::Adopted)
     };
     let faults: Vec<Finding> = findings.iter().filter(is_fault).cloned().collect();
     let changed = changed(&site, &policy, root)?;

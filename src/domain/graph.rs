@@ -36,6 +36,30 @@ impl Graph {
         })
     }
 
+    /// For each merge on the first-parent chain of `tip`, the commits that came with it by its other parents.
+    pub fn brought(&self, tip: CommitId) -> HashMap<CommitId, Vec<CommitId>> {
+        let mut chain: Vec<(CommitId, &Node)> = self.first_parents(tip).collect();
+        chain.reverse();
+        let mut seen: HashSet<CommitId> = HashSet::new();
+        let mut found = HashMap::new();
+        for (id, node) in chain {
+            seen.insert(id);
+            let mut todo: Vec<CommitId> = node.parents.iter().skip(1).copied().collect();
+            let mut came = Vec::new();
+            while let Some(other) = todo.pop() {
+                let Some(node) = self.nodes.get(&other) else { continue };
+                if seen.insert(other) {
+                    came.push(other);
+                    todo.extend(&node.parents);
+                }
+            }
+            if !came.is_empty() {
+                found.insert(id, came);
+            }
+        }
+        found
+    }
+
     /// Whether `id` is on the first-parent chain of `tip`.
     pub fn is_on_chain(&self, id: CommitId, tip: CommitId) -> bool {
         self.first_parents(tip).any(|(commit, _)| commit == id)
