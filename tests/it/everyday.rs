@@ -1,5 +1,7 @@
 //! What teams do every day beside promoting: edits that are undone, files of the environment, empty inputs, odd commits.
 
+use crate::gates::aged;
+use crate::support::repos::now;
 use crate::support::{Policy, World, del, put, text};
 
 const DEPLOY: &str = "apps/shop/deploy.yaml";
@@ -13,14 +15,17 @@ fn soaking(world: &World, soak: &str) {
 #[test]
 fn a_hand_edit_that_was_undone_begins_the_soak_anew() {
     let world = World::new();
-    soaking(&world, "2s");
-    let artifact = world.pass("main", "dev");
+    soaking(&world, "50m");
+    let artifact = world.ship("main", "dev");
+    // An hour ago, and half an hour ago the edit: only without it would that be 50 minutes.
+    aged(&world, now() - 3600, now() - 3600);
+    world.mark("passed", &artifact, "dev").is(0, "marked");
     let env = world.env("dev");
     let content = env.file("main", DEPLOY);
-    env.commit("main", &[put(DEPLOY, "by: hand\n")]);
-    env.commit("main", &[put(DEPLOY, &content)]);
-    world.refuses("soak", "of 2s", &artifact, "qual");
-    std::thread::sleep(std::time::Duration::from_secs(3));
+    env.on("main").edit(&[put(DEPLOY, "by: hand\n")]).at(now() - 1800).done();
+    env.on("main").edit(&[put(DEPLOY, &content)]).at(now() - 1790).done();
+    world.refuses("soak", "of 50m00s", &artifact, "qual");
+    soaking(&world, "20m");
     world.release(&artifact, "qual").is(0, "released");
 }
 

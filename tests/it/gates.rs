@@ -178,7 +178,7 @@ fn content_that_was_live_long_enough_is_let_in() {
 }
 
 // Moves the one release of dev into the past, as if it had been made then.
-fn aged(world: &World, record_at: i64, landed_at: i64) {
+pub fn aged(world: &World, record_at: i64, landed_at: i64) {
     let env = world.env("dev");
     let record = reseal(&env, "main", |record| {
         record.released.at = time::text(record_at);
@@ -233,13 +233,13 @@ fn content_that_left_and_came_back_soaks_anew() {
     let world = World::new();
     let policy = Policy { more: "order: any\n".into(), ..world.policy("dev", None) };
     world.environment("dev", &policy);
-    soaking(&world, "2s");
+    soaking(&world, "1h");
     let first = world.pass("main", "dev");
     world.repo("source").commit("main", &[put("apps/new.yaml", "a: 1\n")]);
     let second = world.ship("main", "dev");
     world.refuses("soak", "it is not live in dev", &first, "qual");
     world.release(&first, "dev").is(0, "released");
-    let run = world.refuses("soak", "of 2s", &first, "qual");
+    let run = world.refuses("soak", "of 1h00m", &first, "qual");
     assert_eq!(run.verdict("previous"), "passed", "it keeps the mark that it earned");
     world.refuses("previous", "have not passed", &second, "qual");
 }
