@@ -14,6 +14,7 @@ mod drift;
 mod everyday;
 mod evidence;
 mod gates;
+mod memory;
 mod order;
 mod package;
 mod races;
