@@ -29,13 +29,14 @@ pub fn history(site: &Site, names: &[UnitName], enough: &dyn Fn(&History) -> boo
     let mut newer: Option<(CommitId, i64, Option<BlobId>)> = None;
     let mut from = 0;
     let mut window = WINDOW;
+    let brought = site.graph.brought(site.tip);
+    let merged = |commit: &CommitId| -> Vec<TreeId> {
+        let came = brought.get(commit).into_iter().flatten();
+        came.filter_map(|id| site.graph.nodes.get(id)).map(|node| node.tree).collect()
+    };
     while from < chain.len() {
         let part = &chain[from..chain.len().min(from + window)];
-        let merged = |node: &Node| -> Vec<TreeId> {
-            let others = node.parents.iter().skip(1).filter_map(|parent| site.graph.nodes.get(parent));
-            others.map(|other| other.tree).collect()
-        };
-        let roots: Vec<TreeId> = part.iter().flat_map(|(_, node)| [vec![node.tree], merged(node)].concat()).collect();
+        let roots: Vec<TreeId> = part.iter().flat_map(|(id, node)| [vec![node.tree], merged(id)].concat()).collect();
         let found: Vec<_> =
             paths.iter().map(|path| resolve(&*site.repository, &roots, path)).collect::<Result<_, _>>()?;
         let blob_at = |tree: &TreeId| found.iter().find_map(|found| found.get(tree)).and_then(file);
@@ -50,7 +51,7 @@ pub fn history(site: &Site, names: &[UnitName], enough: &dyn Fn(&History) -> boo
             newer = Some((*commit, *when, blob));
             let in_force = history.changes.len() + changes.len();
             let others =
-                merged(node).into_iter().filter_map(|tree| blob_at(&tree)).filter(|other| Some(*other) != blob);
+                merged(commit).into_iter().filter_map(|tree| blob_at(&tree)).filter(|other| Some(*other) != blob);
             beside.extend(others.map(|other| (in_force, *commit, blob, other)));
         }
         from += part.len();

@@ -71,10 +71,11 @@ impl Site {
     /// # Errors
     /// The repository cannot be asked.
     pub fn warm(&self, folders: &[String], records: &[String]) -> Result<(), PortError> {
-        let nodes: Vec<_> = self.graph.first_parents(self.tip).take(WINDOW).map(|(_, node)| node).collect();
-        let merged =
-            nodes.iter().flat_map(|node| node.parents.iter().skip(1)).filter_map(|id| self.graph.nodes.get(id));
-        let mut roots: Vec<TreeId> = nodes.iter().map(|node| node.tree).chain(merged.map(|node| node.tree)).collect();
+        let nodes: Vec<_> = self.graph.first_parents(self.tip).take(WINDOW).collect();
+        let brought = self.graph.brought(self.tip);
+        let merged = nodes.iter().filter_map(|(id, _)| brought.get(id)).flatten();
+        let merged = merged.filter_map(|id| self.graph.nodes.get(id)).map(|node| node.tree);
+        let mut roots: Vec<TreeId> = nodes.iter().map(|(_, node)| node.tree).chain(merged).collect();
         let trees = self.repository.trees(&roots)?;
         let tip = self.root_of(self.tip)?;
         let at = |root: &TreeId, name: &str| match trees.get(root)?.get(name.as_bytes()) {

@@ -51,9 +51,9 @@ impl Args {
                 hint: Some("audit a repository with complete history: git fetch --unshallow".to_owned()),
             });
         }
-        let text = if self.sarif { sarif::document(&found, &to.url) } else { render::audit(&found, writer::width()) };
-        let json = serde_json::to_value(&found.findings).unwrap_or_default();
-        let code = wiring.document(&report, ("findings", json), &text);
+        let text =
+            || if self.sarif { sarif::document(&found, &to.url) } else { render::audit(&found, writer::width()) };
+        let code = wiring.document(&report, ("findings", &found.findings), text);
         let rest = render::text(&report, writer::width());
         if !wiring.wants_json() && !rest.trim().is_empty() {
             writer::tell(&rest);

@@ -26,8 +26,7 @@ impl Args {
         let to = common::place(&self.to)?;
         let repositories = wiring.repositories(Some(&to));
         let (report, findings) = check(&wiring.context(&*repositories), &Request { to, head: self.head })?;
-        let json = serde_json::to_value(&findings).unwrap_or_default();
-        let code = wiring.document(&report, ("findings", json), "");
+        let code = wiring.document(&report, ("findings", &findings), String::new);
         if !wiring.wants_json() {
             writer::tell(&render::check(&report, &findings, writer::width()));
         }

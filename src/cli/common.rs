@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use clap::builder::{BoolishValueParser, TypedValueParser};
+use serde::Serialize;
 
 use super::render;
 use crate::app::land::Committer;
@@ -138,14 +139,15 @@ impl<'a> Wiring<'a> {
     }
 
     /// Ends the spinner and writes a result: `text`, or with `--json` the one document with `more` in it.
-    pub fn document(&self, report: &Report, more: (&str, serde_json::Value), text: &str) -> u8 {
+    pub fn document(&self, report: &Report, more: (&str, &impl Serialize), text: impl FnOnce() -> String) -> u8 {
         self.spinner.clear();
         if self.json {
-            let mut json = serde_json::to_value(report).unwrap_or_default();
-            json[more.0] = more.1;
-            writer::result(&render::quiet_json(&json));
-        } else if !text.is_empty() {
-            writer::result(text);
+            writer::result(&render::json_with(report, more));
+        } else {
+            let text = text();
+            if !text.is_empty() {
+                writer::result(&text);
+            }
         }
         report.result.exit_code()
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::common::Wiring;
 use crate::app::AppError;
 use crate::app::inspect::inspect;
+use crate::domain::artifact::Manifest;
 use crate::domain::escape;
 use crate::domain::outcome::{Outcome, Report};
 
@@ -24,30 +25,29 @@ impl Args {
     pub fn run(self, wiring: &Wiring) -> Result<u8, AppError> {
         let repositories = wiring.repositories(None);
         let manifest = inspect(&wiring.context(&*repositories), &self.artifact)?;
-        let mut text = format!(
-            "{}\n  unit     {}\n  source   {}\n  commit   {} ({})\n",
-            manifest.digest,
-            manifest.unit,
-            manifest.source.repository,
-            manifest.source.commit,
-            manifest.source.committed
-        );
-        if let Some(version) = &manifest.version {
-            text.push_str(&format!("  version  {}\n", escape::line(version)));
-        }
-        for folder in &manifest.folders {
-            let tree = folder.tree.map_or_else(|| "empty".to_owned(), |tree| tree.to_string());
-            text.push_str(&format!("  folder   {} ({tree})\n", escape::line(&folder.path)));
-        }
-        let width = manifest.files.iter().map(|file| file.size.to_string().len()).max().unwrap_or(0);
-        for file in &manifest.files {
-            text.push_str(&format!("  {} {:>width$} {}\n", file.mode.as_str(), file.size, escape::line(&file.path)));
-        }
-        let json = serde_json::to_value(&manifest).unwrap_or_default();
         let mut report = Report::new(Outcome::Inspected);
         report.digest = Some(manifest.digest);
         report.unit = Some(manifest.unit.clone());
         report.path = Some(self.artifact.display().to_string());
-        Ok(wiring.document(&report, ("manifest", json), &text))
+        Ok(wiring.document(&report, ("manifest", &manifest), || text(&manifest)))
     }
+}
+
+fn text(manifest: &Manifest) -> String {
+    let mut text = format!(
+        "{}\n  unit     {}\n  source   {}\n  commit   {} ({})\n",
+        manifest.digest, manifest.unit, manifest.source.repository, manifest.source.commit, manifest.source.committed
+    );
+    if let Some(version) = &manifest.version {
+        text.push_str(&format!("  version  {}\n", escape::line(version)));
+    }
+    for folder in &manifest.folders {
+        let tree = folder.tree.map_or_else(|| "empty".to_owned(), |tree| tree.to_string());
+        text.push_str(&format!("  folder   {} ({tree})\n", escape::line(&folder.path)));
+    }
+    let width = manifest.files.iter().map(|file| file.size.to_string().len()).max().unwrap_or(0);
+    for file in &manifest.files {
+        text.push_str(&format!("  {} {:>width$} {}\n", file.mode.as_str(), file.size, escape::line(&file.path)));
+    }
+    text
 }

@@ -1,6 +1,9 @@
 //! Reports as text for people and JSON for programs. What came from outside is escaped where it enters a line.
 
+use std::io;
+
 use owo_colors::OwoColorize;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use unicode_width::UnicodeWidthStr;
 
 use crate::app::audit::Audit;
@@ -17,22 +20,83 @@ const IN_CELL: usize = 5;
 
 /// The one document of `--json`.
 pub fn json(report: &Report) -> String {
-    // A report is made of texts and numbers, which JSON can always hold.
-    quiet_json(&serde_json::to_value(report).unwrap_or_default())
+    quiet_json(report)
+}
+
+/// The one document of `--json`, with `more` in it.
+pub fn json_with(report: &Report, more: (&str, &impl Serialize)) -> String {
+    quiet_json(&With { report, more })
+}
+
+struct With<'a, T> {
+    report: &'a Report,
+    more: (&'a str, &'a T),
+}
+
+impl<T: Serialize> Serialize for With<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let report = serde_json::to_value(self.report).map_err(serde::ser::Error::custom)?;
+        let mut map = serializer.serialize_map(None)?;
+        for (key, value) in report.as_object().into_iter().flatten() {
+            map.serialize_entry(key, value)?;
+        }
+        map.serialize_entry(self.more.0, self.more.1)?;
+        map.end()
+    }
 }
 
 /// A JSON document whose bytes hold nothing that a runner obeys or a terminal hides; its values stay what they are.
-pub fn quiet_json(value: &serde_json::Value) -> String {
-    let mut out = String::new();
-    for c in format!("{value:#}").replace("##", "\\u0023\\u0023").replace("::", "\\u003a\\u003a").chars() {
-        if crate::domain::path::is_invisible(c) || (c.is_control() && c != '\n') {
-            let mut units = [0; 2];
-            c.encode_utf16(&mut units).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
-        } else {
-            out.push(c);
-        }
+pub fn quiet_json(value: &impl Serialize) -> String {
+    let mut quiet = Quiet::default();
+    // What is shown is made of texts and numbers, which JSON can always hold.
+    serde_json::to_writer_pretty(&mut quiet, value).ok();
+    quiet.release();
+    quiet.out
+}
+
+/// Escapes as it is written to, because a document may name tens of thousands of files.
+#[derive(Default)]
+struct Quiet {
+    out: String,
+    // One of two that only together are a command.
+    held: Option<char>,
+}
+
+impl Quiet {
+    fn release(&mut self) {
+        self.out.extend(self.held.take());
     }
-    out
+
+    fn escape(&mut self, c: char) {
+        let mut units = [0; 2];
+        c.encode_utf16(&mut units).iter().for_each(|unit| self.out.push_str(&format!("\\u{unit:04x}")));
+    }
+}
+
+impl io::Write for Quiet {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        for c in String::from_utf8_lossy(bytes).chars() {
+            if self.held == Some(c) {
+                self.held = None;
+                self.escape(c);
+                self.escape(c);
+                continue;
+            }
+            self.release();
+            if matches!(c, '#' | ':') {
+                self.held = Some(c);
+            } else if crate::domain::path::is_invisible(c) || (c.is_control() && c != '\n') {
+                self.escape(c);
+            } else {
+                self.out.push(c);
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The report of one of several environments.

@@ -24,11 +24,7 @@ impl Args {
         let places = self.to.iter().map(|text| common::place(text)).collect::<Result<Vec<_>, _>>()?;
         let repositories = wiring.repositories(places.first());
         let stages = status(&wiring.context(&*repositories), &places)?;
-        let json = serde_json::to_value(&stages).unwrap_or_default();
-        Ok(wiring.document(
-            &Report::new(Outcome::Reported),
-            ("stages", json),
-            &render::status(&stages, writer::width()),
-        ))
+        let report = Report::new(Outcome::Reported);
+        Ok(wiring.document(&report, ("stages", &stages), || render::status(&stages, writer::width())))
     }
 }

@@ -1,5 +1,7 @@
 //! The manifest of a deployment zip (`passgate.json`), in the one form that `package` writes.
 
+use std::io::{self, Write};
+
 use serde::{Deserialize, Serialize};
 
 use super::id::{CommitId, Digest, TreeId, UnitName};
@@ -60,9 +62,34 @@ impl Manifest {
     /// # Errors
     /// JSON cannot hold it (it always can).
     pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let mut bytes = serde_json::to_vec_pretty(self)?;
-        bytes.push(b'\n');
+        let mut bytes = Vec::new();
+        self.write_to(&mut bytes)?;
         Ok(bytes)
+    }
+
+    /// Whether `bytes` are what [`Manifest::to_bytes`] gives, found out without making them.
+    pub fn is_written_as(&self, bytes: &[u8]) -> bool {
+        let mut rest = Expected(bytes);
+        self.write_to(&mut rest).is_ok() && rest.0.is_empty()
+    }
+
+    fn write_to(&self, out: &mut impl Write) -> Result<(), serde_json::Error> {
+        serde_json::to_writer_pretty(&mut *out, self)?;
+        out.write_all(b"\n").map_err(serde_json::Error::io)
+    }
+}
+
+/// Takes only the bytes that it expects.
+struct Expected<'a>(&'a [u8]);
+
+impl Write for Expected<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.strip_prefix(bytes).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -251,6 +251,20 @@ fn a_merge_with_our_tree_on_the_other_chain_is_no_evidence() {
 }
 
 #[test]
+fn a_failed_mark_is_not_hidden_by_a_merge_within_a_merge() {
+    let world = World::new();
+    let artifact = world.pass("main", "dev");
+    let env = world.env("dev");
+    let passed = env.id("main");
+    world.mark("failed", &artifact, "dev").is(0, "marked");
+    let failed = env.id("main");
+    // A merge that leaves the failed mark out, brought in by another merge whose parents both say "passed".
+    let hidden = env.on("side").from(&passed).merge(&failed).done();
+    env.on("main").from(&passed).merge(&hidden).done();
+    world.refuses("previous", "this merge left out a newer record", &artifact, "qual");
+}
+
+#[test]
 fn a_mark_that_was_reverted_is_no_evidence() {
     let world = World::new();
     let artifact = world.pass("main", "dev");

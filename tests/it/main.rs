@@ -17,6 +17,7 @@ mod everyday;
 mod evidence;
 mod faults;
 mod gates;
+mod memory;
 mod merges;
 mod operations;
 mod order;

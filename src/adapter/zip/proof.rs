@@ -30,7 +30,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Manifest, ArtifactError> {
     if manifest.format != FORMAT {
         return Err(other_format(&manifest.format));
     }
-    if manifest.to_bytes().ok().as_deref() != Some(bytes) {
+    if !manifest.is_written_as(bytes) {
         return Err(refused(format!("{MANIFEST} is not written in the canonical form")));
     }
     Ok(manifest)
@@ -62,8 +62,8 @@ pub(super) fn prove(manifest: &Manifest, len: u64, limits: Limits) -> Result<(),
     check_time(&manifest.source.committed)?;
     check_order(&manifest.files)?;
     check_folders(&manifest.folders)?;
-    check_trees(manifest)?;
-    check_collisions(manifest)?;
+    let (trees, collisions) = rayon::join(|| check_trees(manifest), || check_collisions(manifest));
+    trees.and(collisions)?;
     if artifact::digest_of(&manifest.files) != manifest.digest {
         return Err(refused(format!("{MANIFEST} has another digest than its files give")));
     }

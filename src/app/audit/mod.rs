@@ -53,13 +53,14 @@ struct Link {
     root: TreeId,
     // Root tree of the first parent.
     parent: Option<TreeId>,
-    // Root trees of the others.
+    is_merge: bool,
+    // Root trees of the commits that came by its other parents.
     others: Vec<TreeId>,
 }
 
 impl Link {
     fn at<'a>(&self, env: &'a str) -> At<'a> {
-        At { commit: self.commit, time: self.time, is_merge: !self.others.is_empty(), env }
+        At { commit: self.commit, time: self.time, is_merge: self.is_merge, env }
     }
 }
 
@@ -71,7 +72,14 @@ pub fn next(context: &Context<'_>, site: &Site, commit: CommitId, root: TreeId) 
     let env = site.name();
     let older = chain(site);
     let (time, parent) = (context.clock.now(), Some(site.root_of(site.tip)?));
-    Walk::new(context, site, &env, &older)?.window(&[Link { commit, time, root, parent, others: Vec::new() }])
+    Walk::new(context, site, &env, &older)?.window(&[Link {
+        commit,
+        time,
+        root,
+        parent,
+        is_merge: false,
+        others: Vec::new(),
+    }])
 }
 
 /// Audits an environment.
@@ -152,6 +160,7 @@ impl Audit {
 // The first-parent chain, oldest first.
 fn chain(site: &Site) -> Vec<Link> {
     let root = |id: &CommitId| site.graph.nodes.get(id).map(|node| node.tree);
+    let brought = site.graph.brought(site.tip);
     let mut links: Vec<Link> = site
         .graph
         .first_parents(site.tip)
@@ -160,7 +169,8 @@ fn chain(site: &Site) -> Vec<Link> {
             time: node.time,
             root: node.tree,
             parent: node.parents.first().and_then(root),
-            others: node.parents.iter().skip(1).filter_map(root).collect(),
+            is_merge: node.parents.len() > 1,
+            others: brought.get(&commit).into_iter().flatten().filter_map(root).collect(),
         })
         .collect();
     links.reverse();
