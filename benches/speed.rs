@@ -1,6 +1,7 @@
 //! How fast the real binary is beside what people use today, in one run: figures are medians, and ratios of them.
 //!
-//! `cargo bench` measures everything; `cargo bench -- package`, `-- release` and `-- history` measure one part.
+//! `cargo bench` measures everything; `cargo bench -- package`, `-- release`, `-- history` and `-- audit` measure
+//! one part.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -30,7 +31,8 @@ type Measure = fn(&Path);
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
-    let measures: [(&str, Measure); 3] = [("package", package), ("release", release), ("history", history)];
+    let measures: [(&str, Measure); 4] =
+        [("package", package), ("release", release), ("history", history), ("audit", audit)];
     for (name, measure) in measures {
         if wanted.is_empty() || wanted.iter().any(|word| word == name) {
             let dir = tempfile::tempdir().unwrap();
@@ -247,4 +249,20 @@ fn history(dir: &Path) {
     timed(passgate(dir, dir, &["mark", "passed", "--to", &dev, "--unit", "shop", "--digest", digest.trim()]));
     let times = (0..RUNS).map(|_| timed(passgate(dir, dir, &["plan", "a.zip", "--to", &qual])).0).collect();
     println!("  passgate plan      {:.3} s (wanted: at most 2)\n", median(times));
+}
+
+fn audit(dir: &Path) {
+    println!("audit: 20,000 commits, 2,000 of them releases and 3,000 marks and anchors, over HTTP, cold");
+    let server = Server::start(dir, dir, None);
+    let (url, source) = (server.url("years"), server.url("source"));
+    let (path, text) = policy(&url, &source, "dev", "");
+    let text = text.replace("    branches: [main]\n", "    branches: [main]\n    local: [\"apps/*/own/**\"]\n");
+    assert_eq!(path, ".passgate/stage.yaml");
+    let (stream, _) = support::history::clean(&url, &source, &text, 20_000);
+    repository(dir, &dir.join("years.git"), &stream);
+    drop(stream);
+    let before = server.sent();
+    let times: Vec<_> = (0..RUNS).map(|_| timed(passgate(dir, dir, &["audit", "--to", &url])).0).collect();
+    let bytes = (server.sent() - before) / RUNS as u64;
+    println!("  passgate audit     {:.3} s (wanted: less than 10), {bytes} bytes received\n", median(times));
 }

@@ -4,9 +4,11 @@
 //! Whatever is not byte for byte in that form was not written by passgate.
 
 use std::collections::HashSet;
+use std::io;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::ser::{Formatter, Serializer};
 use sha2::{Digest as _, Sha256 as Hasher};
 
 use super::artifact::Folder;
@@ -18,6 +20,8 @@ use super::url::RepoUrl;
 pub const FORMAT: &str = "passgate/record/v1";
 /// How many releases the ledger remembers.
 pub const LEDGER: usize = 100;
+// How an object ends.
+const END: &str = "\n}";
 /// Largest record that is read, in bytes.
 pub const MAX_BYTES: usize = 4 << 20;
 
@@ -236,22 +240,14 @@ impl Record {
     /// # Errors
     /// JSON cannot hold it (it always can).
     pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let Value::Object(fields) = serde_json::to_value(self)? else { return Ok(Vec::new()) };
-        let mut out = String::from("{\n");
-        for (key, value) in &fields {
-            out.push_str(&format!("  {}: ", Value::from(key.as_str())));
-            match value {
-                Value::Array(items) if !items.is_empty() => {
-                    let lines: Vec<String> = items.iter().map(|item| format!("    {item}")).collect();
-                    out.push_str(&format!("[\n{}\n  ]", lines.join(",\n")));
-                }
-                other => out.push_str(&other.to_string()),
-            }
-            out.push_str(",\n");
-        }
-        let seal = Sha256(Hasher::digest(out.as_bytes()).into());
-        out.push_str(&format!("  \"seal\": \"{seal}\"\n}}\n"));
-        Ok(out.into_bytes())
+        let mut out = Vec::new();
+        self.serialize(&mut Serializer::with_formatter(&mut out, Lines::default()))?;
+        // The seal is the last field, and is over everything before it.
+        out.truncate(out.len().saturating_sub(END.len()));
+        out.extend_from_slice(b",\n");
+        let seal = Sha256(Hasher::digest(&out).into());
+        out.extend_from_slice(format!("  \"seal\": \"{seal}\"{END}\n").as_bytes());
+        Ok(out)
     }
 
     /// Reads a record and proves that passgate wrote these very bytes.
@@ -260,16 +256,28 @@ impl Record {
     /// What is wrong with them.
     pub fn parse(bytes: &[u8]) -> Result<Self, BadRecord> {
         let shape = |error: serde_json::Error| BadRecord::Shape(error.to_string());
-        let mut value: Value = serde_json::from_slice(bytes).map_err(shape)?;
-        let seal = value.as_object_mut().and_then(|fields| fields.shift_remove("seal"));
         let at = bytes.windows(10).rposition(|window| window == b"  \"seal\": ");
-        let sealed = at.map(|at| Sha256(Hasher::digest(&bytes[..at]).into()).to_string());
-        if seal.as_ref().and_then(Value::as_str) != sealed.as_deref() || sealed.is_none() {
-            return Err(BadRecord::Seal);
-        }
-        let record: Self = serde_json::from_value(value).map_err(shape)?;
-        if record.format != FORMAT || record.to_bytes().ok().as_deref() != Some(bytes) {
-            return Err(BadRecord::Form);
+        let body = at.and_then(|at| bytes[..at].strip_suffix(b",\n"));
+        let record: Self = match body.map(|body| serde_json::from_slice(&[body, END.as_bytes()].concat())) {
+            Some(Ok(record)) => record,
+            // Only what is wrong with it is looked for here, by its seal first.
+            _ => {
+                let mut value: Value = serde_json::from_slice(bytes).map_err(shape)?;
+                let seal = value.as_object_mut().and_then(|fields| fields.shift_remove("seal"));
+                let sealed = at.map(|at| Sha256(Hasher::digest(&bytes[..at]).into()).to_string());
+                if seal.as_ref().and_then(Value::as_str) != sealed.as_deref() || sealed.is_none() {
+                    return Err(BadRecord::Seal);
+                }
+                serde_json::from_value(value).map_err(shape)?
+            }
+        };
+        let own = record.to_bytes().map_err(shape)?;
+        if own != bytes || record.format != FORMAT {
+            let is_sealed = at.is_some_and(|at| {
+                let seal = Sha256(Hasher::digest(&bytes[..at]).into());
+                bytes[at..].starts_with(format!("  \"seal\": \"{seal}\"").as_bytes())
+            });
+            return Err(if is_sealed { BadRecord::Form } else { BadRecord::Seal });
         }
         record.check_ledger()?;
         Ok(record)
@@ -317,5 +325,59 @@ impl Record {
         let mut seen = HashSet::from([self.digest]);
         let entries = self.ledger.iter().filter(|entry| entry.state != State::Retired);
         entries.filter(|e| seen.insert(e.digest) && self.last_mark(e.digest) != Some(State::Failed)).collect()
+    }
+}
+
+// One field a line, one item of a field's list a line, everything below that without spaces.
+#[derive(Default)]
+struct Lines {
+    depth: usize,
+    // Whether the list has items: an empty one stays on its line.
+    filled: bool,
+}
+
+impl Formatter for Lines {
+    fn begin_object<W: io::Write + ?Sized>(&mut self, out: &mut W) -> io::Result<()> {
+        self.depth += 1;
+        out.write_all(b"{")
+    }
+
+    fn end_object<W: io::Write + ?Sized>(&mut self, out: &mut W) -> io::Result<()> {
+        self.depth -= 1;
+        out.write_all(if self.depth == 0 { END.as_bytes() } else { b"}" })
+    }
+
+    fn begin_object_key<W: io::Write + ?Sized>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
+        out.write_all(match (self.depth, first) {
+            (1, true) => b"\n  ",
+            (1, false) => b",\n  ",
+            (_, true) => b"",
+            (_, false) => b",",
+        })
+    }
+
+    fn begin_object_value<W: io::Write + ?Sized>(&mut self, out: &mut W) -> io::Result<()> {
+        out.write_all(if self.depth == 1 { b": " } else { b":" })
+    }
+
+    fn begin_array<W: io::Write + ?Sized>(&mut self, out: &mut W) -> io::Result<()> {
+        self.depth += 1;
+        out.write_all(b"[")
+    }
+
+    fn begin_array_value<W: io::Write + ?Sized>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
+        self.filled |= self.depth == 2;
+        out.write_all(match (self.depth, first) {
+            (2, true) => b"\n    ",
+            (2, false) => b",\n    ",
+            (_, true) => b"",
+            (_, false) => b",",
+        })
+    }
+
+    fn end_array<W: io::Write + ?Sized>(&mut self, out: &mut W) -> io::Result<()> {
+        self.depth -= 1;
+        let ends_list = self.depth == 1 && std::mem::take(&mut self.filled);
+        out.write_all(if ends_list { b"\n  ]" } else { b"]" })
     }
 }

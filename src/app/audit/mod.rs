@@ -15,7 +15,7 @@ use crate::domain::id::{CommitId, StageName, TreeId};
 use walk::Walk;
 
 /// First-parent commits that are looked at together.
-const WINDOW: usize = 4096;
+const WINDOW: usize = 16_384;
 
 /// What an audit was asked for.
 #[derive(Debug, Clone)]
