@@ -4,7 +4,6 @@
 use super::artifact::Folder;
 use super::id::{BlobId, BranchName, CommitId, Digest};
 use super::listing::{Entry, EntryMode, has_git_file};
-use super::outcome::Verdict;
 use super::policy::{Accept, Drift, OverridableGate, Source, Stage};
 use super::record::{Entry as Release, LEDGER, Record, State};
 use super::url::RepoUrl;
@@ -106,7 +105,10 @@ pub fn continues(record: &Record, step: &Step<'_>) -> Continued {
         }
     }
     let newly_overridden = match (&record.overridden, base) {
-        (Some(now), Some(before)) => is_release(record) || before.overridden.as_ref() != Some(now),
+        (Some(now), Some(before)) => {
+            before.overridden.as_ref() != Some(now) && !is_carried(record, base)
+                || is_release(record) && opens_now(record)
+        }
         (now, _) => now.is_some(),
     };
     let opened = record.overridden.as_ref().filter(|_| newly_overridden);
@@ -208,7 +210,7 @@ fn release(record: &Record, step: &Step<'_>, base: Option<&Record>, faults: &mut
     if let Some(path) = step.kept_changed.first() {
         faults.add(format!("{path}, which it says was kept, changed in the same commit"));
     }
-    gates(record, policy, faults);
+    gates(record, policy, is_carried(record, base), faults);
     ledger(record, step, base, own, faults);
 }
 
@@ -221,14 +223,26 @@ fn is_there(folder: &Folder, steps: &[FolderStep]) -> bool {
     there == folder.tree.map(|tree| (EntryMode::Tree, tree.0))
 }
 
-fn gates(record: &Record, policy: &Stage, faults: &mut Faults) {
+// Whether an override opened a gate for this very record.
+fn opens_now(record: &Record) -> bool {
+    let used = record.overridden.as_ref().map(|used| used.gates.as_slice()).unwrap_or_default();
+    record.gates.iter().any(|gate| gate.is_closed() && used.contains(&gate.gate))
+}
+
+// Content that came in by an override once is not washed clean by a rollback: the override comes back with it.
+fn is_carried(record: &Record, base: Option<&Record>) -> bool {
+    let was_here = |base: &Record| base.ledger.iter().any(|entry| entry.digest == record.digest);
+    !opens_now(record) && is_release(record) && base.is_some_and(was_here)
+}
+
+fn gates(record: &Record, policy: &Stage, is_carried: bool, faults: &mut Faults) {
     let used = record.overridden.as_ref().map(|used| used.gates.as_slice()).unwrap_or_default();
     for gate in &record.gates {
-        if matches!(gate.verdict, Verdict::Refused | Verdict::Undecided) && !used.contains(&gate.gate) {
+        if gate.is_closed() && !used.contains(&gate.gate) {
             faults.add(format!("gate {} was not open", gate.gate));
         }
     }
-    for name in used {
+    for name in used.iter().filter(|_| !is_carried) {
         if !policy.override_allow.iter().any(|allowed| allowed.as_str() == name) {
             faults.add(format!("an override of gate {name} is not allowed by the rules in force"));
         }
@@ -308,7 +322,7 @@ fn note(record: &Record, before: &Record, step: &Step<'_>, faults: &mut Faults) 
     };
     faults.unless(record.source == before.source || accepted, "it names a source that is not accepted");
     if record.gates != before.gates {
-        gates(record, policy, faults);
+        gates(record, policy, false, faults);
     }
     faults.unless(record.overridden.is_some() || before.overridden.is_none(), "it hides the override of its release");
     let live = match (record.ledger.split_first(), before.ledger.split_first()) {

@@ -230,3 +230,51 @@ fn several_environments_are_released_into_side_by_side() {
     let plan = world.untouched(|| world.run(&["plan", text(&artifact), "--to", &eu, "--to", &prod]));
     plan.is(3, "refused");
 }
+
+#[test]
+fn an_audit_of_the_second_month_finds_what_people_did_and_nothing_else() {
+    let world = World::new();
+    let env = world.env("dev");
+    let to = world.to("dev");
+    let policy = |unit: &str, accept: &str, more: &str| Policy {
+        unit: unit.into(),
+        accept: accept.into(),
+        more: format!("order: forward\n{more}"),
+        ..world.policy("dev", None)
+    };
+    let next = |n: u32| world.repo("source").commit("main", &[put(DEPLOY, &format!("image: {n}\n"))]);
+    world.pass("main", "dev");
+    next(2);
+    world.ship("main", "dev");
+    world.run(&["rollback", "--to", &to, "--unit", "shop"]).is(0, "rolled-back");
+    env.commit("main", &[put("cluster/settings.yaml", "turn: 1\n")]);
+    next(3);
+    // Frozen, and let in by a break-glass.
+    world.environment("dev", &policy("shop", "", "freeze: [INC-1]\noverride: {allow: [freeze]}\n"));
+    let third = world.package("main");
+    world.release_with(&third, "dev", &["--override", "INC-1"]).is(0, "released");
+    // Renamed, then with a folder less, then gone.
+    world.environment("dev", &policy("store", "was: [shop]\n", ""));
+    next(4);
+    world.ship("main", "dev");
+    let digest = env.git(&["show", "main:.passgate/records/store.json"]);
+    let digest = digest.split("\"digest\": \"").nth(1).unwrap().split('"').next().unwrap();
+    world.run(&["mark", "passed", "--to", &to, "--unit", "store", "--digest", digest]).is(0, "marked");
+    world.run(&["rollback", "--to", &to, "--unit", "store"]).is(0, "rolled-back");
+    world.environment("dev", &policy("store", "was: [shop]\nfolders: [apps]\n", ""));
+    next(5);
+    let fifth = world.package_with("main", &["--unit", "store", "--folder", "apps"]);
+    let run = world.release(&fifth, "dev").is(0, "released");
+    assert_eq!(run.changes("removed"), ["infra/ingress.yaml"]);
+    world.environment("dev", &policy("store", "was: [shop]\nfolders: [apps]\nretire: true\n", ""));
+    world.run(&["retire", "--to", &to, "--unit", "store"]).is(0, "retired");
+    let audit = world.untouched(|| world.run(&["audit", "--to", &to])).is(3, "findings");
+    let rules: Vec<_> =
+        audit.json["findings"].as_array().unwrap().iter().map(|finding| finding["rule"].as_str().unwrap()).collect();
+    assert_eq!(
+        rules,
+        ["policy-changed", "override", "policy-changed", "policy-changed", "policy-changed"],
+        "{:#?}",
+        audit.json["findings"]
+    );
+}
