@@ -392,7 +392,6 @@ fn a_clean_history_has_no_findings() {
 }
 
 #[test]
-#[ignore = "5,000 commits take a while to make in a debug build: cargo test -- --ignored"]
 fn a_long_clean_history_has_no_findings() {
     let world = World::empty();
     years(&world, 5000);
