@@ -24,6 +24,9 @@ pub(super) struct Store {
     // No fetch behind our back: what is absent is an error, unless a merge needs contents. A fetch from a cut-off
     // repository would else look for the missing parents by fetching, without end.
     offline: Git,
+    // The same objects in a repository that never heard of a server: older git, told not to fetch, dies of an object that is
+    // absent instead of naming it.
+    plain: Git,
     progress: Arc<dyn Progress>,
     // More may be here than was asked for: the server ignores filters, or sent what changed along with new commits.
     local_first: AtomicBool,
@@ -56,7 +59,11 @@ impl Store {
         let git = Git::new(dir.path().to_owned(), variables.clone(), Arc::clone(&interrupted));
         let mut quiet = variables;
         quiet.push(("GIT_NO_LAZY_FETCH".into(), "1".into()));
-        let offline = Git::new(dir.path().to_owned(), quiet, interrupted);
+        let offline = Git::new(dir.path().to_owned(), quiet.clone(), Arc::clone(&interrupted));
+        let folder = dir.path().join("plain");
+        quiet.push(("GIT_DIR".into(), folder.clone().into()));
+        quiet.push(("GIT_OBJECT_DIRECTORY".into(), dir.path().join("objects").into()));
+        let plain = Git::new(dir.path().to_owned(), quiet, interrupted);
         git.text(doing, &["init", "--quiet", "--bare", "--template=", "--object-format=sha1", "."])?;
         let config = format!(
             "[core]\n\trepositoryformatversion = 1\n\tbare = true\n[extensions]\n\tpartialClone = origin\n\
@@ -64,11 +71,14 @@ impl Store {
             url.transport().replace('\\', "\\\\").replace('"', "\\\"")
         );
         std::fs::write(dir.path().join("config"), config)
+            .and_then(|()| std::fs::create_dir_all(folder.join("refs")))
+            .and_then(|()| std::fs::write(folder.join("HEAD"), "ref: refs/heads/none\n"))
             .map_err(|source| PortError::Io { doing: doing.to_owned(), source })?;
         Ok(Self {
             url,
             git,
             offline,
+            plain,
             progress,
             local_first: AtomicBool::new(false),
             known: Mutex::default(),
@@ -135,7 +145,7 @@ impl Store {
     fn absent(&self, ids: &[ObjectId]) -> Result<Vec<ObjectId>, PortError> {
         let lines = ids.iter().map(|id| format!("{id}\n")).collect();
         let ran =
-            self.offline.must("look for objects", &["cat-file", "--batch-check=%(objectname)"], Input::Text(lines))?;
+            self.plain.must("look for objects", &["cat-file", "--batch-check=%(objectname)"], Input::Text(lines))?;
         let text = String::from_utf8_lossy(&ran.stdout);
         Ok(text.lines().filter_map(|line| line.strip_suffix(" missing")?.parse().ok()).collect())
     }
