@@ -17,6 +17,7 @@ mod gates;
 mod memory;
 mod order;
 mod package;
+mod progress;
 mod races;
 mod spine;
 mod support;

@@ -56,14 +56,18 @@ impl Store {
             .prefix("passgate-")
             .tempdir()
             .map_err(|source| PortError::Io { doing: doing.to_owned(), source })?;
-        let git = Git::new(dir.path().to_owned(), variables.clone(), Arc::clone(&interrupted));
+        let start = |variables| {
+            let (interrupted, progress) = (Arc::clone(&interrupted), Arc::clone(&progress));
+            Git::new(dir.path().to_owned(), variables, interrupted, progress)
+        };
+        let git = start(variables.clone());
         let mut quiet = variables;
         quiet.push(("GIT_NO_LAZY_FETCH".into(), "1".into()));
-        let offline = Git::new(dir.path().to_owned(), quiet.clone(), Arc::clone(&interrupted));
+        let offline = start(quiet.clone());
         let folder = dir.path().join("plain");
         quiet.push(("GIT_DIR".into(), folder.clone().into()));
         quiet.push(("GIT_OBJECT_DIRECTORY".into(), dir.path().join("objects").into()));
-        let plain = Git::new(dir.path().to_owned(), quiet, interrupted);
+        let plain = start(quiet);
         git.text(doing, &["init", "--quiet", "--bare", "--template=", "--object-format=sha1", "."])?;
         let config = format!(
             "[core]\n\trepositoryformatversion = 1\n\tbare = true\n[extensions]\n\tpartialClone = origin\n\
@@ -100,11 +104,12 @@ impl Store {
         // Commits are negotiated from what is here; for single objects the server must not think that we have them.
         let negotiation =
             if is_history { "fetch.negotiationAlgorithm=consecutive" } else { "fetch.negotiationAlgorithm=noop" };
+        let loud = if self.git.is_watched() { "--progress" } else { "--quiet" };
         let args = [
             "-c",
             negotiation,
             "fetch",
-            "--quiet",
+            loud,
             "--no-tags",
             "--no-write-fetch-head",
             "--no-auto-maintenance",
@@ -394,7 +399,9 @@ impl Repository for Store {
         // What was written here need not be asked for.
         self.local_first.store(true, Ordering::Relaxed);
         let mut stream = |out: &mut dyn std::io::Write| pack::write(out, count, objects, &mut failed);
-        let args = ["index-pack", "--stdin", "--fsck-objects", "--threads=1"];
+        let loud = self.git.is_watched().then_some("-v");
+        let args: Vec<&str> =
+            ["index-pack", "--stdin", "--fsck-objects", "--threads=1"].into_iter().chain(loud).collect();
         let result = self.offline.must("write objects", &args, Input::Stream(&mut stream));
         if let Some(error) = failed {
             return Err(error);
@@ -420,7 +427,8 @@ impl Repository for Store {
     fn push(&self, branch: &BranchName, commit: CommitId) -> Result<PushAnswer, PortError> {
         self.progress.step(&format!("pushing to {}", self.url));
         let refspec = format!("{commit}:refs/heads/{branch}");
-        let args = ["push", "--porcelain", "--no-verify", "--no-thin", "--no-signed", "origin", &refspec];
+        let loud = if self.git.is_watched() { "--progress" } else { "--no-progress" };
+        let args = ["push", loud, "--porcelain", "--no-verify", "--no-thin", "--no-signed", "origin", &refspec];
         // Not stoppable: an interrupted push would leave the answer unknown.
         let ran = self.offline.run(&format!("push to {}", self.url), &args, Input::Nothing, false)?;
         Ok(push::answer(ran.success, &String::from_utf8_lossy(&ran.stdout), &ran.stderr))
