@@ -331,4 +331,10 @@ pub trait Clock: Send + Sync {
 pub trait Progress: Send + Sync {
     /// A step begins.
     fn step(&self, what: &str);
+
+    /// How much of a part of the step is done.
+    fn amount(&self, done: u64, total: u64);
+
+    /// Whether anybody looks: to nobody, nothing is worth counting.
+    fn is_watched(&self) -> bool;
 }

@@ -13,7 +13,7 @@ use crate::domain::outcome::{Outcome, Report};
 use crate::domain::path;
 use crate::domain::time;
 use crate::domain::url::RepoUrl;
-use crate::port::{ArtifactError, Draft, PortError, WorkingCopy};
+use crate::port::{ArtifactError, Draft, PortError, Progress, WorkingCopy};
 
 // What the reader accepts is what the writer writes; larger things are refused on both sides.
 const MAX_FILE: u64 = 64 << 20;
@@ -101,7 +101,8 @@ pub fn package(context: &Context<'_>, copy: &dyn WorkingCopy, request: Request) 
     };
     let output = request.output.unwrap_or_else(|| PathBuf::from(format!("{unit}.zip")));
     let contents = copy.contents(entries.values().map(|(_, id)| *id).collect())?;
-    let mut contents = Checked { paths: entries.keys(), contents, total: 0, wrong: None };
+    let (progress, count) = (context.progress, entries.len() as u64);
+    let mut contents = Checked { paths: entries.keys(), contents, total: 0, wrong: None, progress, done: 0, count };
     let drafts = entries.iter().map(|(path, (mode, blob))| Draft { path: path.clone(), mode: *mode, blob: *blob });
     let written = context.artifacts.write(&output, drafts.collect(), &mut contents, &mut finish);
     if let Some(wrong) = contents.wrong {
@@ -209,6 +210,9 @@ struct Checked<'a> {
     contents: Box<dyn Iterator<Item = io::Result<Vec<u8>>> + Send>,
     total: u64,
     wrong: Option<AppError>,
+    progress: &'a dyn Progress,
+    done: u64,
+    count: u64,
 }
 
 impl Iterator for Checked<'_> {
@@ -220,6 +224,8 @@ impl Iterator for Checked<'_> {
             Ok(content) => self.check(path, &content).map(|()| content),
             Err(source) => Err(PortError::Io { doing: format!("read {}", escape::line(path)), source }.into()),
         };
+        self.done += 1;
+        self.progress.amount(self.done, self.count);
         Some(checked.map_err(|wrong| {
             self.wrong = Some(wrong);
             io::Error::other("it cannot be packed")

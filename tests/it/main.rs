@@ -22,6 +22,7 @@ mod merges;
 mod operations;
 mod order;
 mod package;
+mod progress;
 mod races;
 mod renames;
 mod rollback;

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crate::port::PortError;
+use super::amount::Sieve;
+use crate::port::{PortError, Progress};
 
 // A server may send as much as it likes to stderr; nobody reads more than the end of it.
 const MAX_STDERR: usize = 64 << 10;
@@ -19,6 +20,7 @@ pub(super) struct Git {
     pub(super) dir: PathBuf,
     variables: Vec<(OsString, OsString)>,
     interrupted: Arc<AtomicBool>,
+    progress: Arc<dyn Progress>,
 }
 
 /// What a git process left behind.
@@ -36,8 +38,18 @@ pub(super) enum Input<'a> {
 }
 
 impl Git {
-    pub(super) fn new(dir: PathBuf, variables: Vec<(OsString, OsString)>, interrupted: Arc<AtomicBool>) -> Self {
-        Self { dir, variables, interrupted }
+    pub(super) fn new(
+        dir: PathBuf,
+        variables: Vec<(OsString, OsString)>,
+        interrupted: Arc<AtomicBool>,
+        progress: Arc<dyn Progress>,
+    ) -> Self {
+        Self { dir, variables, interrupted, progress }
+    }
+
+    /// Whether git is to be asked how far it is.
+    pub(super) fn is_watched(&self) -> bool {
+        self.progress.is_watched()
     }
 
     #[allow(clippy::disallowed_methods, reason = "this is where git is started")]
@@ -144,7 +156,7 @@ impl Git {
         std::thread::scope(|scope| {
             let (done, ended) = mpsc::channel();
             let feeder = scope.spawn(move || feed(stdin, input));
-            let errors = scope.spawn(move || read_end(&mut stderr));
+            let errors = scope.spawn(move || read_end(&mut stderr, &*self.progress));
             let output = scope.spawn(move || {
                 let mut bytes = Vec::new();
                 let result = stdout.read_to_end(&mut bytes).map(|_| bytes);
@@ -179,15 +191,20 @@ fn feed(stdin: Option<impl Write>, input: Input<'_>) -> io::Result<()> {
     stdin.flush()
 }
 
-fn read_end(stderr: &mut impl Read) -> io::Result<String> {
+fn read_end(stderr: &mut impl Read, progress: &dyn Progress) -> io::Result<String> {
+    let mut sieve = progress.is_watched().then(|| Sieve::new(progress));
     let mut kept = Vec::new();
     let mut buffer = [0; 4096];
     loop {
         let read = stderr.read(&mut buffer)?;
         if read == 0 {
+            sieve.iter_mut().for_each(|sieve| sieve.end(&mut kept));
             return Ok(String::from_utf8_lossy(&kept).into_owned());
         }
-        kept.extend_from_slice(&buffer[..read]);
+        match &mut sieve {
+            Some(sieve) => sieve.take(&buffer[..read], &mut kept),
+            None => kept.extend_from_slice(&buffer[..read]),
+        }
         if kept.len() > 2 * MAX_STDERR {
             kept.drain(..kept.len() - MAX_STDERR);
         }

@@ -3,6 +3,7 @@
 //! git runs in stores of our own, in a temporary folder, with a clean environment and with no configuration of the user
 //! beyond what authentication needs.
 
+mod amount;
 mod command;
 mod environment;
 mod local;
@@ -43,7 +44,8 @@ impl Git {
 
     /// A local repository to package from.
     pub fn working_copy(&self, path: PathBuf) -> Box<dyn WorkingCopy> {
-        let git = command::Git::new(path, self.environment.variables(None), Arc::clone(&self.interrupted));
+        let (interrupted, progress) = (Arc::clone(&self.interrupted), Arc::clone(&self.progress));
+        let git = command::Git::new(path, self.environment.variables(None), interrupted, progress);
         Box::new(local::Local { git })
     }
 }

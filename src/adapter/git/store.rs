@@ -25,6 +25,9 @@ pub(super) struct Store {
     // No fetch behind our back: what is absent is an error, unless a merge needs contents. A fetch from a cut-off
     // repository would else look for the missing parents by fetching, without end.
     offline: Git,
+    // The same objects in a repository that never heard of a server: older git, told not to fetch, dies of an object that is
+    // absent instead of naming it.
+    plain: Git,
     progress: Arc<dyn Progress>,
     // More may be here than was asked for: the server ignores filters, or sent what changed along with new commits.
     local_first: AtomicBool,
@@ -54,10 +57,18 @@ impl Store {
             .prefix("passgate-")
             .tempdir()
             .map_err(|source| PortError::Io { doing: doing.to_owned(), source })?;
-        let git = Git::new(dir.path().to_owned(), variables.clone(), Arc::clone(&interrupted));
+        let start = |variables| {
+            let (interrupted, progress) = (Arc::clone(&interrupted), Arc::clone(&progress));
+            Git::new(dir.path().to_owned(), variables, interrupted, progress)
+        };
+        let git = start(variables.clone());
         let mut quiet = variables;
         quiet.push(("GIT_NO_LAZY_FETCH".into(), "1".into()));
-        let offline = Git::new(dir.path().to_owned(), quiet, interrupted);
+        let offline = start(quiet.clone());
+        let folder = dir.path().join("plain");
+        quiet.push(("GIT_DIR".into(), folder.clone().into()));
+        quiet.push(("GIT_OBJECT_DIRECTORY".into(), dir.path().join("objects").into()));
+        let plain = start(quiet);
         git.text(doing, &["init", "--quiet", "--bare", "--template=", "--object-format=sha1", "."])?;
         let config = format!(
             "[core]\n\trepositoryformatversion = 1\n\tbare = true\n[extensions]\n\tpartialClone = origin\n\
@@ -65,11 +76,14 @@ impl Store {
             url.transport().replace('\\', "\\\\").replace('"', "\\\"")
         );
         std::fs::write(dir.path().join("config"), config)
+            .and_then(|()| std::fs::create_dir_all(folder.join("refs")))
+            .and_then(|()| std::fs::write(folder.join("HEAD"), "ref: refs/heads/none\n"))
             .map_err(|source| PortError::Io { doing: doing.to_owned(), source })?;
         Ok(Self {
             url,
             git,
             offline,
+            plain,
             progress,
             local_first: AtomicBool::new(false),
             known: Mutex::default(),
@@ -91,11 +105,12 @@ impl Store {
         // Commits are negotiated from what is here; for single objects the server must not think that we have them.
         let negotiation =
             if is_history { "fetch.negotiationAlgorithm=consecutive" } else { "fetch.negotiationAlgorithm=noop" };
+        let loud = if self.git.is_watched() { "--progress" } else { "--quiet" };
         let args = [
             "-c",
             negotiation,
             "fetch",
-            "--quiet",
+            loud,
             "--no-tags",
             "--no-write-fetch-head",
             "--no-auto-maintenance",
@@ -136,7 +151,7 @@ impl Store {
     fn absent(&self, ids: &[ObjectId]) -> Result<Vec<ObjectId>, PortError> {
         let lines = ids.iter().map(|id| format!("{id}\n")).collect();
         let ran =
-            self.offline.must("look for objects", &["cat-file", "--batch-check=%(objectname)"], Input::Text(lines))?;
+            self.plain.must("look for objects", &["cat-file", "--batch-check=%(objectname)"], Input::Text(lines))?;
         let text = String::from_utf8_lossy(&ran.stdout);
         Ok(text.lines().filter_map(|line| line.strip_suffix(" missing")?.parse().ok()).collect())
     }
@@ -431,7 +446,9 @@ impl Repository for Store {
         // What was written here need not be asked for.
         self.local_first.store(true, Ordering::Relaxed);
         let mut stream = |out: &mut dyn std::io::Write| pack::write(out, count, objects, &mut failed);
-        let args = ["index-pack", "--stdin", "--fsck-objects", "--threads=1"];
+        let loud = self.git.is_watched().then_some("-v");
+        let args: Vec<&str> =
+            ["index-pack", "--stdin", "--fsck-objects", "--threads=1"].into_iter().chain(loud).collect();
         let result = self.offline.must("write objects", &args, Input::Stream(&mut stream));
         if let Some(error) = failed {
             return Err(error);
@@ -457,7 +474,8 @@ impl Repository for Store {
     fn push(&self, branch: &BranchName, commit: CommitId) -> Result<PushAnswer, PortError> {
         self.progress.step(&format!("pushing to {}", self.url));
         let refspec = format!("{commit}:refs/heads/{branch}");
-        let args = ["push", "--porcelain", "--no-verify", "--no-thin", "--no-signed", "origin", &refspec];
+        let loud = if self.git.is_watched() { "--progress" } else { "--no-progress" };
+        let args = ["push", loud, "--porcelain", "--no-verify", "--no-thin", "--no-signed", "origin", &refspec];
         // Not stoppable: an interrupted push would leave the answer unknown.
         let ran = self.offline.run(&format!("push to {}", self.url), &args, Input::Nothing, false)?;
         Ok(push::answer(ran.success, &String::from_utf8_lossy(&ran.stdout), &ran.stderr))
