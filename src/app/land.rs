@@ -10,6 +10,7 @@ use super::{AppError, Context};
 use crate::domain::id::{BlobId, CommitId, TreeId};
 use crate::domain::listing::{Entry, EntryMode, Leaves};
 use crate::domain::object::{Built, Kind, Object, below, id_of};
+use crate::domain::outcome::{Outcome, Report};
 use crate::domain::path::is_within;
 use crate::domain::policy::Delivery;
 use crate::domain::record::{self, Record};
@@ -56,8 +57,6 @@ pub struct Committer(pub String);
 pub struct Finished {
     /// Its id.
     pub commit: CommitId,
-    /// The record that it holds.
-    pub record: Record,
 }
 
 /// Builds the commit in our own store and checks it. `content` gives the bytes of blobs that the store lacks.
@@ -153,7 +152,7 @@ pub fn build(
     }
     let count = blobs.len() + built.0.len() + last.len();
     repository.write(count, &mut blobs.into_iter().map(Ok).chain(trees).chain(last))?;
-    let finished = Finished { commit, record };
+    let finished = Finished { commit };
     let written = Written {
         folders: &change.folders,
         leaves: change.leaves.as_ref(),
@@ -219,6 +218,51 @@ pub enum Landed {
     Yes,
     /// Somebody else was first: look again.
     Moved,
+}
+
+/// What came of one look at an environment.
+pub enum Decision {
+    /// Nothing is written.
+    Say(Report),
+    /// This is to be pushed, and then reported.
+    Push(Finished, Report),
+}
+
+/// Looks, decides and pushes, until the commit is in or nothing is to be written.
+///
+/// # Errors
+/// As looking, deciding and pushing.
+pub fn until_landed(
+    context: &Context<'_>,
+    look: &dyn Fn() -> Result<Target, AppError>,
+    decide: &dyn Fn(&Target) -> Result<Decision, AppError>,
+) -> Result<Report, AppError> {
+    let mut tries = Tries::begin();
+    let mut pushed: Option<Report> = None;
+    loop {
+        let target = look()?;
+        // The answer to a push may get lost, and git's own second try then meets the first.
+        let arrived = |report: &Report| report.commit.is_some_and(|id| target.site.graph.nodes.contains_key(&id));
+        if let Some(report) = pushed.take().filter(arrived) {
+            return Ok(report);
+        }
+        match decide(&target)? {
+            Decision::Say(report) => return Ok(report),
+            Decision::Push(finished, report) => match tries.push(context, &target.site, &finished)? {
+                Landed::Yes => return Ok(report),
+                Landed::Moved => pushed = Some(report),
+            },
+        }
+    }
+}
+
+/// A report on a unit of an environment.
+pub fn report(target: &Target, result: Outcome) -> Report {
+    let mut report = Report::new(result);
+    report.stage = Some(target.policy.stage.clone());
+    report.unit = Some(target.unit.clone());
+    report.previous_commit = Some(target.site.tip);
+    report
 }
 
 /// Counts the tries of one landing.

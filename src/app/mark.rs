@@ -2,7 +2,7 @@
 
 use super::entry::{closed_ledger, follow, sha256};
 use super::judge::{Leave, Owned, Target, target};
-use super::land::{self, Change, Committer, Landed, Tries};
+use super::land::{self, Change, Committer, Decision};
 use super::{Actor, AppError, Context, Place};
 use crate::domain::artifact::Folder;
 use crate::domain::gate::freeze;
@@ -49,30 +49,20 @@ pub struct Request {
 /// # Errors
 /// The checks saw something else than what is live, or something that must answer does not.
 pub fn mark(context: &Context<'_>, request: &Request) -> Result<Report, AppError> {
-    let mut tries = Tries::begin();
-    let mut pushed: Option<Report> = None;
-    loop {
-        let target = target(context, &request.to, &request.unit, Owned::Recorded, Leave::default())?;
+    let look = || target(context, &request.to, &request.unit, Owned::Recorded, Leave::default());
+    land::until_landed(context, &look, &|target| {
         let own = target.accepted(context)?.source == Accepted::SelfRepository;
-        land::only_commits(&target, "marks", target.policy.deliver.mark)?;
-        // The answer to a push may get lost, and git's own second try then meets the first.
-        let arrived = |report: &Report| report.commit.is_some_and(|id| target.site.graph.nodes.contains_key(&id));
-        if let Some(report) = pushed.take().filter(arrived) {
-            return Ok(report);
-        }
+        land::only_commits(target, "marks", target.policy.deliver.mark)?;
         let record = match (&request.checked, own) {
-            (Checked::Commit(commit), true) => attest(context, &target, request, commit)?,
-            _ => marked(context, &target, request)?,
+            (Checked::Commit(commit), true) => attest(context, target, request, commit)?,
+            _ => marked(context, target, request)?,
         };
-        let mut report = Report::new(Outcome::Marked);
-        report.stage = Some(target.policy.stage.clone());
-        report.unit = Some(target.unit.clone());
-        report.previous_commit = Some(target.site.tip);
+        let mut report = land::report(target, Outcome::Marked);
         report.live = true;
         let Some(record) = record else {
             report.result = Outcome::Unchanged;
             report.digest = target.record().map(|record| record.digest);
-            return Ok(report);
+            return Ok(Decision::Say(report));
         };
         report.digest = Some(record.digest);
         let mark = record.marked.clone().ok_or_else(|| AppError::Guard("the mark is missing".to_owned()))?;
@@ -83,13 +73,10 @@ pub fn mark(context: &Context<'_>, request: &Request) -> Result<Report, AppError
             record,
             message: Box::new(move |r| message::mark(r, &mark)),
         };
-        let finished = land::build(context, &target, change, &request.committer, &mut |_| None)?;
+        let finished = land::build(context, target, change, &request.committer, &mut |_| None)?;
         report.commit = Some(finished.commit);
-        match tries.push(context, &target.site, &finished)? {
-            Landed::Yes => return Ok(report),
-            Landed::Moved => pushed = Some(report),
-        }
-    }
+        Ok(Decision::Push(finished, report))
+    })
 }
 
 fn not_frozen(context: &Context<'_>, target: &Target) -> Result<(), AppError> {

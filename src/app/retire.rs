@@ -3,7 +3,7 @@
 use super::entry::{self, Entering};
 use super::evidence;
 use super::judge::{Leave, Owned, Target, drift_facts, target};
-use super::land::{self, Change, Committer, Landed, Tries};
+use super::land::{self, Change, Committer, Decision};
 use super::site::Site;
 use super::{Actor, AppError, Context, Place};
 use crate::domain::gate::{Answer, GATES, Judgement, drift, freeze};
@@ -36,76 +36,65 @@ pub struct Request {
 /// # Errors
 /// The policy does not want it, or something that must answer does not; the environment is untouched then.
 pub fn retire(context: &Context<'_>, request: &Request) -> Result<Report, AppError> {
-    let mut tries = Tries::begin();
-    let mut pushed: Option<Report> = None;
-    loop {
-        let target = target(context, &request.to, &request.unit, Owned::Declared, Leave::default())?;
-        // The answer to a push may get lost, and git's own second try then meets the first.
-        let arrived = |report: &Report| report.commit.is_some_and(|id| target.site.graph.nodes.contains_key(&id));
-        if let Some(report) = pushed.take().filter(arrived) {
-            return Ok(report);
-        }
-        check_unit(context, &target)?;
-        land::only_commits(&target, "releases", target.policy.deliver.release)?;
-        let record = target.continued().ok_or_else(|| {
-            AppError::refused(
-                format!("the unit {} was never released to {}", target.unit, target.policy.stage),
-                "there is nothing to remove: take the unit out of stage.yaml",
-            )
-        })?;
-        let mut report = Report::new(Outcome::Planned);
-        report.stage = Some(target.policy.stage.clone());
-        report.unit = Some(target.unit.clone());
-        report.previous_commit = Some(target.site.tip);
-        if target.history.verify().is_ok() && record.state == State::Retired {
-            report.result = Outcome::Unchanged;
-            report.commit = target.landing();
-            return Ok(report);
-        }
-        let is_local = |path: &str| target.is_local(path);
-        // Files that were never ours stay whatever the policy says of drift.
-        let (written, there) = (target.written.as_ref(), &target.there);
-        let plan = plan(&target.folders, written, there, &Leaves::new(), Drift::Keep, &record.kept, &is_local);
-        let judgement = judge(context, &target, &plan);
-        report.gates = judgement.reports.clone();
-        report.changes = plan.changes.clone();
-        report.result = match judgement.verdict() {
-            Verdict::Refused => Outcome::Refused,
-            Verdict::Undecided => Outcome::Undecided,
-            Verdict::Passed | Verdict::NotAsked => Outcome::Planned,
-        };
-        if request.dry_run || report.result != Outcome::Planned {
-            return Ok(report);
-        }
-        let entering = Entering {
-            digest: listing::digest(std::iter::empty()),
-            folders: target.folders.clone(),
-            source: record.source.clone(),
-            version: None,
-            state: State::Retired,
-            marked: None,
-            kept: plan.others.clone(),
-            after: record.after.clone(),
-            overridden: None,
-            gates: judgement.reports,
-            actor: &request.actor,
-        };
-        let changes = plan.changes.clone();
-        let change = Change {
-            folders: target.folders.clone(),
-            leaves: Some(plan.result),
-            removed: target.left_behind.clone(),
-            record: entry::enter(context, &target, entering)?,
-            message: Box::new(move |record| message::retire(record, &changes)),
-        };
-        let finished = land::build(context, &target, change, &request.committer, &mut |_| None)?;
-        report.result = Outcome::Retired;
-        report.commit = Some(finished.commit);
-        match tries.push(context, &target.site, &finished)? {
-            Landed::Yes => return Ok(report),
-            Landed::Moved => pushed = Some(report),
-        }
+    let look = || target(context, &request.to, &request.unit, Owned::Declared, Leave::default());
+    land::until_landed(context, &look, &|target| decide(context, target, request))
+}
+
+fn decide(context: &Context<'_>, target: &Target, request: &Request) -> Result<Decision, AppError> {
+    check_unit(context, target)?;
+    land::only_commits(target, "releases", target.policy.deliver.release)?;
+    let record = target.continued().ok_or_else(|| {
+        AppError::refused(
+            format!("the unit {} was never released to {}", target.unit, target.policy.stage),
+            "there is nothing to remove: take the unit out of stage.yaml",
+        )
+    })?;
+    let mut report = land::report(target, Outcome::Planned);
+    if target.history.verify().is_ok() && record.state == State::Retired {
+        report.result = Outcome::Unchanged;
+        report.commit = target.landing();
+        return Ok(Decision::Say(report));
     }
+    let is_local = |path: &str| target.is_local(path);
+    // Files that were never ours stay whatever the policy says of drift.
+    let (written, there) = (target.written.as_ref(), &target.there);
+    let plan = plan(&target.folders, written, there, &Leaves::new(), Drift::Keep, &record.kept, &is_local);
+    let judgement = judge(context, target, &plan);
+    report.gates = judgement.reports.clone();
+    report.changes = plan.changes.clone();
+    report.result = match judgement.verdict() {
+        Verdict::Refused => Outcome::Refused,
+        Verdict::Undecided => Outcome::Undecided,
+        Verdict::Passed | Verdict::NotAsked => Outcome::Planned,
+    };
+    if request.dry_run || report.result != Outcome::Planned {
+        return Ok(Decision::Say(report));
+    }
+    let entering = Entering {
+        digest: listing::digest(std::iter::empty()),
+        folders: target.folders.clone(),
+        source: record.source.clone(),
+        version: None,
+        state: State::Retired,
+        marked: None,
+        kept: plan.others.clone(),
+        after: record.after.clone(),
+        overridden: None,
+        gates: judgement.reports,
+        actor: &request.actor,
+    };
+    let changes = plan.changes.clone();
+    let change = Change {
+        folders: target.folders.clone(),
+        leaves: Some(plan.result),
+        removed: target.left_behind.clone(),
+        record: entry::enter(context, target, entering)?,
+        message: Box::new(move |record| message::retire(record, &changes)),
+    };
+    let finished = land::build(context, target, change, &request.committer, &mut |_| None)?;
+    report.result = Outcome::Retired;
+    report.commit = Some(finished.commit);
+    Ok(Decision::Push(finished, report))
 }
 
 fn check_unit(context: &Context<'_>, target: &Target) -> Result<(), AppError> {

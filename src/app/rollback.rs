@@ -2,7 +2,7 @@
 
 use super::entry::{self, Entering};
 use super::judge::{Leave, Owned, Target, drift_facts, target};
-use super::land::{self, Change, Committer, Landed, Tries};
+use super::land::{self, Change, Committer, Decision};
 use super::site::{Site, file, resolve};
 use super::{Actor, AppError, Context, Place};
 use crate::domain::gate::{Answer, GATES, Judgement, drift, freeze};
@@ -58,71 +58,58 @@ struct Earlier {
 /// # Errors
 /// There is nothing to go back to, or the environment cannot be asked; it is untouched then.
 pub fn rollback(context: &Context<'_>, request: &Request) -> Result<Report, AppError> {
-    let mut tries = Tries::begin();
-    let mut pushed: Option<Report> = None;
-    loop {
-        let leave = Leave { adopt: request.adopt, ..Leave::default() };
-        let target = target(context, &request.to, &request.unit, Owned::Declared, leave)?;
-        // The answer to a push may get lost, and git's own second try then meets the first.
-        let arrived = |report: &Report| report.commit.is_some_and(|id| target.site.graph.nodes.contains_key(&id));
-        if let Some(report) = pushed.take().filter(arrived) {
-            return Ok(report);
-        }
-        check_unit(context, &target)?;
-        land::only_commits(&target, "rollbacks", target.policy.deliver.rollback)?;
-        let record = target.continued().ok_or_else(|| {
-            AppError::refused(
-                format!("the unit {} was never released to {}", target.unit, target.policy.stage),
-                "there is nothing to go back to",
-            )
-        })?;
-        let mut report = Report::new(Outcome::Planned);
-        report.stage = Some(target.policy.stage.clone());
-        report.unit = Some(target.unit.clone());
-        report.previous_commit = Some(target.site.tip);
-        let Some(entry) = choose(&target, record, request.choice)? else {
-            report.result = Outcome::Unchanged;
-            report.digest = Some(record.digest);
-            report.commit = target.landing();
-            report.live = true;
-            return Ok(report);
-        };
-        report.digest = Some(entry.digest);
-        let earlier = earlier(&target, entry)?;
-        let is_local = |path: &str| target.is_local(path);
-        let (written, there, rule) = (target.written.as_ref(), &target.there, target.policy.drift);
-        let plan = plan(&target.folders, written, there, &earlier.content, rule, &record.kept, &is_local);
-        let judgement = judge(context, &target, &plan, request.adopt);
-        report.gates = judgement.reports.clone();
-        report.changes = plan.changes.clone();
-        if judgement.verdict() == Verdict::Refused {
-            report.result = Outcome::Refused;
-            return Ok(report);
-        }
-        if request.dry_run {
-            return Ok(report);
-        }
-        let next = next(context, &target, entry, &earlier, &plan, &judgement, request)?;
-        let (folders, left, changes) = (target.folders.clone(), record.digest, plan.changes.clone());
-        let wanted = contents(&target, &plan)?;
-        let change = Change {
-            folders,
-            leaves: Some(plan.result),
-            removed: target.left_behind.clone(),
-            record: next,
-            message: Box::new(move |record| message::rollback(record, &changes, left)),
-        };
-        let finished = land::build(context, &target, change, &request.committer, &mut |id| {
-            wanted.get(&id).map(|content| Ok(content.clone()))
-        })?;
-        report.result = Outcome::RolledBack;
-        report.commit = Some(finished.commit);
+    let leave = Leave { adopt: request.adopt, ..Leave::default() };
+    let look = || target(context, &request.to, &request.unit, Owned::Declared, leave);
+    land::until_landed(context, &look, &|target| decide(context, target, request))
+}
+
+fn decide(context: &Context<'_>, target: &Target, request: &Request) -> Result<Decision, AppError> {
+    check_unit(context, target)?;
+    land::only_commits(target, "rollbacks", target.policy.deliver.rollback)?;
+    let record = target.continued().ok_or_else(|| {
+        AppError::refused(
+            format!("the unit {} was never released to {}", target.unit, target.policy.stage),
+            "there is nothing to go back to",
+        )
+    })?;
+    let mut report = land::report(target, Outcome::Planned);
+    let Some(entry) = choose(target, record, request.choice)? else {
+        report.result = Outcome::Unchanged;
+        report.digest = Some(record.digest);
+        report.commit = target.landing();
         report.live = true;
-        match tries.push(context, &target.site, &finished)? {
-            Landed::Yes => return Ok(report),
-            Landed::Moved => pushed = Some(report),
-        }
+        return Ok(Decision::Say(report));
+    };
+    report.digest = Some(entry.digest);
+    let earlier = earlier(target, entry)?;
+    let is_local = |path: &str| target.is_local(path);
+    let (written, there, rule) = (target.written.as_ref(), &target.there, target.policy.drift);
+    let plan = plan(&target.folders, written, there, &earlier.content, rule, &record.kept, &is_local);
+    let judgement = judge(context, target, &plan, request.adopt);
+    report.gates = judgement.reports.clone();
+    report.changes = plan.changes.clone();
+    if judgement.verdict() == Verdict::Refused {
+        report.result = Outcome::Refused;
     }
+    if request.dry_run || report.result == Outcome::Refused {
+        return Ok(Decision::Say(report));
+    }
+    let next = next(context, target, entry, &earlier, &plan, &judgement, request)?;
+    let (left, changes) = (record.digest, plan.changes.clone());
+    let wanted = contents(target, &plan)?;
+    let change = Change {
+        folders: target.folders.clone(),
+        leaves: Some(plan.result),
+        removed: target.left_behind.clone(),
+        record: next,
+        message: Box::new(move |record| message::rollback(record, &changes, left)),
+    };
+    let content = &mut |id| wanted.get(&id).map(|content: &Vec<u8>| Ok(content.clone()));
+    let finished = land::build(context, target, change, &request.committer, content)?;
+    report.result = Outcome::RolledBack;
+    report.commit = Some(finished.commit);
+    report.live = true;
+    Ok(Decision::Push(finished, report))
 }
 
 fn check_unit(context: &Context<'_>, target: &Target) -> Result<(), AppError> {
