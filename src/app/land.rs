@@ -52,13 +52,6 @@ pub fn only_commits(target: &Target, what: &str, delivery: Delivery) -> Result<(
 #[derive(Debug, Clone)]
 pub struct Committer(pub String);
 
-/// A finished commit.
-#[derive(Debug, Clone)]
-pub struct Finished {
-    /// Its id.
-    pub commit: CommitId,
-}
-
 /// Builds the commit in our own store and checks it. `content` gives the bytes of blobs that the store lacks.
 ///
 /// # Errors
@@ -69,7 +62,7 @@ pub fn build(
     change: Change,
     committer: &Committer,
     content: &mut dyn FnMut(BlobId) -> Option<Result<Vec<u8>, AppError>>,
-) -> Result<Finished, AppError> {
+) -> Result<CommitId, AppError> {
     let site = &target.site;
     let repository = &*site.repository;
     let root = site.root_of(site.tip)?;
@@ -152,7 +145,6 @@ pub fn build(
     }
     let count = blobs.len() + built.0.len() + last.len();
     repository.write(count, &mut blobs.into_iter().map(Ok).chain(trees).chain(last))?;
-    let finished = Finished { commit };
     let written = Written {
         folders: &change.folders,
         leaves: change.leaves.as_ref(),
@@ -160,8 +152,8 @@ pub fn build(
         record: &record_path,
         root: tree_id,
     };
-    guard(site, &finished, &written)?;
-    Ok(finished)
+    guard(site, commit, &written)?;
+    Ok(commit)
 }
 
 // What a finished commit must be.
@@ -174,11 +166,11 @@ struct Written<'a> {
 }
 
 // Reads the finished commit back: its difference to its parent lies in owned paths only, and its folders are the plan.
-fn guard(site: &Site, finished: &Finished, written: &Written<'_>) -> Result<(), AppError> {
+fn guard(site: &Site, finished: CommitId, written: &Written<'_>) -> Result<(), AppError> {
     let Written { folders, leaves, removed, record: record_path, root } = *written;
     let repository = &*site.repository;
     let mut recorded = false;
-    for (path, entry) in repository.diff(site.tip, finished.commit)? {
+    for (path, entry) in repository.diff(site.tip, finished)? {
         recorded |= path == record_path;
         if path != record_path && entry.is_none() && removed.contains(&path) {
             continue;
@@ -225,7 +217,7 @@ pub enum Decision {
     /// Nothing is written.
     Say(Report),
     /// This is to be pushed, and then reported.
-    Push(Finished, Report),
+    Push(CommitId, Report),
 }
 
 /// Looks, decides and pushes, until the commit is in or nothing is to be written.
@@ -248,7 +240,7 @@ pub fn until_landed(
         }
         match decide(&target)? {
             Decision::Say(report) => return Ok(report),
-            Decision::Push(finished, report) => match tries.push(context, &target.site, &finished)? {
+            Decision::Push(finished, report) => match tries.push(context, &target.site, finished)? {
                 Landed::Yes => return Ok(report),
                 Landed::Moved => pushed = Some(report),
             },
@@ -283,10 +275,10 @@ impl Tries {
     ///
     /// # Errors
     /// The server refuses, cannot be reached, or other writers won for too long.
-    pub fn push(&mut self, context: &Context<'_>, site: &Site, finished: &Finished) -> Result<Landed, AppError> {
+    pub fn push(&mut self, context: &Context<'_>, site: &Site, finished: CommitId) -> Result<Landed, AppError> {
         let place = site.name();
         self.done += 1;
-        match site.repository.push(&site.branch, finished.commit)? {
+        match site.repository.push(&site.branch, finished)? {
             PushAnswer::Done => Ok(Landed::Yes),
             PushAnswer::Rejected(said) => Err(AppError::Rejected { place, said }),
             PushAnswer::Moved => {
@@ -306,14 +298,14 @@ impl Tries {
         &mut self,
         context: &Context<'_>,
         site: &Site,
-        finished: &Finished,
+        finished: CommitId,
         said: String,
     ) -> Result<Landed, AppError> {
         context.progress.step("the answer was lost: asking again");
         let place = site.name();
         let asked = site.repository.advertise().and_then(|advertised| {
             let Some(tip) = advertised.branches.get(&site.branch) else { return Ok(false) };
-            Ok(*tip == finished.commit || site.repository.history(&[*tip])?.is_ancestor(finished.commit, *tip))
+            Ok(*tip == finished || site.repository.history(&[*tip])?.is_ancestor(finished, *tip))
         });
         match asked {
             Ok(true) => Ok(Landed::Yes),

@@ -74,7 +74,7 @@ pub fn mark(context: &Context<'_>, request: &Request) -> Result<Report, AppError
             message: Box::new(move |r| message::mark(r, &mark)),
         };
         let finished = land::build(context, target, change, &request.committer, &mut |_| None)?;
-        report.commit = Some(finished.commit);
+        report.commit = Some(finished);
         Ok(Decision::Push(finished, report))
     })
 }

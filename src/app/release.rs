@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use super::entry::{self, Entering};
 use super::judge::{self, Case, Leave};
-use super::land::{self, Change, Committer, Finished, Landed, Tries};
+use super::land::{self, Change, Committer, Landed, Tries};
 use super::source::Source;
 use super::{Actor, AppError, Context, Place};
 use crate::domain::artifact::Manifest;
 use crate::domain::gate::Asked;
-use crate::domain::id::BlobId;
+use crate::domain::id::{BlobId, CommitId};
 use crate::domain::listing::File;
 use crate::domain::message;
 use crate::domain::outcome::{Outcome, Report, Verdict};
@@ -79,10 +79,10 @@ pub fn release(context: &Context<'_>, artifact: &Artifact, request: &Request) ->
             return Ok(report);
         }
         let finished = build(context, &case, step, artifact, request)?;
-        match tries.push(context, &case.target.site, &finished)? {
+        match tries.push(context, &case.target.site, finished)? {
             Landed::Yes => {
                 report.result = Outcome::Released;
-                report.commit = Some(finished.commit);
+                report.commit = Some(finished);
                 report.live = true;
                 return Ok(report);
             }
@@ -90,9 +90,9 @@ pub fn release(context: &Context<'_>, artifact: &Artifact, request: &Request) ->
                 context.progress.step("somebody else was first: looking again");
                 case = judge::again(context, case, &request.to, manifest, request.leave)?;
                 // The answer to a push may get lost, and git's own second try then meets the first.
-                if case.target.site.graph.nodes.contains_key(&finished.commit) {
+                if case.target.site.graph.nodes.contains_key(&finished) {
                     report.result = Outcome::Released;
-                    report.commit = Some(finished.commit);
+                    report.commit = Some(finished);
                     report.live = true;
                     return Ok(report);
                 }
@@ -182,7 +182,7 @@ fn build(
     step: Step,
     artifact: &Artifact,
     request: &Request,
-) -> Result<Finished, AppError> {
+) -> Result<CommitId, AppError> {
     let manifest = &artifact.manifest;
     let source = known(&case.source)?;
     let record = match step {

@@ -93,7 +93,7 @@ fn decide(context: &Context<'_>, target: &Target, request: &Request) -> Result<D
     };
     let finished = land::build(context, target, change, &request.committer, &mut |_| None)?;
     report.result = Outcome::Retired;
-    report.commit = Some(finished.commit);
+    report.commit = Some(finished);
     Ok(Decision::Push(finished, report))
 }
 

@@ -107,7 +107,7 @@ fn decide(context: &Context<'_>, target: &Target, request: &Request) -> Result<D
     let content = &mut |id| wanted.get(&id).map(|content: &Vec<u8>| Ok(content.clone()));
     let finished = land::build(context, target, change, &request.committer, content)?;
     report.result = Outcome::RolledBack;
-    report.commit = Some(finished.commit);
+    report.commit = Some(finished);
     report.live = true;
     Ok(Decision::Push(finished, report))
 }
