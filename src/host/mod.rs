@@ -2,5 +2,6 @@
 
 pub mod environment;
 pub mod interrupt;
+pub mod outputs;
 pub mod progress;
 pub mod writer;
