@@ -15,6 +15,7 @@ mod everyday;
 mod evidence;
 mod faults;
 mod gates;
+mod launcher;
 mod operations;
 mod order;
 mod package;

@@ -3,6 +3,7 @@
 pub mod faults;
 pub mod forge;
 pub mod http;
+pub mod node;
 pub mod repos;
 pub mod ssh;
 
