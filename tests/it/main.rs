@@ -15,6 +15,7 @@ mod everyday;
 mod evidence;
 mod faults;
 mod gates;
+mod host;
 mod launcher;
 mod operations;
 mod order;

@@ -5,6 +5,7 @@ pub mod forge;
 pub mod http;
 pub mod node;
 pub mod repos;
+pub mod runner;
 pub mod ssh;
 
 use std::fs;
