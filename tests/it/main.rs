@@ -20,6 +20,7 @@ mod launcher;
 mod operations;
 mod order;
 mod package;
+mod pipeline;
 mod races;
 mod renames;
 mod rollback;
