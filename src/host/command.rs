@@ -30,13 +30,11 @@ fn github(name: &str, property: Option<(&str, &str)>, value: &str) -> String {
     format!("::{name}{}::{}", properties.unwrap_or_default(), data(value))
 }
 
-// The agent decodes all of these in properties and values alike.
+// `]` ends the properties, so it and `;` may stand in the value as they are.
 fn azure(name: &str, properties: &[(&str, &str)], value: &str) -> String {
-    let data = |text: &str| {
-        let text = text.replace('%', "%AZP25").replace('\r', "%0D").replace('\n', "%0A");
-        text.replace(']', "%5D").replace(';', "%3B")
-    };
-    let properties: Vec<String> = properties.iter().map(|(key, value)| format!("{key}={}", data(value))).collect();
+    let data = |text: &str| text.replace('%', "%AZP25").replace('\r', "%0D").replace('\n', "%0A");
+    let property = |text: &str| data(text).replace(']', "%5D").replace(';', "%3B");
+    let properties: Vec<String> = properties.iter().map(|(key, value)| format!("{key}={}", property(value))).collect();
     let gap = if properties.is_empty() { "" } else { " " };
     format!("##vso[{name}{gap}{}]{}", properties.join(";"), data(value))
 }
@@ -116,7 +114,7 @@ mod tests {
         assert_eq!(github("error", Some(("title", "a:b,c%")), "50%\r\n"), "::error title=a%3Ab%2Cc%25::50%25%0D%0A");
         assert_eq!(
             azure("task.setvariable", &[("variable", "a;b]")], "50%;]\r\n"),
-            "##vso[task.setvariable variable=a%3Bb%5D]50%AZP25%3B%5D%0D%0A"
+            "##vso[task.setvariable variable=a%3Bb%5D]50%AZP25;]%0D%0A"
         );
     }
 

@@ -56,14 +56,15 @@ pub fn github(log: &str) -> Vec<Order> {
 
 /// Every command in a log of Azure Pipelines, those that only shape the log among them.
 pub fn azure(log: &str) -> Vec<Order> {
-    let signs = [("%3B", ";"), ("%0D", "\r"), ("%0A", "\n"), ("%5D", "]"), ("%AZP25", "%")];
+    let data = [("%0D", "\r"), ("%0A", "\n"), ("%AZP25", "%")];
+    let property = [("%3B", ";"), ("%0D", "\r"), ("%0A", "\n"), ("%5D", "]"), ("%AZP25", "%")];
     let mut found = Vec::new();
     for line in lines(log) {
         let lower = line.to_ascii_lowercase();
         for prefix in ["##vso[", "##["] {
             if let Some(at) = lower.find(prefix) {
                 if let Some((info, value)) = line[at + prefix.len()..].split_once(']') {
-                    found.push(parse(info, value, ';', &signs, &signs));
+                    found.push(parse(info, value, ';', &property, &data));
                 }
                 break;
             }
