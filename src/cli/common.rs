@@ -7,14 +7,14 @@ use std::sync::atomic::AtomicBool;
 use clap::builder::{BoolishValueParser, TypedValueParser};
 use serde::Serialize;
 
-use super::render;
+use super::{markdown, render};
 use crate::app::land::Committer;
 use crate::app::{Actor, AppError, Context, Place};
 use crate::domain::outcome::{Outcome, Report};
 use crate::domain::url::RepoUrl;
-use crate::host::environment;
+use crate::host::detect::Host;
 use crate::host::progress::Spinner;
-use crate::host::writer;
+use crate::host::{artifact, defaults, environment, publish, writer};
 use crate::port::{Artifacts, Clock, Progress, Repositories, WorkingCopy};
 
 /// What the adapters to repositories are made from.
@@ -52,6 +52,7 @@ pub fn boolish() -> impl TypedValueParser<Value = bool> {
 /// Everything that a verb needs to run its use case.
 pub struct Wiring<'a> {
     json: bool,
+    host: Host,
     interrupted: Arc<AtomicBool>,
     spinner: Arc<Spinner>,
     adapters: &'a dyn Adapters,
@@ -59,14 +60,16 @@ pub struct Wiring<'a> {
 
 impl<'a> Wiring<'a> {
     /// What verbs reach the outside with.
-    pub fn new(json: bool, interrupted: Arc<AtomicBool>, adapters: &'a dyn Adapters) -> Self {
-        Self { json, interrupted, spinner: Arc::new(Spinner::new(true)), adapters }
+    pub fn new(json: bool, host: Host, interrupted: Arc<AtomicBool>, adapters: &'a dyn Adapters) -> Self {
+        Self { json, host, interrupted, spinner: Arc::new(Spinner::new(true)), adapters }
     }
 
     fn setting(&self, place: Option<&Place>) -> Setting {
         let token = environment::variable;
+        let own = || place.and_then(|place| defaults::job_token(self.host, &place.url));
+        let target = token("PASSGATE_TOKEN").or_else(own);
         Setting {
-            tokens: [token("PASSGATE_TOKEN"), token("PASSGATE_PREVIOUS_TOKEN"), token("PASSGATE_SOURCE_TOKEN")],
+            tokens: [target, token("PASSGATE_PREVIOUS_TOKEN"), token("PASSGATE_SOURCE_TOKEN")],
             place: place.map(|place| place.url.clone()),
             interrupted: Arc::clone(&self.interrupted),
             progress: Arc::clone(&self.spinner) as Arc<dyn Progress>,
@@ -94,6 +97,40 @@ impl<'a> Wiring<'a> {
         self.adapters.artifacts()
     }
 
+    /// Where this run happens.
+    pub fn host(&self) -> Host {
+        self.host
+    }
+
+    /// The artifact that was named, or else the only one that lies where the host puts artifacts.
+    ///
+    /// # Errors
+    /// None was named, and there is none or several.
+    pub fn artifact(&self, named: Option<PathBuf>) -> Result<PathBuf, AppError> {
+        let Some(folder) = named.is_none().then(|| artifact::folder(self.host)).flatten() else {
+            let hint = "give the path of the deployment zip, or of the folder it was unpacked into";
+            return named.ok_or_else(|| AppError::usage("no ARTIFACT was named", hint));
+        };
+        let shown = |path: &std::path::Path| crate::domain::escape::line(&path.to_string_lossy());
+        let found = artifact::find(&folder);
+        match found.as_slice() {
+            [one] => Ok(one.clone()),
+            [] => Err(AppError::usage(
+                format!("no ARTIFACT was named, and there is none in {}", shown(&folder)),
+                "download it in a step before this one, or name it",
+            )),
+            several => {
+                let listed: Vec<String> = several.iter().take(10).map(|path| shown(path)).collect();
+                let more = several.len().saturating_sub(10);
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                Err(AppError::usage(
+                    format!("no ARTIFACT was named, and there are several: {}{more}", listed.join(", ")),
+                    "name the one that is meant",
+                ))
+            }
+        }
+    }
+
     /// Whether one JSON document is wanted.
     pub fn wants_json(&self) -> bool {
         self.json
@@ -107,11 +144,20 @@ impl<'a> Wiring<'a> {
         } else if !text.is_empty() {
             writer::result(text);
         }
-        let shown = render::text(report, writer::width());
-        if !shown.is_empty() {
-            writer::tell(&shown);
+        let (code, width) = (report.result.exit_code(), writer::width());
+        let details = render::details(report, width);
+        // What closed a gate is seen without a click.
+        if code == 0 && !details.is_empty() && self.host != Host::Terminal {
+            publish::folded(self.host, "gates, files and notes", &details);
+            writer::tell(&render::result(report, width));
+        } else {
+            let shown = render::text(report, width);
+            if !shown.is_empty() {
+                writer::tell(&shown);
+            }
         }
-        report.result.exit_code()
+        publish::publish(self.host, report, &[report], &markdown::report(None, report));
+        code
     }
 
     /// Ends the spinner and writes the reports of several environments, each with its name and whether its result is
@@ -122,8 +168,9 @@ impl<'a> Wiring<'a> {
         let worst = reports.iter().map(|(_, done)| done).max_by_key(|done| weight(done));
         let (result, code) = worst
             .map_or((Outcome::Usage, 2), |done| (done.0.result, if done.1 { 0 } else { done.0.result.exit_code() }));
+        let whole = Report::new(result);
         if self.json {
-            let mut json = serde_json::to_value(Report::new(result)).unwrap_or_default();
+            let mut json = serde_json::to_value(&whole).unwrap_or_default();
             let targets = reports.iter().map(|(to, (report, _))| {
                 let mut json = serde_json::to_value(report).unwrap_or_default();
                 json["to"] = (*to).into();
@@ -135,20 +182,26 @@ impl<'a> Wiring<'a> {
         for (to, (report, _)) in &reports {
             writer::tell(&render::titled(to, report, writer::width()));
         }
+        let summary: String = reports.iter().map(|(to, (report, _))| markdown::report(Some(to), report)).collect();
+        let parts: Vec<&Report> = reports.iter().map(|(_, (report, _))| report).collect();
+        publish::publish(self.host, &whole, &parts, &summary);
         code
     }
 
     /// Ends the spinner and writes a result: `text`, or with `--json` the one document with `more` in it.
     pub fn document(&self, report: &Report, more: (&str, &impl Serialize), text: impl FnOnce() -> String) -> u8 {
         self.spinner.clear();
+        let is_read = !self.json || self.host != Host::Terminal;
+        let text = if is_read { text() } else { String::new() };
         if self.json {
             writer::result(&render::json_with(report, more));
-        } else {
-            let text = text();
-            if !text.is_empty() {
-                writer::result(&text);
-            }
+        } else if !text.is_empty() {
+            writer::result(&text);
         }
+        // A document for programs is no page for people.
+        let is_page = !text.is_empty() && !text.starts_with('{');
+        let page = if is_page { markdown::fenced(&text) } else { markdown::report(None, report) };
+        publish::publish(self.host, report, &[report], &page);
         report.result.exit_code()
     }
 }

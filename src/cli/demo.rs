@@ -246,7 +246,7 @@ impl Demo<'_> {
                 command.env_remove(&name);
             }
         }
-        command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
+        command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1").env("PASSGATE_HOST", "terminal");
         command
     }
 

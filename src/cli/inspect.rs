@@ -12,9 +12,9 @@ use crate::domain::outcome::{Outcome, Report};
 /// Arguments of `inspect`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The deployment zip, or the folder it was unpacked into.
+    /// The deployment zip, or the folder it was unpacked into; on a pipeline by default the only one there.
     #[arg(env = "PASSGATE_ARTIFACT")]
-    artifact: PathBuf,
+    artifact: Option<PathBuf>,
 }
 
 impl Args {
@@ -24,11 +24,12 @@ impl Args {
     /// As the use case.
     pub fn run(self, wiring: &Wiring) -> Result<u8, AppError> {
         let repositories = wiring.repositories(None);
-        let manifest = inspect(&wiring.context(&*repositories), &self.artifact)?;
+        let artifact = wiring.artifact(self.artifact)?;
+        let manifest = inspect(&wiring.context(&*repositories), &artifact)?;
         let mut report = Report::new(Outcome::Inspected);
         report.digest = Some(manifest.digest);
         report.unit = Some(manifest.unit.clone());
-        report.path = Some(self.artifact.display().to_string());
+        report.path = Some(artifact.display().to_string());
         Ok(wiring.document(&report, ("manifest", &manifest), || text(&manifest)))
     }
 }

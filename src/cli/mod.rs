@@ -9,6 +9,7 @@ pub mod error;
 pub mod inspect;
 pub mod man;
 pub mod mark;
+pub mod markdown;
 pub mod package;
 pub mod plan;
 pub mod release;
@@ -26,8 +27,11 @@ use std::sync::atomic::AtomicBool;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::app::AppError;
+use crate::domain::escape;
 use crate::domain::outcome::{Outcome, Report, Trouble};
-use crate::host::writer;
+use crate::host::detect::{self, Host};
+use crate::host::{defaults, publish, writer};
 use common::{Adapters, Wiring};
 
 /// Promotes GitOps configuration from dev to qual to prod so that nothing skips a gate.
@@ -82,12 +86,20 @@ pub enum Verb {
 /// Parses the command line, runs the verb and says how it went.
 pub fn run(arguments: Vec<OsString>, interrupted: Arc<AtomicBool>, adapters: &dyn Adapters) -> ExitCode {
     let wants_json = wants_json(&arguments);
-    let command = inputs(Cli::command(), &arguments);
+    let Some(host) = detect::detect() else {
+        let names: Vec<&str> = detect::NAMES.iter().map(|(name, _)| *name).collect();
+        let error = AppError::usage("PASSGATE_HOST names no host", format!("one of {}", names.join(", ")));
+        return ExitCode::from(
+            Wiring::new(wants_json, Host::Terminal, interrupted, adapters).report(&error::report(&error), ""),
+        );
+    };
+    publish::mask(host);
+    let command = inputs(Cli::command(), &arguments, host);
     let cli = match command.try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error, wants_json),
+        Err(error) => return usage(&error, wants_json, host),
     };
-    let wiring = Wiring::new(cli.json, interrupted, adapters);
+    let wiring = Wiring::new(cli.json, host, interrupted, adapters);
     let result = match cli.verb {
         Verb::Package(args) => args.run(&wiring),
         Verb::Inspect(args) => args.run(&wiring),
@@ -119,8 +131,8 @@ fn wants_json(arguments: &[OsString]) -> bool {
 }
 
 // Pipelines give every input as a variable. An empty one was not given, and what the command line says of one way to name
-// a thing displaces the variable of the other way.
-fn inputs(command: clap::Command, arguments: &[OsString]) -> clap::Command {
+// a thing displaces the variable of the other way. What nobody gave, the host may know.
+fn inputs(command: clap::Command, arguments: &[OsString], host: Host) -> clap::Command {
     let says = |option: &str| arguments.iter().any(|a| a.to_string_lossy().split('=').next() == Some(option));
     let displaced = [
         ("steps", says("--digest")),
@@ -128,6 +140,7 @@ fn inputs(command: clap::Command, arguments: &[OsString]) -> clap::Command {
         ("commit", says("--digest")),
         ("digest", says("--commit")),
     ];
+    let known = [("by", defaults::by(host)), ("run", defaults::run(host)), ("unit", defaults::unit(host))];
     let settle = |arg: clap::Arg| {
         let name = arg.get_env().map(|name| name.to_string_lossy().into_owned());
         let is_empty = name.is_some_and(|name| crate::host::environment::variable(&name).is_none());
@@ -137,30 +150,44 @@ fn inputs(command: clap::Command, arguments: &[OsString]) -> clap::Command {
             arg
         }
     };
+    let fill = |arg: clap::Arg| match known.iter().find(|(id, _)| arg.get_id() == id) {
+        Some((_, Some(value))) => arg.required(false).default_value(value.clone()),
+        _ => arg,
+    };
     // Help names the variables, so they are only taken away when there is something to take away.
     let has_help = says("--help") || says("-h") || says("help");
-    if has_help { command } else { command.mut_args(settle).mut_subcommands(move |verb| verb.mut_args(settle)) }
+    if has_help {
+        return command;
+    }
+    command.mut_args(settle).mut_subcommands(|verb| {
+        let verb = verb.mut_args(settle);
+        // It asks the repository that it packages.
+        if verb.get_name() == "package" { verb } else { verb.mut_args(fill) }
+    })
 }
 
-fn usage(error: &clap::Error, json: bool) -> ExitCode {
+fn usage(error: &clap::Error, json: bool, host: Host) -> ExitCode {
     let text = error.render();
     if !error.use_stderr() {
         writer::result(&text.ansi().to_string());
         return ExitCode::SUCCESS;
     }
+    let plain = text.to_string();
+    let mut lines = plain.lines().map(str::trim).filter(|line| !line.is_empty());
+    let message = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    let mut report = Report::new(Outcome::Usage);
+    report.error = Some(Trouble {
+        code: "usage".to_owned(),
+        message,
+        causes: lines.filter(|line| !line.starts_with("For more")).map(str::to_owned).collect(),
+        hint: Some("passgate help".to_owned()),
+    });
     if json {
-        let plain = text.to_string();
-        let mut lines = plain.lines().map(str::trim).filter(|line| !line.is_empty());
-        let message = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        let mut report = Report::new(Outcome::Usage);
-        report.error = Some(Trouble {
-            code: "usage".to_owned(),
-            message,
-            causes: lines.filter(|line| !line.starts_with("For more")).map(str::to_owned).collect(),
-            hint: Some("passgate help".to_owned()),
-        });
         writer::result(&render::json(&report));
     }
-    writer::tell(&text.ansi().to_string());
+    // It repeats what was given, which may be text from outside.
+    let quiet = escape::text(&plain);
+    writer::tell(&if quiet == plain { text.ansi().to_string() } else { quiet });
+    publish::publish(host, &report, &[&report], &markdown::report(None, &report));
     ExitCode::from(Outcome::Usage.exit_code())
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::common::{self, Wiring};
 use crate::app::AppError;
 use crate::app::package::{Request, package};
+use crate::host::defaults;
 
 /// Arguments of `package`.
 #[derive(Debug, clap::Args)]
@@ -53,6 +54,7 @@ impl Args {
                 AppError::usage(error.to_string(), "choose another --unit")
             })
         });
+        let merge = defaults::merge_ref(wiring.host()).filter(|_| self.commit == "HEAD");
         let request = Request {
             revision: self.commit,
             unit: unit.transpose()?,
@@ -66,7 +68,10 @@ impl Args {
             allow_empty: given(self.allow_empty),
             output: self.output,
         };
-        let report = package(&wiring.context(&*repositories), &*copy, request)?;
+        let mut report = package(&wiring.context(&*repositories), &*copy, request)?;
+        report.warnings.extend(merge.map(|name| {
+            format!("this run checked out {name}, the merge commit of a pull request: it is on no branch, so no environment takes this artifact; package the branch after the merge")
+        }));
         let digest = report.digest.map(|digest| digest.to_string()).unwrap_or_default();
         Ok(wiring.report(&report, &digest))
     }

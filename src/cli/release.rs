@@ -18,8 +18,8 @@ use crate::port::Artifact;
 /// Arguments of `release`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The deployment zip, or the folder it was unpacked into.
-    #[arg(env = "PASSGATE_ARTIFACT", required_unless_present = "from")]
+    /// The deployment zip, or the folder it was unpacked into; on a pipeline by default the only one there.
+    #[arg(env = "PASSGATE_ARTIFACT")]
     artifact: Option<PathBuf>,
     /// The environment; given several times, they are released into side by side, each on its own.
     #[arg(long, env = "PASSGATE_TO", value_name = "URL[#BRANCH]", required = true, value_delimiter = '\n')]
@@ -103,13 +103,16 @@ impl Args {
         };
         let wrong = |error: InvalidId| AppError::usage(error.to_string(), "see passgate status");
         let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-        let what = match (given(&self.from), given(&self.unit), &self.artifact) {
+        let from = given(&self.from);
+        let artifact =
+            if from.is_some() { self.artifact.clone() } else { Some(wiring.artifact(self.artifact.clone())?) };
+        let what = match (from, given(&self.unit), artifact) {
             (Some(from), Some(unit), None) => What::Earlier {
                 from: common::place(&from)?,
                 unit: unit.parse().map_err(wrong)?,
                 digest: given(&self.digest).map(|digest| digest.parse()).transpose().map_err(wrong)?,
             },
-            (None, _, Some(path)) => What::Artifact(wiring.artifacts().open(path)?),
+            (None, _, Some(path)) => What::Artifact(wiring.artifacts().open(&path)?),
             _ => {
                 return Err(AppError::usage("give either an ARTIFACT, or --from with --unit", "passgate help release"));
             }

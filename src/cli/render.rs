@@ -106,6 +106,13 @@ pub fn titled(to: &str, report: &Report, width: usize) -> String {
 
 /// A report for a terminal of `width` columns.
 pub fn text(report: &Report, width: usize) -> String {
+    let details = details(report, width);
+    let gap = if details.is_empty() { "" } else { "\n" };
+    format!("{details}{gap}{}", result(report, width))
+}
+
+/// The long part of a report: gates, files and notes.
+pub fn details(report: &Report, width: usize) -> String {
     let mut out = String::new();
     if !report.gates.is_empty() {
         let opened = report.overridden.as_ref().map(|glass| glass.gates.as_slice()).unwrap_or_default();
@@ -129,6 +136,12 @@ pub fn text(report: &Report, width: usize) -> String {
             out.push_str(&format!("  {}\n", escape::line(line)));
         }
     }
+    out
+}
+
+/// The short part: warnings, what became of it, and what went wrong.
+pub fn result(report: &Report, width: usize) -> String {
+    let mut out = String::new();
     for warning in &report.warnings {
         out.push_str(&wrapped(&format!("{} ", "warning:".yellow().bold()), 9, &escape::line(warning), width));
     }
@@ -156,7 +169,8 @@ pub fn text(report: &Report, width: usize) -> String {
     out
 }
 
-fn headline(report: &Report) -> String {
+/// What became of it, in one line; empty where the error says it.
+pub fn headline(report: &Report) -> String {
     let unit = report.unit.as_ref().map(ToString::to_string).unwrap_or_default();
     let stage = report.stage.as_ref().map(ToString::to_string).unwrap_or_default();
     let commit = report.commit.map(|commit| format!(" ({})", commit.short())).unwrap_or_default();
@@ -364,7 +378,8 @@ pub fn status(stages: &[StageStatus], width: usize) -> String {
             table.add_row(row(stage, unit));
         }
     }
-    let mut out = format!("{table}\n");
+    // What was harmless within a cell may be obeyed at the start of a line that the cell was wrapped into.
+    let mut out = format!("{}\n", escape::text(&table.to_string()));
     for stage in stages {
         for unit in &stage.units {
             out.push_str(&below(stage, unit, width));

@@ -11,7 +11,7 @@ use crate::host::writer;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Environments; every stage before them is shown too.
-    #[arg(long, env = "PASSGATE_TO", value_name = "URL[#BRANCH]", required = true, num_args = 1..)]
+    #[arg(long, env = "PASSGATE_TO", value_name = "URL[#BRANCH]", required = true, num_args = 1.., value_delimiter = '\n')]
     to: Vec<String>,
 }
 

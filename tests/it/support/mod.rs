@@ -4,7 +4,9 @@ pub mod faults;
 pub mod forge;
 pub mod history;
 pub mod http;
+pub mod node;
 pub mod repos;
+pub mod runner;
 pub mod ssh;
 
 use std::fs;
