@@ -13,7 +13,7 @@ use crate::domain::artifact::Manifest;
 use crate::domain::gate::Asked;
 use crate::domain::id::{BlobId, CommitId};
 use crate::domain::listing::File;
-use crate::domain::message;
+use crate::domain::message::{self, Reference};
 use crate::domain::outcome::{Outcome, Report, Verdict};
 use crate::domain::record::{Origin, Override, Record, State};
 use crate::port::{Artifact, PortError};
@@ -58,6 +58,7 @@ pub fn release(context: &Context<'_>, artifact: &Artifact, request: &Request) ->
     let mut tries = Tries::begin();
     let until = request.patience.map(|patience| context.clock.now().saturating_add_unsigned(patience.as_secs()));
     let mut case = judge::case(context, &request.to, manifest, request.leave)?;
+    let mut reference = None;
     land::only_commits(&case.target, "releases", case.target.policy.deliver.release)?;
     loop {
         let mut report = report(&case, manifest, request);
@@ -78,7 +79,11 @@ pub fn release(context: &Context<'_>, artifact: &Artifact, request: &Request) ->
             }
             return Ok(report);
         }
-        let finished = build(context, &case, step, artifact, request)?;
+        if reference.is_none() {
+            // The commit stays what it is, however often its release is tried.
+            reference = known(&case.source)?.reference()?;
+        }
+        let finished = build(context, &case, step, artifact, reference.clone(), request)?;
         match tries.push(context, &case.target.site, finished)? {
             Landed::Yes => {
                 report.result = Outcome::Released;
@@ -181,6 +186,7 @@ fn build(
     case: &Case,
     step: Step,
     artifact: &Artifact,
+    reference: Option<Reference>,
     request: &Request,
 ) -> Result<CommitId, AppError> {
     let manifest = &artifact.manifest;
@@ -190,7 +196,6 @@ fn build(
         _ => written(context, case, source, manifest, request)?,
     };
     let (notes, changes) = (case.notes.clone(), case.plan.changes.clone());
-    let reference = source.reference()?;
     let files: HashMap<BlobId, &File> = manifest.files.iter().map(|file| (file.blob, file)).collect();
     let change = Change {
         folders: case.target.folders.clone(),

@@ -47,10 +47,12 @@ fn eight_units_land_at_once_while_somebody_else_keeps_writing() {
             written
         });
         let runs: Vec<_> = artifacts.iter().map(|artifact| scope.spawn(|| world.release(artifact, "dev"))).collect();
-        for run in runs {
-            run.join().unwrap().is(0, "released");
-        }
+        // The writer ends whatever became of the releases.
+        let runs: Vec<_> = runs.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
         ends.store(true, Ordering::Relaxed);
+        for run in runs {
+            run.unwrap().is(0, "released");
+        }
         writer.join().unwrap()
     });
     assert!(!written.is_empty());
