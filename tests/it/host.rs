@@ -355,6 +355,17 @@ fn the_only_artifact_is_found_where_the_host_puts_it() {
 }
 
 #[test]
+fn one_input_names_several_environments_one_a_line() {
+    let host = Hosted::new("github");
+    let to = format!("{}\n{}", host.world.to("dev"), host.world.to("qual"));
+    let run = host.run_with(&["status", "--json"], &[("PASSGATE_TO", &to)]);
+    assert_eq!((run.code, run.json["stages"].as_array().map(Vec::len)), (Some(0), Some(2)), "{run:#?}");
+    let artifact = host.world.package("main");
+    let run = host.run_with(&["plan", text(&artifact), "--json"], &[("PASSGATE_TO", &to)]);
+    assert_eq!((run.code, run.json["targets"].as_array().map(Vec::len)), (Some(3), Some(2)), "{run:#?}");
+}
+
+#[test]
 fn a_host_can_be_named_and_a_wrong_name_is_an_error() {
     let host = Hosted::new("github");
     let artifact = host.world.package("main");
