@@ -164,7 +164,9 @@ fn annotations(parts: &[&Report]) -> Vec<(Level, String, String)> {
             }
         }
         if let Some(trouble) = &report.error {
-            let causes = trouble.causes.iter().take(2).map(|cause| format!(": {cause}")).collect::<String>();
+            let causes = trouble.causes.iter().take(2).filter_map(|cause| cause.lines().next());
+            // The log has the rest: pictures of files, and what servers said.
+            let causes = causes.map(|cause| format!(": {cause}")).collect::<String>();
             let hint = trouble.hint.as_deref().map(|hint| format!(" → {hint}")).unwrap_or_default();
             errors.push((format!("passgate: {}", trouble.code), format!("{}{causes}{hint}", trouble.message)));
         }

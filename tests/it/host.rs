@@ -310,6 +310,27 @@ fn a_merge_commit_of_a_pull_request_is_packaged_with_a_warning() {
 }
 
 #[test]
+fn what_the_host_says_is_evidence_for_no_gate() {
+    for (kind, variables) in [
+        ("github", &["GITHUB_REF", "GITHUB_REF_NAME", "GITHUB_HEAD_REF", "GITHUB_BASE_REF", "GITHUB_SHA"][..]),
+        ("azure", &["BUILD_SOURCEBRANCH", "BUILD_SOURCEBRANCHNAME", "BUILD_SOURCEVERSION", "BUILD_REPOSITORY_NAME"]),
+    ] {
+        let host = Hosted::new(kind);
+        let source = host.world.repo("source");
+        source.on("feature/x").from("main").edit(&[put("apps/shop/route.yaml", "route: /y\n")]).done();
+        let artifact = host.world.package("feature/x");
+        let lies: Vec<(&str, &str)> = variables.iter().map(|name| (*name, "refs/heads/main")).collect();
+        let to = host.world.to("dev");
+        let run = host.world.untouched(|| host.run_with(&["release", text(&artifact), "--to", &to], &lies));
+        assert_eq!((run.code, host.output(&run, "result").as_str()), (Some(3), "refused"), "{run:#?}");
+        assert!(
+            host.annotations(&run).iter().any(|(_, text)| text.contains("gate branch of dev: refused")),
+            "{run:#?}"
+        );
+    }
+}
+
+#[test]
 fn the_only_artifact_is_found_where_the_host_puts_it() {
     for kind in HOSTS {
         let host = Hosted::new(kind);
@@ -352,6 +373,17 @@ fn the_only_artifact_is_found_where_the_host_puts_it() {
     let world = World::new();
     let run = world.untouched(|| world.run(&["release", "--to", &world.to("dev")])).is(2, "usage");
     assert!(run.stderr.contains("no ARTIFACT was named"), "{run:#?}");
+}
+
+#[test]
+fn one_input_names_several_environments_one_a_line() {
+    let host = Hosted::new("github");
+    let to = format!("{}\n{}", host.world.to("dev"), host.world.to("qual"));
+    let run = host.run_with(&["status", "--json"], &[("PASSGATE_TO", &to)]);
+    assert_eq!((run.code, run.json["stages"].as_array().map(Vec::len)), (Some(0), Some(2)), "{run:#?}");
+    let artifact = host.world.package("main");
+    let run = host.run_with(&["plan", text(&artifact), "--json"], &[("PASSGATE_TO", &to)]);
+    assert_eq!((run.code, run.json["targets"].as_array().map(Vec::len)), (Some(3), Some(2)), "{run:#?}");
 }
 
 #[test]
