@@ -3,16 +3,16 @@
 //! again, now.
 
 use super::audit::next;
-use super::judge::Leave;
+use super::judge::{self, Leave, Owned, Target};
 use super::land::Committer;
 use super::promote;
-use super::release::{self, release};
+use super::release;
 use super::retire::{self, retire};
 use super::rollback::{self, Choice, rollback};
 use super::site::{Site, file, resolve};
 use super::{Actor, AppError, Context, Place};
 use crate::domain::audit::{Finding, Level, Rule};
-use crate::domain::continuity::is_release;
+use crate::domain::continuity::{is_release, is_rollback};
 use crate::domain::gate::freeze;
 use crate::domain::id::{CommitId, TreeId};
 use crate::domain::listing::{Entry, EntryMode};
@@ -20,7 +20,7 @@ use crate::domain::object::{Built, Kind, Object, Tree};
 use crate::domain::outcome::{GateReport, Outcome, Report, Verdict};
 use crate::domain::policy::{Accept, Deed, Source, Stage};
 use crate::domain::record::{self, Record, State};
-use crate::port::{Repository, Role};
+use crate::port::{PortError, Repository};
 
 /// What a check was asked for.
 #[derive(Debug, Clone)]
@@ -106,28 +106,33 @@ fn head(repository: &dyn Repository, name: &str) -> Result<CommitId, AppError> {
 
 // The root tree of the merge, as far as units and passgate's own folder go; an error text where it conflicts there.
 fn merged(site: &Site, policy: &Stage, head: CommitId) -> Result<Result<TreeId, String>, AppError> {
-    let bases = site.graph.merge_bases(site.tip, head);
-    let [base] = bases.as_slice() else {
-        let what = if bases.is_empty() { "no common history" } else { "several common ancestors" };
-        return Ok(Err(format!("it has {what} with {}", site.name())));
-    };
     let owned = policy.accept.iter().flat_map(|accept| &accept.folders);
     let heads: Vec<&str> = owned.filter_map(|folder| folder.to.split('/').next()).chain([".passgate"]).collect();
     let repository = &*site.repository;
-    let [base, ours, theirs] = [*base, site.tip, head].map(|commit| site.root_of(commit));
     let mut merge = Merge { repository, built: Built::default(), conflicts: Vec::new() };
     let is_ours = |name: &[u8]| heads.iter().any(|head| head.as_bytes() == name);
-    let entry = |id: TreeId| Some((EntryMode::Tree, id.0));
-    let root = merge.tree("", [entry(base?), entry(ours?), entry(theirs?)], &is_ours)?;
+    let entry = |commit: CommitId| site.root_of(commit).map(|id| Some((EntryMode::Tree, id.0)));
+    let mut roots = Vec::new();
+    // Where histories criss-cross, every common ancestor must say the same.
+    for base in site.graph.merge_bases(site.tip, head) {
+        roots.push(merge.tree("", [entry(base)?, entry(site.tip)?, entry(head)?], &is_ours)?);
+    }
+    roots.dedup();
     if !merge.conflicts.is_empty() {
         return Ok(Err(format!("it conflicts with {} in {}", site.name(), merge.conflicts.join(", "))));
     }
     let objects: Vec<Object> =
         merge.built.0.into_values().map(|content| Object { kind: Kind::Tree, content }).collect();
     repository.write(objects.len(), &mut objects.into_iter().map(Ok))?;
-    match root {
-        Some((EntryMode::Tree, id)) => Ok(Ok(TreeId(id))),
-        _ => Ok(Err("it leaves nothing".to_owned())),
+    match roots.as_slice() {
+        [Some((EntryMode::Tree, id))] => Ok(Ok(TreeId(*id))),
+        [] if site.graph.shallow => Err(PortError::Unusable(format!(
+            "the history of {} is cut off, so nobody can tell what a merge of it would be",
+            site.url
+        ))
+        .into()),
+        [] => Ok(Err(format!("it has no common history with {}", site.name()))),
+        _ => Ok(Err(format!("its merge with {} is not one tree", site.name()))),
     }
 }
 
@@ -233,48 +238,102 @@ fn ask(
     if is_mark || accept.source == Source::SelfRepository {
         return mark(context, site, accept, after);
     }
-    // Each of them opens the repository itself, and is given the credentials of the target.
-    context.repositories.open(&to.url, Role::Target)?;
-    if after.state == State::Retired {
-        return retire(context, &retire::Request { to, unit, dry_run: true, actor, committer });
+    if let Some(restart) = after.restarted {
+        let leave = Leave { adopt: true, ..Leave::default() };
+        let now = judge::target(context, &to, &unit, Owned::Declared, leave)?;
+        let kept = now.history.newest_unbroken().map(|(blob, _)| blob);
+        if now.history.verify().is_ok() || restart.from != kept {
+            return Ok(refusal(
+                &now,
+                after,
+                "the chain of records is whole, or does not begin anew where it broke".into(),
+            ));
+        }
     }
+    let asked = if after.state == State::Retired {
+        retire(context, &retire::Request { to, unit, dry_run: true, actor, committer })?
+    } else if is_rollback(after) {
+        let (choice, adopt) = (Choice::Digest(after.digest), after.restarted.is_some());
+        let wanted =
+            rollback::Request { to, unit, choice, keep_verdict: false, adopt, dry_run: true, actor, committer };
+        rollback(context, &wanted)?
+    } else {
+        return ask_release(context, to, site, accept, before, after, root);
+    };
+    Ok(with_work(asked))
+}
+
+// A candidate that changes a record has something to do; where nothing is left to do, it is not what it says.
+fn with_work(asked: Report) -> Report {
+    if asked.result != Outcome::Unchanged {
+        return asked;
+    }
+    let why = "what it says to bring is live already".to_owned();
+    let gates = vec![refused("unit", why, "close it")];
+    Report { result: Outcome::Refused, live: false, gates, ..asked }
+}
+
+fn refusal(target: &Target, after: &Record, why: String) -> Report {
+    let mut report = super::land::report(target, Outcome::Refused);
+    report.digest = Some(after.digest);
+    report.gates.push(refused("unit", why, "let passgate make the proposal again"));
+    report
+}
+
+// Asks the gates of a release, and whether the record is the one that it would write.
+fn ask_release(
+    context: &Context<'_>,
+    to: Place,
+    site: &Site,
+    accept: &Accept,
+    before: Option<&Record>,
+    after: &Record,
+    root: TreeId,
+) -> Result<Report, AppError> {
     let entry = after.live().ok_or_else(|| AppError::Guard("a record without a ledger".to_owned()))?;
-    let artifact = promote::read(site, after, entry, root, &unit)?;
+    let artifact = promote::read(site, after, entry, root, &accept.unit)?;
     let glass = after.overridden.as_ref();
     let adopted = before.is_none() && after.ledger.iter().any(|entry| entry.state == State::Adopted);
     let leave = Leave { adopt: after.restarted.is_some() || adopted, retry: false, break_glass: glass.is_some() };
-    let asked = release(
-        context,
-        &artifact,
-        &release::Request {
-            to: to.clone(),
-            dry_run: true,
-            leave,
-            break_glass: glass.map(|glass| glass.reason.clone()),
-            skip_older: false,
-            patience: None,
-            actor: actor.clone(),
-            committer: committer.clone(),
-        },
-    )?;
-    // A break-glass opens what it says that it opened, and nothing that closed since.
-    let recorded = glass.map(|glass| glass.gates.as_slice()).unwrap_or_default();
-    let opened = asked.overridden.as_ref().map(|glass| glass.gates.as_slice()).unwrap_or_default();
-    let is_covered = opened.iter().all(|gate| recorded.contains(gate));
-    if matches!(asked.result, Outcome::Planned | Outcome::Unchanged) {
-        return Ok(if is_covered { asked } else { Report { result: Outcome::Refused, ..asked } });
+    let request = release::Request {
+        to,
+        dry_run: true,
+        leave,
+        break_glass: glass.map(|glass| glass.reason.clone()),
+        skip_older: false,
+        patience: None,
+        actor: Actor { by: glass.and_then(|glass| glass.by.clone()), run: None },
+        committer: Committer(String::new()),
+    };
+    let (asked, draft) = release::drafted(context, &artifact, &request)?;
+    if asked.result != Outcome::Planned {
+        return Ok(with_work(asked));
     }
-    // Content that was live here before may come back whatever the other gates say.
-    let comes_back = before.is_some_and(|b| b.rollback_targets().iter().any(|old| old.digest == after.digest));
-    if !comes_back {
+    let Some(draft) = draft else { return Ok(asked) };
+    let opened = draft.overridden.as_ref().map(|glass| glass.gates.as_slice()).unwrap_or_default();
+    let recorded = glass.map(|glass| glass.gates.as_slice()).unwrap_or_default();
+    // When it was written, by whom and at which tips is its own; everything else is as it would be written now.
+    let seen = |record: &Record| -> Vec<_> {
+        record
+            .after
+            .iter()
+            .map(|a| (a.stage.clone(), a.repository.clone(), a.branch.clone(), a.release_commit))
+            .collect()
+    };
+    let differs = [
+        ("source", draft.source != after.source),
+        ("state", draft.state != after.state),
+        ("kept", draft.kept != after.kept),
+        ("after", seen(&draft) != seen(after)),
+        ("override", !opened.iter().all(|gate| recorded.contains(gate))),
+    ];
+    let wrong: Vec<&str> = differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect();
+    if wrong.is_empty() {
         return Ok(asked);
     }
-    let choice = Choice::Digest(after.digest);
-    let adopt = after.restarted.is_some();
-    rollback(
-        context,
-        &rollback::Request { to, unit, choice, keep_verdict: false, adopt, dry_run: true, actor, committer },
-    )
+    let why = format!("its record is not the one that would be written now: {}", wrong.join(", "));
+    let gates = [asked.gates.clone(), vec![refused("unit", why, "let passgate make the proposal again")]].concat();
+    Ok(Report { result: Outcome::Refused, gates, ..asked })
 }
 
 fn mark(context: &Context<'_>, site: &Site, accept: &Accept, after: &Record) -> Result<Report, AppError> {

@@ -2,10 +2,11 @@
 
 use super::AppError;
 use super::judge::Target;
+use super::site::Site;
 use super::{Actor, Context};
 use crate::domain::artifact::Folder;
 use crate::domain::id::{BlobId, Digest, Sha256};
-use crate::domain::listing::{self, EntryMode, FileMode};
+use crate::domain::listing::{self, EntryMode, FileMode, Leaves, is_gits_own};
 use crate::domain::outcome::GateReport;
 use crate::domain::record::{self, Anchor, Deed, Entry, Mark, Origin, Override, Record, Restart, State};
 use crate::domain::time;
@@ -56,6 +57,7 @@ pub fn enter(context: &Context<'_>, target: &Target, entering: Entering<'_>) -> 
         marked: entering.marked.as_ref().map(|mark| mark.at.clone()),
         by: by.clone(),
         run: run.clone(),
+        overridden: entering.overridden.clone(),
     }];
     ledger.extend(closed_ledger(target));
     if target.history.changes.is_empty() {
@@ -121,24 +123,15 @@ pub fn closed_ledger(target: &Target) -> Vec<Entry> {
 
 // What was in the folders before passgate came, as ledger entry 0: a rollback target, never evidence.
 fn found(target: &Target, now: &str) -> Result<Option<Entry>, AppError> {
-    let files: Vec<(&String, FileMode, BlobId)> = target
-        .there
-        .iter()
-        .filter_map(|(path, (mode, id))| match mode {
-            EntryMode::Regular => Some((path, FileMode::Regular, BlobId(*id))),
-            EntryMode::Executable => Some((path, FileMode::Executable, BlobId(*id))),
-            _ => None,
-        })
-        .collect();
-    if files.is_empty() {
-        return Ok(None);
-    }
-    let ids: Vec<BlobId> = files.iter().map(|(_, _, id)| *id).collect();
-    let contents = target.site.repository.blobs(&ids, u64::MAX)?;
-    let hashed = files.iter().map(|(path, mode, id)| (path.as_str(), *mode, sha256(contents.get(id))));
-    Ok(Some(Entry {
+    let mut files = target.there.clone();
+    files.retain(|path, (mode, _)| {
+        let is_file = matches!(mode, EntryMode::Regular | EntryMode::Executable);
+        is_file && !is_gits_own(path) && !target.is_local(path)
+    });
+    let digest = digest(&target.site, &files)?.filter(|_| !files.is_empty());
+    Ok(digest.map(|digest| Entry {
         seq: 0,
-        digest: listing::digest(hashed),
+        digest,
         commit: None,
         branch: None,
         release_commit: Some(target.site.tip),
@@ -147,7 +140,26 @@ fn found(target: &Target, now: &str) -> Result<Option<Entry>, AppError> {
         marked: None,
         by: None,
         run: None,
+        overridden: None,
     }))
+}
+
+/// The digest of files of an environment; None where something among them is no file that an artifact can carry.
+///
+/// # Errors
+/// Their contents cannot be had.
+pub fn digest(site: &Site, files: &Leaves) -> Result<Option<Digest>, AppError> {
+    let ids: Vec<BlobId> = files.values().map(|(_, id)| BlobId(*id)).collect();
+    if files.values().any(|(mode, _)| !matches!(mode, EntryMode::Regular | EntryMode::Executable)) {
+        return Ok(None);
+    }
+    let contents = site.repository.blobs(&ids, u64::MAX)?;
+    let mode = |mode: &EntryMode| match mode {
+        EntryMode::Executable => FileMode::Executable,
+        _ => FileMode::Regular,
+    };
+    let hashed = files.iter().map(|(path, (of, id))| (path.as_str(), mode(of), sha256(contents.get(&BlobId(*id)))));
+    Ok(Some(listing::digest(hashed)))
 }
 
 /// SHA-256 of a content that was brought.

@@ -9,19 +9,49 @@ use crate::domain::gate::previous::Standing;
 use crate::domain::gate::{Asked, previous, soak};
 use crate::domain::graph::Node;
 use crate::domain::id::{BlobId, CommitId, Digest, TreeId, UnitName};
-use crate::domain::listing::{Entry, Leaves, has_git_file};
+use crate::domain::listing::{Entry, EntryMode, Leaves, is_gits_own};
 use crate::domain::plan::same_content;
 use crate::domain::policy::{After, PathPatterns, Require};
 use crate::domain::record::{self, Anchor, Record};
 use crate::domain::time;
 use crate::port::{PortError, Role};
 
+// Renames that are followed back.
+const RENAMES: usize = 10;
+
 /// Reads the history of a unit's record from the tip back until `enough` says so. `names` are the unit's name and those
-/// that it had before; where several have a record, the first counts.
+/// that it had before; where several have a record, the first counts. A name that no policy tells any more is found by the
+/// record that was carried over.
 ///
 /// # Errors
 /// The repository cannot be asked.
 pub fn history(site: &Site, names: &[UnitName], enough: &dyn Fn(&History) -> bool) -> Result<History, PortError> {
+    let mut names = names.to_vec();
+    loop {
+        let history = walk(site, &names, enough)?;
+        match former(site, &history)? {
+            Some(name) if !names.contains(&name) && names.len() < RENAMES => names.push(name),
+            _ => return Ok(history),
+        }
+    }
+}
+
+// The name under which the record stood that the oldest one replaced.
+fn former(site: &Site, history: &History) -> Result<Option<UnitName>, PortError> {
+    let oldest = history.changes.last().filter(|_| history.complete);
+    let Some(Change { commit, record: Some((_, Ok(record))), .. }) = oldest else { return Ok(None) };
+    let parent = site.graph.nodes.get(commit).and_then(|node| node.parents.first());
+    let (Some(replaced), Some(parent)) = (record.replaces, parent) else { return Ok(None) };
+    let root = site.root_of(*parent)?;
+    let Some((EntryMode::Tree, id)) = resolve(&*site.repository, &[root], record::FOLDER)?.remove(&root) else {
+        return Ok(None);
+    };
+    let records = site.repository.trees(&[TreeId(id)])?.remove(&TreeId(id)).unwrap_or_default();
+    let name = records.iter().find(|(_, entry)| file(entry) == Some(replaced)).map(|(name, _)| name);
+    Ok(name.and_then(|name| std::str::from_utf8(name).ok()?.strip_suffix(".json")?.parse().ok()))
+}
+
+fn walk(site: &Site, names: &[UnitName], enough: &dyn Fn(&History) -> bool) -> Result<History, PortError> {
     let paths: Vec<String> = names.iter().map(record::path).collect();
     let chain: Vec<(CommitId, &Node)> = site.graph.first_parents(site.tip).collect();
     let here = Here { repository: site.url.clone(), branch: site.branch.clone(), names: names.to_vec() };
@@ -67,7 +97,7 @@ pub fn history(site: &Site, names: &[UnitName], enough: &dyn Fn(&History) -> boo
             read(site, &mut history, std::mem::replace(&mut changes, rest))?;
             few *= 8;
             history.complete = from == chain.len() && changes.is_empty() && !site.graph.shallow;
-            if enough(&history) {
+            if enough(&history) && !history.is_unsettled() {
                 return Ok(history);
             }
         }
@@ -268,7 +298,7 @@ fn evidence(
         let Some((change, then)) = history.landing(entry.seq) else { continue };
         let folders: Vec<String> = then.folders.iter().map(|folder| folder.path.clone()).collect();
         let there = site.folders_at(change.commit, &folders)?;
-        let aside = |path: &str| has_git_file(path) || is_local(path) || then.kept.iter().any(|kept| kept == path);
+        let aside = |path: &str| is_gits_own(path) || is_local(path) || then.kept.iter().any(|kept| kept == path);
         if !same_content(&there, wanted.content, &aside) {
             facts.landing = facts.landing.or(Some(change.commit));
             facts.other_content |= evidence.is_none();
@@ -277,7 +307,8 @@ fn evidence(
         if evidence.is_none() {
             facts.landing = Some(change.commit);
             facts.other_content = false;
-            facts.overridden = then.overridden.is_some();
+            // The ledger says it of a later re-anchoring too.
+            facts.overridden = entry.overridden.is_some() || then.overridden.is_some();
             evidence = Some(change.commit);
         }
         if !wanted.soak.is_zero() {

@@ -10,7 +10,7 @@ use crate::domain::artifact::Manifest;
 use crate::domain::chain::History;
 use crate::domain::gate::{Asked, Facts, Judgement, drift, hold, order, unit};
 use crate::domain::id::{BlobId, BranchName, CommitId, UnitName};
-use crate::domain::listing::{self, Leaves, has_git_file};
+use crate::domain::listing::{self, Leaves, is_gits_own};
 use crate::domain::notes::Notes;
 use crate::domain::path::is_within;
 use crate::domain::plan::{self, Plan};
@@ -133,6 +133,33 @@ impl Target {
         })
     }
 
+    /// The record whose ledger goes on, which there must be.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn recorded(&self) -> Result<&Record, AppError> {
+        self.continued().ok_or_else(|| {
+            let (unit, stage) = (&self.unit, &self.policy.stage);
+            match self.history.verify() {
+                Err(broken) => AppError::refused(
+                    format!(
+                        "the chain of records of {unit} in {stage} is broken at {}: {}",
+                        broken.commit.short(),
+                        broken.how
+                    ),
+                    format!(
+                        "look at that commit; then: passgate release ARTIFACT --to {} --adopt",
+                        crate::domain::escape::shell(&self.site.name())
+                    ),
+                ),
+                Ok(()) => AppError::refused(
+                    format!("the unit {unit} was never released to {stage}"),
+                    "there is nothing of it here",
+                ),
+            }
+        })
+    }
+
     /// The command that brings back what was live before, if there is something to bring back.
     pub fn way_back(&self) -> Option<String> {
         let record = self.record().filter(|_| self.history.verify().is_ok())?;
@@ -204,7 +231,7 @@ pub fn target(
         let mut all = written_by(&site, record)?;
         let is_ours = |path: &str| folders.iter().any(|folder| is_within(path, folder));
         let is_orphan = |path: &String| {
-            let is_foreign = has_git_file(path) || record.kept.contains(path);
+            let is_foreign = is_gits_own(path) || record.kept.contains(path);
             accept.is_some() && !is_foreign && policy.owner_of(path).is_none()
         };
         left_behind = all.keys().filter(|path| !is_ours(path) && is_orphan(path)).cloned().collect();

@@ -5,9 +5,10 @@ use super::judge::{Leave, Owned, Target, target};
 use super::land::{self, Change, Committer, Decision};
 use super::{Actor, AppError, Context, Place};
 use crate::domain::artifact::Folder;
+use crate::domain::escape;
 use crate::domain::gate::freeze;
 use crate::domain::id::{BlobId, CommitId, Digest, UnitName};
-use crate::domain::listing::{self, EntryMode, FileMode, Leaves, has_git_file, is_utf8, shown};
+use crate::domain::listing::{self, EntryMode, FileMode, Leaves, is_gits_own, is_utf8, shown};
 use crate::domain::message;
 use crate::domain::outcome::{Outcome, Report};
 use crate::domain::path::is_within;
@@ -105,7 +106,10 @@ fn marked(context: &Context<'_>, target: &Target, request: &Request) -> Result<O
     if let Err(broken) = target.history.verify() {
         return Err(AppError::refused(
             format!("the chain of records of {unit} in {stage} is broken at {}: {}", broken.commit.short(), broken.how),
-            format!("look at that commit; then: passgate release ARTIFACT --to {} --adopt", target.site.name()),
+            format!(
+                "look at that commit; then: passgate release ARTIFACT --to {} --adopt",
+                escape::shell(&target.site.name())
+            ),
         ));
     }
     let Some(record) = target.record() else {
@@ -135,8 +139,15 @@ fn marked(context: &Context<'_>, target: &Target, request: &Request) -> Result<O
             format!("the folders of {unit} in {stage} are not what its record says: they were changed by hand"),
             format!(
                 "see what changed with: passgate plan ARTIFACT --to {}; then release again and check again",
-                target.site.name()
+                escape::shell(&target.site.name())
             ),
+        ));
+    }
+    if !matches!(record.state, State::Released | State::Passed | State::Failed) {
+        // Checks of what no gate let in are evidence for nothing.
+        return Err(AppError::refused(
+            format!("what is live of {unit} in {stage} is no release: it is {}", record.state.as_str()),
+            "release content through the gates, and mark that",
         ));
     }
     if record.state == request.state && request.note.is_none() {
@@ -169,7 +180,7 @@ fn attest(context: &Context<'_>, target: &Target, request: &Request, text: &str)
     let folders: Vec<String> =
         accept.map(|a| a.folders.iter().map(|folder| folder.to.clone()).collect()).unwrap_or_default();
     let ours = |leaves: Leaves| -> Leaves {
-        leaves.into_iter().filter(|(path, _)| !has_git_file(path) && !target.is_local(path)).collect()
+        leaves.into_iter().filter(|(path, _)| !is_gits_own(path) && !target.is_local(path)).collect()
     };
     let (then, now) = (ours(site.folders_at(commit, &folders)?), ours(site.folders_at(site.tip, &folders)?));
     if then != now {
@@ -192,7 +203,7 @@ fn attest(context: &Context<'_>, target: &Target, request: &Request, text: &str)
         return Err(AppError::refused(
             format!(
                 "no artifact can carry {}: it stands where a folder belongs, or its name is not UTF-8",
-                crate::domain::escape::line(&shown(path))
+                escape::line(&shown(path))
             ),
             "move or rename it by a reviewed commit, and mark that",
         ));
@@ -203,7 +214,7 @@ fn attest(context: &Context<'_>, target: &Target, request: &Request, text: &str)
             EntryMode::Executable => FileMode::Executable,
             other => {
                 return Err(AppError::refused(
-                    format!("{} has the mode {other}, which no artifact carries", crate::domain::escape::line(path)),
+                    format!("{} has the mode {other}, which no artifact carries", escape::line(path)),
                     "replace symbolic links and submodules by their content",
                 ));
             }
@@ -244,6 +255,7 @@ fn attest(context: &Context<'_>, target: &Target, request: &Request, text: &str)
                 marked: None,
                 by: request.actor.by.clone(),
                 run: request.actor.run.clone(),
+                overridden: None,
             },
         );
         ledger.truncate(record::LEDGER);

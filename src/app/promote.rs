@@ -10,7 +10,7 @@ use super::{AppError, Context, Place};
 use crate::domain::artifact::{FORMAT, Manifest, Source, digest_of, folders_of};
 use crate::domain::chain::History;
 use crate::domain::id::{BlobId, Digest, TreeId, UnitName};
-use crate::domain::listing::{EntryMode, File, FileMode, has_git_file};
+use crate::domain::listing::{EntryMode, File, FileMode, is_gits_own};
 use crate::domain::outcome::{Outcome, Report};
 use crate::domain::record::{Entry, Record};
 use crate::port::{Artifact, ArtifactError, Content, Role};
@@ -36,12 +36,15 @@ pub fn promote(
     digest: Option<Digest>,
     request: &Request,
 ) -> Result<Report, AppError> {
-    // Both may be branches of one repository: then it is opened with the credentials that may push.
-    context.repositories.open(&request.to.url, Role::Target)?;
+    // Looked at first: both may be branches of one repository, and then it is opened with the credentials that may push.
+    // The stages may be renamed in any order: what the target knows of the unit's names counts too.
+    let known = match Site::target(context, &request.to)?.policy() {
+        Ok((_, policy)) => policy.names(std::slice::from_ref(unit)),
+        Err(_) => vec![unit.clone()],
+    };
     let site = Site::find(context, from, Role::Previous)?
         .ok_or_else(|| AppError::usage(format!("{} has no such branch", from.url), "name it as URL#branch"))?;
-    let known = std::slice::from_ref(unit);
-    let names = site.policy().map_or_else(|_| known.to_vec(), |(_, policy)| policy.names(known));
+    let names = site.policy().map_or_else(|_| known.clone(), |(_, policy)| policy.names(&known));
     let history = evidence::history(&site, &names, &|history: &History| match history.record() {
         Some(record) => {
             let oldest = record.ledger.iter().filter(|e| digest.is_none_or(|d| d == e.digest)).map(|e| e.seq).min();
@@ -106,7 +109,7 @@ pub fn read(site: &Site, then: &Record, entry: &Entry, root: TreeId, unit: &Unit
     let folders: Vec<String> = then.folders.iter().map(|folder| folder.path.clone()).collect();
     let local = site.policy().ok().and_then(|(_, stage)| Some(stage.accepts(unit)?.local.clone()));
     let aside = |path: &str| {
-        has_git_file(path)
+        is_gits_own(path)
             || local.as_ref().is_some_and(|patterns| patterns.matches(path))
             || then.kept.iter().any(|kept| kept == path)
     };

@@ -59,7 +59,9 @@ pub fn release(context: &Context<'_>, artifact: &Artifact, request: &Request) ->
     let until = request.patience.map(|patience| context.clock.now().saturating_add_unsigned(patience.as_secs()));
     let mut case = judge::case(context, &request.to, manifest, request.leave)?;
     let mut reference = None;
-    land::only_commits(&case.target, "releases", case.target.policy.deliver.release)?;
+    if !request.dry_run {
+        land::only_commits(&case.target, "releases", case.target.policy.deliver.release)?;
+    }
     loop {
         let mut report = report(&case, manifest, request);
         let step = step(&case, manifest);
@@ -103,6 +105,38 @@ pub fn release(context: &Context<'_>, artifact: &Artifact, request: &Request) ->
                 }
             }
         }
+    }
+}
+
+/// Asks what a release would do now, and drafts the record that it would write; None where it would write none.
+///
+/// # Errors
+/// As [`release`].
+pub fn drafted(
+    context: &Context<'_>,
+    artifact: &Artifact,
+    request: &Request,
+) -> Result<(Report, Option<Record>), AppError> {
+    let manifest = &artifact.manifest;
+    let case = judge::case(context, &request.to, manifest, request.leave)?;
+    let mut report = report(&case, manifest, request);
+    let step = step(&case, manifest);
+    report.result = decided(&case, step, request).unwrap_or(Outcome::Planned);
+    let draft = (report.result == Outcome::Planned).then(|| record(context, &case, step, manifest, request));
+    Ok((report, draft.transpose()?))
+}
+
+fn record(
+    context: &Context<'_>,
+    case: &Case,
+    step: Step,
+    manifest: &Manifest,
+    request: &Request,
+) -> Result<Record, AppError> {
+    let source = known(&case.source)?;
+    match step {
+        Step::Anchor => anchored(case, source, manifest, request),
+        Step::Nothing | Step::Write => written(context, case, source, manifest, request),
     }
 }
 
@@ -190,11 +224,7 @@ fn build(
     request: &Request,
 ) -> Result<CommitId, AppError> {
     let manifest = &artifact.manifest;
-    let source = known(&case.source)?;
-    let record = match step {
-        Step::Anchor => anchored(case, source, manifest, request)?,
-        _ => written(context, case, source, manifest, request)?,
-    };
+    let record = record(context, case, step, manifest, request)?;
     let (notes, changes) = (case.notes.clone(), case.plan.changes.clone());
     let files: HashMap<BlobId, &File> = manifest.files.iter().map(|file| (file.blob, file)).collect();
     let change = Change {
@@ -232,6 +262,7 @@ fn anchored(case: &Case, source: &Source, manifest: &Manifest, request: &Request
     if let Some(live) = record.ledger.first_mut() {
         live.commit = Some(record.source.commit);
         live.branch = Some(record.source.branch.clone());
+        live.overridden.clone_from(&record.overridden);
     }
     Ok(record)
 }

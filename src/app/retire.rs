@@ -6,6 +6,7 @@ use super::judge::{Leave, Owned, Target, drift_facts, target};
 use super::land::{self, Change, Committer, Decision};
 use super::site::Site;
 use super::{Actor, AppError, Context, Place};
+use crate::domain::escape::shell;
 use crate::domain::gate::{Answer, GATES, Judgement, drift, freeze};
 use crate::domain::id::UnitName;
 use crate::domain::listing::{self, Leaves};
@@ -42,13 +43,10 @@ pub fn retire(context: &Context<'_>, request: &Request) -> Result<Report, AppErr
 
 fn decide(context: &Context<'_>, target: &Target, request: &Request) -> Result<Decision, AppError> {
     check_unit(context, target)?;
-    land::only_commits(target, "releases", target.policy.deliver.release)?;
-    let record = target.continued().ok_or_else(|| {
-        AppError::refused(
-            format!("the unit {} was never released to {}", target.unit, target.policy.stage),
-            "there is nothing to remove: take the unit out of stage.yaml",
-        )
-    })?;
+    if !request.dry_run {
+        land::only_commits(target, "releases", target.policy.deliver.release)?;
+    }
+    let record = target.recorded()?;
     let mut report = land::report(target, Outcome::Planned);
     if target.history.verify().is_ok() && record.state == State::Retired {
         report.result = Outcome::Unchanged;
@@ -141,8 +139,9 @@ fn before(context: &Context<'_>, target: &Target) -> Answer {
                 return Answer::refused(
                     format!("{} still has the unit {}", after.stage, target.unit),
                     format!(
-                        "retire it there first: passgate retire --to '{}#{}' --unit {}",
-                        after.repository, after.branch, target.unit
+                        "retire it there first: passgate retire --to {} --unit {}",
+                        shell(&format!("{}#{}", after.repository, after.branch)),
+                        target.unit
                     ),
                 );
             }

@@ -5,13 +5,14 @@ use super::judge::{Leave, Owned, Target, drift_facts, target};
 use super::land::{self, Change, Committer, Decision};
 use super::site::{Site, file, resolve};
 use super::{Actor, AppError, Context, Place};
+use crate::domain::escape;
 use crate::domain::gate::{Answer, GATES, Judgement, drift, freeze};
 use crate::domain::id::{BlobId, CommitId, Digest, TreeId, UnitName};
-use crate::domain::listing::{EntryMode, Leaves, has_git_file};
+use crate::domain::listing::{EntryMode, Leaves, is_gits_own};
 use crate::domain::message;
 use crate::domain::outcome::{Outcome, Report, Verdict};
 use crate::domain::path::is_within;
-use crate::domain::plan::{Plan, plan};
+use crate::domain::plan::{Plan, plan, same_content};
 use crate::domain::policy::{Deed, Source};
 use crate::domain::record::{self, Entry, Origin, Override, Record, State};
 
@@ -65,13 +66,10 @@ pub fn rollback(context: &Context<'_>, request: &Request) -> Result<Report, AppE
 
 fn decide(context: &Context<'_>, target: &Target, request: &Request) -> Result<Decision, AppError> {
     check_unit(context, target)?;
-    land::only_commits(target, "rollbacks", target.policy.deliver.rollback)?;
-    let record = target.continued().ok_or_else(|| {
-        AppError::refused(
-            format!("the unit {} was never released to {}", target.unit, target.policy.stage),
-            "there is nothing to go back to",
-        )
-    })?;
+    if !request.dry_run {
+        land::only_commits(target, "rollbacks", target.policy.deliver.rollback)?;
+    }
+    let record = target.recorded()?;
     let mut report = land::report(target, Outcome::Planned);
     let Some(entry) = choose(target, record, request.choice)? else {
         report.result = Outcome::Unchanged;
@@ -82,6 +80,7 @@ fn decide(context: &Context<'_>, target: &Target, request: &Request) -> Result<D
     };
     report.digest = Some(entry.digest);
     let earlier = earlier(target, entry)?;
+    report.overridden.clone_from(&earlier.overridden);
     let is_local = |path: &str| target.is_local(path);
     let (written, there, rule) = (target.written.as_ref(), &target.there, target.policy.drift);
     let plan = plan(&target.folders, written, there, &earlier.content, rule, &record.kept, &is_local);
@@ -148,7 +147,7 @@ fn choose<'a>(target: &Target, record: &'a Record, choice: Choice) -> Result<Opt
         }
     };
     match choice {
-        Choice::Digest(digest) if digest == record.digest => Ok(None),
+        Choice::Digest(digest) if digest == record.digest => Ok(record.live().filter(|_| !is_whole(target))),
         Choice::Digest(digest) => match candidates.iter().find(|entry| entry.digest == digest) {
             Some(entry) => Ok(Some(entry)),
             None if record.ledger.iter().any(|entry| entry.digest == digest) => {
@@ -166,6 +165,13 @@ fn choose<'a>(target: &Target, record: &'a Record, choice: Choice) -> Result<Opt
     }
 }
 
+// Whether the environment is what its record says.
+fn is_whole(target: &Target) -> bool {
+    let aside = |path: &str| target.is_local(path) || is_gits_own(path);
+    let written = target.written.as_ref();
+    target.history.verify().is_ok() && written.is_some_and(|written| same_content(&target.there, written, &aside))
+}
+
 // The content of an entry of the ledger, proven by the commit at which it landed.
 fn earlier(target: &Target, entry: &Entry) -> Result<Earlier, AppError> {
     let site = &target.site;
@@ -175,12 +181,23 @@ fn earlier(target: &Target, entry: &Entry) -> Result<Earlier, AppError> {
             "choose another content with --digest, or release a fixed commit",
         )
     };
-    let landing = entry.release_commit.filter(|commit| site.graph.is_on_chain(*commit, site.tip));
+    let landing = entry.release_commit.or_else(|| target.history.landing(entry.seq).map(|(change, _)| change.commit));
+    let landing = landing.filter(|commit| site.graph.is_on_chain(*commit, site.tip));
     let landing = landing.ok_or_else(|| gone("its commit is not on the first-parent chain of this branch"))?;
     let local = |path: &str| target.is_local(path);
     if entry.state == State::Adopted && entry.seq == 0 {
         let mut content = site.folders_at(landing, &target.folders)?;
-        content.retain(|path, _| !has_git_file(path) && !local(path));
+        content.retain(|path, _| !is_gits_own(path) && !local(path));
+        // Nobody proved this content but its digest.
+        let kept = target.continued().map(|record| record.kept.as_slice()).unwrap_or_default();
+        if let Some(path) = kept.iter().find(|path| content.contains_key(*path)) {
+            return Err(gone(&format!("{} is part of it, and is kept as somebody else's now", escape::line(path))));
+        }
+        if entry::digest(site, &content)? != Some(entry.digest) {
+            return Err(gone(
+                "what was found here cannot be told from what is others': folders or `local` changed since",
+            ));
+        }
         let source = Origin { repository: site.url.clone(), commit: landing, branch: site.branch.clone() };
         return Ok(Earlier { content, source, version: None, overridden: None });
     }
@@ -200,19 +217,22 @@ fn earlier(target: &Target, entry: &Entry) -> Result<Earlier, AppError> {
         }
     }
     let mut content = site.folders_at(landing, &folders)?;
-    content.retain(|path, _| !has_git_file(path) && !local(path) && !then.kept.contains(path));
+    content.retain(|path, _| !is_gits_own(path) && !then.kept.contains(path));
+    if let Some(path) = content.keys().find(|path| local(path)) {
+        return Err(gone(&format!("{} is part of it, and is `local` now", escape::line(path))));
+    }
     let source = match (entry.commit, &entry.branch) {
         (Some(commit), Some(branch)) => Origin { commit, branch: branch.clone(), ..then.source },
         _ => then.source,
     };
     // A break-glass does not wear off by going away and coming back.
-    let overridden = then.overridden;
+    let overridden = entry.overridden.clone().or(then.overridden);
     Ok(Earlier { content, source, version: then.version, overridden })
 }
 
 fn record_at(site: &Site, target: &Target, commit: CommitId) -> Result<Option<Record>, AppError> {
     let root = site.root_of(commit)?;
-    for path in target.records() {
+    for path in target.history.here.names.iter().map(record::path) {
         if let Some(blob) = resolve(&*site.repository, &[root], &path)?.remove(&root).as_ref().and_then(file) {
             let content = site.repository.blobs(&[blob], record::MAX_BYTES as u64)?.remove(&blob).unwrap_or_default();
             return Ok(Record::parse(&content).ok());
@@ -224,7 +244,15 @@ fn record_at(site: &Site, target: &Target, commit: CommitId) -> Result<Option<Re
 fn judge(context: &Context<'_>, target: &Target, plan: &Plan, adopt: bool) -> Judgement {
     let answer = |name: &str| match name {
         "unit" => Answer::passed(target.unit.to_string()),
-        "drift" => drift::ask(&drift_facts(target, adopt, plan)),
+        "drift" => {
+            let mut answer = drift::ask(&drift_facts(target, adopt, plan));
+            // At three in the morning nobody brings a change back into the source first.
+            let by_hand = !plan.drift.edited.is_empty() || !plan.drift.deleted.is_empty();
+            if let Some(remedy) = answer.remedy.as_mut().filter(|_| by_hand && !adopt) {
+                remedy.push_str("; or --adopt, which overwrites it");
+            }
+            answer
+        }
         "freeze" => freeze::ask(target.policy.frozen(context.clock.now(), Deed::Rollback).as_ref()),
         _ => Answer::not_asked("a rollback does not ask it"),
     };
@@ -268,7 +296,9 @@ fn next(
     };
     let mut record = entry::enter(context, target, entering)?;
     let at = record.released.at.clone();
-    if let Some(left) = record.ledger.get_mut(1).filter(|left| !request.keep_verdict && left.state != State::Retired) {
+    // What was only repaired did not fail.
+    let fails = |left: &&mut Entry| left.digest != entry.digest && left.state != State::Retired;
+    if let Some(left) = record.ledger.get_mut(1).filter(|left| !request.keep_verdict && fails(left)) {
         left.state = State::Failed;
         left.marked = Some(at);
     }

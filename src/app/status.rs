@@ -8,11 +8,12 @@ use super::evidence::{self, Wanted};
 use super::site::Site;
 use super::source::{Source, accepted_url};
 use super::{AppError, Context, Place};
-use crate::domain::gate::{previous, soak};
+use crate::domain::escape;
+use crate::domain::gate::{freeze, previous, soak};
 use crate::domain::id::{BranchName, CommitId, Digest, StageName, UnitName};
-use crate::domain::listing::{Leaves, has_git_file};
+use crate::domain::listing::{Leaves, is_gits_own};
 use crate::domain::outcome::Verdict;
-use crate::domain::policy::Stage;
+use crate::domain::policy::{Deed, Stage};
 use crate::domain::record::{Override, Record, State};
 use crate::domain::url::RepoUrl;
 use crate::port::Role;
@@ -28,6 +29,8 @@ pub struct StageStatus {
     pub branch: BranchName,
     /// Its units, in the order of its policy.
     pub units: Vec<UnitStatus>,
+    /// Why it could not be asked, if it could not.
+    pub unreachable: Option<String>,
 }
 
 /// One unit in one stage.
@@ -80,12 +83,20 @@ pub struct Lacking {
     pub commits: Vec<(CommitId, String)>,
     /// Work items that they name.
     pub work_items: Vec<String>,
-    /// Why it may not go on; empty when it may.
+    /// Why it may not go on, as far as the stages themselves tell; empty when nothing is seen that keeps it out.
     pub blocked: Vec<String>,
+    /// The command that promotes it.
+    pub promote: String,
 }
 
 // The record at the tip, how its chain is broken, and the commit at which it landed.
 type Known = (Option<Record>, Option<String>, Option<CommitId>);
+
+// A stage that was looked at, or one that could not be.
+enum Seen {
+    Look(Box<Look>),
+    Gap(StageStatus),
+}
 
 struct Look {
     site: Site,
@@ -100,17 +111,27 @@ struct Look {
 /// # Errors
 /// A place cannot be asked, or its policy is not valid.
 pub fn status(context: &Context<'_>, places: &[Place]) -> Result<Vec<StageStatus>, AppError> {
-    let mut looks: Vec<Look> = Vec::new();
+    let mut looks: Vec<Seen> = Vec::new();
     for place in places {
         walk(context, place, Role::Target, &mut looks)?;
     }
-    looks.iter().map(|at| stage_status(context, at, &looks)).collect()
+    let status = |at: &Seen| match at {
+        Seen::Look(look) => stage_status(context, look, &looks),
+        Seen::Gap(gap) => Ok(gap.clone()),
+    };
+    looks.iter().map(status).collect()
 }
 
 // Stages before come first; each place once, so a circle ends.
-fn walk(context: &Context<'_>, place: &Place, role: Role, looks: &mut Vec<Look>) -> Result<(), AppError> {
+fn walk(context: &Context<'_>, place: &Place, role: Role, looks: &mut Vec<Seen>) -> Result<(), AppError> {
     let url = context.repositories.canonical(&place.url);
-    let known = |look: &Look| look.site.url == url && place.branch.as_ref().is_none_or(|b| *b == look.site.branch);
+    let is_there = |other: &RepoUrl, branch: &BranchName| {
+        *other == url && place.branch.as_ref().is_none_or(|wanted| wanted == branch)
+    };
+    let known = |seen: &Seen| match seen {
+        Seen::Look(look) => is_there(&look.site.url, &look.site.branch),
+        Seen::Gap(gap) => is_there(&gap.repository, &gap.branch),
+    };
     if looks.iter().any(known) || looks.len() > 50 {
         return Ok(());
     }
@@ -131,10 +152,23 @@ fn walk(context: &Context<'_>, place: &Place, role: Role, looks: &mut Vec<Look>)
     }
     let after = policy.after.clone();
     let at = looks.len();
-    looks.push(Look { site, is_named: role == Role::Target, policy, records });
+    looks.push(Seen::Look(Box::new(Look { site, is_named: role == Role::Target, policy, records })));
     for stage in &after {
         let before = Place { url: stage.repository.clone(), branch: Some(stage.branch.clone()) };
-        walk(context, &before, if role == Role::Target { Role::Previous } else { Role::Distant }, looks)?;
+        let role = if role == Role::Target { Role::Previous } else { Role::Distant };
+        if let Err(error) = walk(context, &before, role, looks) {
+            if context.repositories.interrupted() {
+                return Err(error);
+            }
+            // What one stage does not say is no reason to hide what the others do.
+            looks.push(Seen::Gap(StageStatus {
+                stage: stage.stage.clone(),
+                repository: context.repositories.canonical(&stage.repository),
+                branch: stage.branch.clone(),
+                units: Vec::new(),
+                unreachable: Some(evidence::told(&error)),
+            }));
+        }
     }
     // What was found on the way back belongs before this stage.
     let this = looks.remove(at);
@@ -142,7 +176,9 @@ fn walk(context: &Context<'_>, place: &Place, role: Role, looks: &mut Vec<Look>)
     Ok(())
 }
 
-fn stage_status(context: &Context<'_>, at: &Look, looks: &[Look]) -> Result<StageStatus, AppError> {
+fn stage_status(context: &Context<'_>, at: &Look, seen: &[Seen]) -> Result<StageStatus, AppError> {
+    let looks: Vec<&Look> =
+        seen.iter().filter_map(|seen| if let Seen::Look(look) = seen { Some(&**look) } else { None }).collect();
     let mut units = Vec::new();
     for accept in &at.policy.accept {
         let (record, broken, commit) = at.records.get(&accept.unit).cloned().unwrap_or_default();
@@ -166,6 +202,13 @@ fn stage_status(context: &Context<'_>, at: &Look, looks: &[Look]) -> Result<Stag
             let anchor = record.as_ref().and_then(|r| r.after.iter().find(|anchor| anchor.stage == after.stage));
             let seen = evidence::look(context, after, wanted, anchor);
             let answers = [seen.previous.map(|facts| previous::ask(&facts)), seen.soak.map(|facts| soak::ask(&facts))];
+            let own = [
+                failed(&record, ahead),
+                at.policy.frozen(context.clock.now(), Deed::Release).map(|frozen| {
+                    let answer = freeze::ask(Some(&frozen));
+                    answer.remedy.map_or(answer.detail.clone(), |remedy| format!("{}; {remedy}", answer.detail))
+                }),
+            ];
             let blocked = answers.into_iter().filter_map(|answer| match answer {
                 Ok(answer) if matches!(answer.verdict, Verdict::Passed | Verdict::NotAsked) => None,
                 Ok(answer) => {
@@ -187,13 +230,20 @@ fn stage_status(context: &Context<'_>, at: &Look, looks: &[Look]) -> Result<Stag
                 digest: ahead.digest,
                 work_items: notes.items().into_iter().collect(),
                 commits: notes.changes.into_iter().map(|change| (change.commit, change.subject)).collect(),
-                blocked: blocked.collect(),
+                blocked: blocked.chain(own.into_iter().flatten()).collect(),
+                promote: format!(
+                    "passgate release --from {} --to {} --unit {} --digest {}",
+                    escape::shell(&before.site.name()),
+                    escape::shell(&at.site.name()),
+                    accept.unit,
+                    ahead.digest
+                ),
             });
         }
         units.push(UnitStatus {
             unit: accept.unit.clone(),
             way_back: record.as_ref().filter(|_| broken.is_none()).and_then(|record| {
-                accepted_url(accept)?;
+                accepted_url(accept).filter(|_| !accept.retire)?;
                 record.way_back(&at.site.name())
             }),
             live: record.map(|record| Live {
@@ -216,7 +266,14 @@ fn stage_status(context: &Context<'_>, at: &Look, looks: &[Look]) -> Result<Stag
         repository: at.site.url.clone(),
         branch: at.site.branch.clone(),
         units,
+        unreachable: None,
     })
+}
+
+// Content that failed here does not come again by itself.
+fn failed(record: &Option<Record>, ahead: &Record) -> Option<String> {
+    let failed = record.as_ref()?.last_mark(ahead.digest) == Some(State::Failed);
+    failed.then(|| "this content was marked failed here; release a fixed commit, or say --retry".to_owned())
 }
 
 // What the record of a stage stands for: the folders at its landing commit.
@@ -225,9 +282,7 @@ fn content(look: &Look, record: &Record, landing: Option<CommitId>, unit: &UnitN
     let folders: Vec<String> = record.folders.iter().map(|folder| folder.path.clone()).collect();
     let local = look.policy.accepts(unit).map(|accept| accept.local.clone());
     let aside = |path: &String| {
-        has_git_file(path)
-            || local.as_ref().is_some_and(|patterns| patterns.matches(path))
-            || record.kept.contains(path)
+        is_gits_own(path) || local.as_ref().is_some_and(|patterns| patterns.matches(path)) || record.kept.contains(path)
     };
     let mut leaves = look.site.folders_at(landing, &folders)?;
     leaves.retain(|path, _| !aside(path));

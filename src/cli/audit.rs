@@ -34,7 +34,7 @@ impl Args {
         let repositories = wiring.repositories(Some(&to));
         let since = self.since.filter(|text| !text.is_empty());
         let found = audit(&wiring.context(&*repositories), &Request { to: to.clone(), since })?;
-        let result = match (found.findings.is_empty(), found.cut_off) {
+        let result = match (found.findings.is_empty(), found.cut_off || !found.warnings.is_empty()) {
             (false, _) => Outcome::Findings,
             (true, true) => Outcome::Undecided,
             (true, false) => Outcome::Reported,
@@ -45,10 +45,10 @@ impl Args {
         report.warnings.clone_from(&found.warnings);
         if result == Outcome::Undecided {
             report.error = Some(Trouble {
-                code: "cut-off".to_owned(),
-                message: format!("the history of {} is cut off, so nobody can say that it is clean", found.env),
-                causes: Vec::new(),
-                hint: Some("audit a repository with complete history: git fetch --unshallow".to_owned()),
+                code: "undecided".to_owned(),
+                message: format!("not everything of {} could be asked, so nobody can say that it is clean", found.env),
+                causes: found.warnings.clone(),
+                hint: Some("audit again when it answers; a cut-off repository needs: git fetch --unshallow".to_owned()),
             });
         }
         let text =

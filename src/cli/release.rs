@@ -87,7 +87,10 @@ impl Args {
     }
 
     fn go(self, wiring: &Wiring, dry_run: bool) -> Result<u8, AppError> {
-        let places = self.to.iter().map(|text| common::place(text)).collect::<Result<Vec<Place>, _>>()?;
+        let given_to: Vec<&str> = self.to.iter().map(|text| text.trim()).filter(|text| !text.is_empty()).collect();
+        if given_to.iter().enumerate().any(|(at, to)| given_to[..at].contains(to)) {
+            return Err(AppError::usage("an environment is named twice", "name each --to once"));
+        }
         let patience = self.patience()?;
         let break_glass = self.break_glass.as_deref().map(reason).transpose()?;
         let (actor, committer) = self.person.read()?;
@@ -127,19 +130,20 @@ impl Args {
             let is_forgiven = request.forgives(report.result);
             Ok((report, is_forgiven))
         };
-        if let [to] = places.as_slice() {
-            let (report, is_forgiven) = one(to)?;
+        if let [to] = given_to.as_slice() {
+            let (report, is_forgiven) = one(&common::place(to)?)?;
             let code = wiring.report(&report, "");
             return Ok(if is_forgiven { 0 } else { code });
         }
         // Each on its own: what one of them says changes nothing for the others.
         let done: Vec<(Report, bool)> = std::thread::scope(|scope| {
-            let runs: Vec<_> = places.iter().map(|to| scope.spawn(|| one(to))).collect();
+            let runs: Vec<_> =
+                given_to.iter().map(|to| scope.spawn(|| common::place(to).and_then(|to| one(&to)))).collect();
             let died = || Err(AppError::Guard("the release died".to_owned()));
             let runs = runs.into_iter().map(|run| run.join().unwrap_or_else(|_| died()));
             runs.map(|run| run.unwrap_or_else(|error| (error::report(&error), false))).collect()
         });
-        Ok(wiring.reports(self.to.iter().map(String::as_str).zip(done).collect()))
+        Ok(wiring.reports(given_to.into_iter().zip(done).collect()))
     }
 
     fn patience(&self) -> Result<Option<Duration>, AppError> {

@@ -374,6 +374,10 @@ pub fn status(stages: &[StageStatus], width: usize) -> String {
     let mut table = table(width);
     table.set_header(["stage", "unit", "state", "what", "since", "by", "lacks"]);
     for stage in stages {
+        if stage.unreachable.is_some() {
+            let dash = || "–".to_owned();
+            table.add_row([stage.stage.to_string(), dash(), "not asked".into(), dash(), dash(), dash(), dash()]);
+        }
         for unit in &stage.units {
             table.add_row(row(stage, unit));
         }
@@ -381,6 +385,10 @@ pub fn status(stages: &[StageStatus], width: usize) -> String {
     // What was harmless within a cell may be obeyed at the start of a line that the cell was wrapped into.
     let mut out = format!("{}\n", escape::text(&table.to_string()));
     for stage in stages {
+        if let Some(why) = &stage.unreachable {
+            let why = format!("{} could not be asked: {}", stage.stage, escape::line(why));
+            out.push_str(&wrapped("  ? ", 4, &why, width));
+        }
         for unit in &stage.units {
             out.push_str(&below(stage, unit, width));
         }
@@ -438,7 +446,8 @@ fn below(stage: &StageStatus, unit: &UnitStatus, width: usize) -> String {
             out.push_str(&wrapped("  work items: ", 14, &items.join(", "), width));
         }
         if lack.blocked.is_empty() {
-            out.push_str(&format!("  {} it may go on: passgate release --from {} …\n", "✓".green(), lack.from));
+            let promote = escape::line(&lack.promote);
+            out.push_str(&format!("  {} nothing is seen that keeps it out: {}\n", "✓".green(), promote.cyan()));
         }
         for why in &lack.blocked {
             out.push_str(&wrapped(&format!("  {} ", "✗".red()), 4, &escape::line(why), width));

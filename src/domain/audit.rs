@@ -267,13 +267,13 @@ impl At<'_> {
 
     fn show(&self, path: &str) -> String {
         let first = if self.is_merge { "-m --first-parent " } else { "" };
-        format!("git show {first}{} -- {path}", self.commit.short())
+        format!("git show {first}{} -- {}", self.commit.short(), super::escape::shell(path))
     }
 
     fn adopt(&self) -> String {
         format!(
             "find out who did it and why; then begin a new chain: passgate release ARTIFACT --to {} --adopt",
-            self.env
+            super::escape::shell(self.env)
         )
     }
 }
@@ -389,7 +389,11 @@ fn of_policy(at: &At<'_>, facts: &PolicyFacts<'_>) -> Vec<Finding> {
             (Some(Err(_)), Some(_)) => "the rules of the stage were changed".to_owned(),
         };
         let finding = at.finding(Rule::PolicyChanged, None, paths(), what);
-        found.push(finding.remedy(format!("see that it was reviewed: {}", at.show(super::policy::PATH))));
+        let remedy = format!(
+            "the rules are changed by people: let an owner of the environment review it, and merge it past this check; {}",
+            at.show(super::policy::PATH)
+        );
+        found.push(finding.remedy(remedy));
     }
     if let Some(Err(why)) = facts.after {
         let message = format!("the rules of the stage cannot be used from here on: {why}");

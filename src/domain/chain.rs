@@ -1,5 +1,7 @@
 //! The chain of records: on the first-parent chain of a branch every change of a unit's record names the one before it.
 
+use std::collections::VecDeque;
+
 use super::id::{BlobId, BranchName, CommitId, UnitName};
 use super::record::{BadRecord, Record};
 use super::url::RepoUrl;
@@ -65,18 +67,35 @@ impl History {
     /// # Errors
     /// The newest break.
     pub fn verify(&self) -> Result<(), Break> {
-        let mut at = 0;
-        while let Some(change) = self.changes.get(at) {
-            match self.step(at, change)? {
-                Some(next) => at = next,
-                None => return Ok(()),
-            }
+        self.soundness().into_iter().next().unwrap_or(Ok(()))
+    }
+
+    // For each change whether the chain from it to its beginning is whole.
+    fn soundness(&self) -> Vec<Result<(), Break>> {
+        // Oldest first: each looks at what came before it.
+        let mut older: VecDeque<Result<(), Break>> = VecDeque::with_capacity(self.changes.len());
+        for at in (0..self.changes.len()).rev() {
+            let sound = match self.step(at, &self.changes[at], older.make_contiguous()) {
+                Err(broken) => Err(broken),
+                Ok(None) => Ok(()),
+                Ok(Some(next)) => older.get(next - at - 1).cloned().unwrap_or(Ok(())),
+            };
+            older.push_front(sound);
         }
-        Ok(())
+        older.into()
+    }
+
+    /// Whether a new beginning cannot be judged, because what it broke with lies beyond the look-back.
+    pub fn is_unsettled(&self) -> bool {
+        let sound = self.soundness();
+        let restarted = |change: &Change| matches!(&change.record, Some((_, Ok(record))) if record.restarted.is_some());
+        let open = |at: usize| restarted(&self.changes[at]) && sound[at + 1..].first().is_none_or(Result::is_ok);
+        !self.complete && (0..self.changes.len()).any(open)
     }
 
     // From one change to the index of the one that it continues; None at the beginning or where the look-back ends.
-    fn step(&self, at: usize, change: &Change) -> Result<Option<usize>, Break> {
+    // `older` says of each change before it whether its chain is whole.
+    fn step(&self, at: usize, change: &Change, older: &[Result<(), Break>]) -> Result<Option<usize>, Break> {
         let broken = |how: String| Err(Break { commit: change.commit, how });
         if let Some((_, commit)) = self.dropped.iter().find(|(in_force, _)| *in_force == at) {
             return Err(Break {
@@ -110,14 +129,22 @@ impl History {
             );
         }
         if let Some(restart) = record.restarted {
-            let Some(kept) = restart.from else { return Ok(None) };
-            // A revert of a revert brings the same blob twice; the one that was kept is the one whose own chain is whole.
-            let is_kept = |i: &usize| self.changes[*i].record.as_ref().is_some_and(|(blob, _)| *blob == kept);
-            let found = (at + 1..self.changes.len()).filter(is_kept).find(|i| self.from(*i).verify().is_ok());
-            return match found {
-                Some(next) => Ok(Some(next)),
-                None if !self.complete => Ok(None),
-                None => broken("it restarts from a record that this branch never had".to_owned()),
+            // Only a broken chain begins anew, and only from the newest record whose own chain is whole: anything else
+            // would leave out what was recorded since.
+            if older.first().is_some_and(Result::is_ok) {
+                return if self.complete {
+                    broken("it begins a new chain where the old one was whole".to_owned())
+                } else {
+                    Ok(None)
+                };
+            }
+            let newest = (at + 1..self.changes.len()).find(|i| older[i - at - 1].is_ok());
+            let kept = newest.and_then(|i| self.changes[i].record.as_ref()).map(|(blob, _)| *blob);
+            return match (restart.from, newest) {
+                (from, Some(next)) if from == kept => Ok(Some(next)),
+                (None, None) => Ok(None),
+                _ if !self.complete => Ok(None),
+                _ => broken("it does not restart from the newest record whose chain was whole".to_owned()),
             };
         }
         if replaced.is_none() {
@@ -131,21 +158,11 @@ impl History {
         Ok(Some(at + 1))
     }
 
-    // The history as it was when the change at `index` was the newest.
-    fn from(&self, index: usize) -> Self {
-        Self {
-            here: self.here.clone(),
-            dropped: self.dropped.iter().filter(|(at, _)| *at >= index).map(|(at, id)| (at - index, *id)).collect(),
-            changes: self.changes[index..].to_vec(),
-            complete: self.complete,
-        }
-    }
-
     /// The newest record whose own chain is whole: what `--adopt` restarts from.
     pub fn newest_unbroken(&self) -> Option<(BlobId, &Record)> {
-        (0..self.changes.len()).find_map(|from| {
-            self.from(from).verify().ok()?;
-            match self.changes[from].record.as_ref()? {
+        let sound = self.soundness();
+        self.changes.iter().zip(&sound).filter(|(_, sound)| sound.is_ok()).find_map(|(change, _)| {
+            match change.record.as_ref()? {
                 (blob, Ok(record)) => Some((*blob, record)),
                 _ => None,
             }

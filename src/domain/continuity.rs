@@ -3,7 +3,8 @@
 
 use super::artifact::Folder;
 use super::id::{BlobId, BranchName, CommitId, Digest};
-use super::listing::{Entry, EntryMode, has_git_file};
+use super::listing::{Entry, EntryMode, is_gits_own};
+use super::outcome::Verdict;
 use super::policy::{Accept, Drift, OverridableGate, Source, Stage};
 use super::record::{Entry as Release, LEDGER, Record, State};
 use super::url::RepoUrl;
@@ -61,6 +62,10 @@ pub struct Step<'a> {
     pub replaces_files: bool,
     /// Kept files that this very commit changes.
     pub kept_changed: Vec<String>,
+    /// The first parent.
+    pub parent: Option<CommitId>,
+    /// Whether the chain of records up to the record before is whole; None: not known.
+    pub is_whole: Option<bool>,
     /// The digest of what is in the folders, files of others aside; None where the record brings no new content.
     pub digest: Option<Digest>,
     /// Whether two URLs name one place.
@@ -104,13 +109,8 @@ pub fn continues(record: &Record, step: &Step<'_>) -> Continued {
             None => faults.add("it has no release of its own and continues none"),
         }
     }
-    let newly_overridden = match (&record.overridden, base) {
-        (Some(now), Some(before)) => {
-            before.overridden.as_ref() != Some(now) && !is_carried(record, base)
-                || is_release(record) && opens_now(record)
-        }
-        (now, _) => now.is_some(),
-    };
+    let is_new = base.is_none_or(|base| base.overridden != record.overridden) || opens_now(record);
+    let newly_overridden = record.overridden.is_some() && !is_rollback(record) && is_new;
     let opened = record.overridden.as_ref().filter(|_| newly_overridden);
     let first = matches!(step.before, Before::Nothing) && record.ledger.iter().any(|e| e.state == State::Adopted);
     Continued {
@@ -166,6 +166,7 @@ fn chain(record: &Record, step: &Step<'_>, faults: &mut Faults) {
             restart.from.is_none() || step.from.is_some(),
             "it restarts from a record that this branch never had",
         );
+        faults.unless(step.is_whole != Some(true), "it begins a new chain where the old one was whole");
         return;
     }
     match step.before {
@@ -194,23 +195,24 @@ fn release(record: &Record, step: &Step<'_>, base: Option<&Record>, faults: &mut
     if own {
         faults.unless(!step.touches, "the content that it speaks of changed in the same commit");
     }
-    let known = base.is_some_and(|base| base.ledger.iter().any(|entry| entry.digest == record.digest));
-    if let Source::Repository(source) = &step.accept.source
-        && !known
+    if is_rollback(record) {
+        returns(record, base, step, faults);
+    } else if let Source::Repository(source) = &step.accept.source
         && !(step.same_place)(&record.source.repository, source)
     {
         faults.add(format!("its content is from {}, which is not the accepted source", record.source.repository));
     }
-    let mine = |path: &String| has_git_file(path) || step.accept.local.matches(path);
+    let mine = |path: &String| is_gits_own(path) || step.accept.local.matches(path);
     let allowed = policy.drift == Drift::Keep || opens(record, OverridableGate::Drift);
     let was_kept = |path: &String| base.is_some_and(|base| base.kept.contains(path));
+    let allowed = allowed || record.state == State::Retired;
     if let Some(path) = record.kept.iter().find(|path| !mine(path) && !allowed && !was_kept(path)) {
         faults.add(format!("it keeps {path}, which the rules do not let it keep"));
     }
     if let Some(path) = step.kept_changed.first() {
         faults.add(format!("{path}, which it says was kept, changed in the same commit"));
     }
-    gates(record, policy, is_carried(record, base), faults);
+    gates(record, policy, is_rollback(record), faults);
     ledger(record, step, base, own, faults);
 }
 
@@ -229,10 +231,32 @@ fn opens_now(record: &Record) -> bool {
     record.gates.iter().any(|gate| gate.is_closed() && used.contains(&gate.gate))
 }
 
-// Content that came in by an override once is not washed clean by a rollback: the override comes back with it.
-fn is_carried(record: &Record, base: Option<&Record>) -> bool {
-    let was_here = |base: &Record| base.ledger.iter().any(|entry| entry.digest == record.digest);
-    !opens_now(record) && is_release(record) && base.is_some_and(was_here)
+/// Whether a record says that its content came back: a rollback or a retirement asks no source, and a release always does.
+pub fn is_rollback(record: &Record) -> bool {
+    let mut source = record.gates.iter().filter(|gate| gate.gate == "source");
+    is_release(record) && source.next().is_some_and(|gate| gate.verdict == Verdict::NotAsked)
+}
+
+// Content that comes back is what it was: from the same commit, and with the override that let it in.
+fn returns(record: &Record, base: Option<&Record>, step: &Step<'_>, faults: &mut Faults) {
+    if record.state == State::Retired {
+        let same = base.is_some_and(|base| base.source == record.source);
+        return faults.unless(same, "it names another source than what it retires");
+    }
+    let known = base.and_then(|base| base.ledger.iter().find(|entry| entry.digest == record.digest));
+    let Some(known) = known else { return faults.add("it brings back content that never was here") };
+    faults.unless(known.overridden == record.overridden, "it hides the override of what it brings back");
+    faults.unless(base.is_none_or(|base| base.after == record.after), "it changes what was seen of previous stages");
+    if known.state != State::Adopted {
+        let same = known.commit == Some(record.source.commit) && known.branch.as_ref() == Some(&record.source.branch);
+        let (_, policy) = step.policy;
+        let here = |source: &RepoUrl| (step.same_place)(&record.source.repository, source);
+        let accepted = match &step.accept.source {
+            Source::Repository(source) => here(source),
+            Source::SelfRepository => here(&policy.repository),
+        };
+        faults.unless(same && accepted, "it names another source than the release that it brings back");
+    }
 }
 
 fn gates(record: &Record, policy: &Stage, is_carried: bool, faults: &mut Faults) {
@@ -266,8 +290,13 @@ fn ledger(record: &Record, step: &Step<'_>, base: Option<&Record>, own: bool, fa
     if !earned {
         faults.add(format!("it is born {}, and nothing here earned that", live.state.as_str()));
     }
+    faults.unless(live.overridden == record.overridden, "its ledger and it name different overrides");
     let Some(base) = base else {
-        let found = |entry: &Release| entry.seq == 0 && entry.state == State::Adopted && record.restarted.is_none();
+        // What was found here was found at the first parent.
+        let found = |entry: &Release| {
+            let here = entry.release_commit.is_some() && entry.release_commit == step.parent;
+            entry.seq == 0 && entry.state == State::Adopted && record.restarted.is_none() && here
+        };
         let fits = older.len() <= 1 && older.iter().all(found);
         return faults.unless(fits, "its ledger names releases that never were here");
     };
@@ -313,7 +342,8 @@ fn note(record: &Record, before: &Record, step: &Step<'_>, faults: &mut Faults) 
     );
     let same_trees = record.folders == before.folders || record.folders.iter().all(|f| is_there(f, step.folders));
     faults.unless(same_trees, "it names other folders than the release that it speaks of");
-    if record.state != before.state && !matches!(record.state, State::Passed | State::Failed) {
+    let may_be_marked = matches!(before.state, State::Released | State::Passed | State::Failed);
+    if record.state != before.state && !(may_be_marked && matches!(record.state, State::Passed | State::Failed)) {
         faults.add(format!("its state went from {} to {}", before.state.as_str(), record.state.as_str()));
     }
     let accepted = match &step.accept.source {
@@ -321,18 +351,28 @@ fn note(record: &Record, before: &Record, step: &Step<'_>, faults: &mut Faults) 
         Source::SelfRepository => true,
     };
     faults.unless(record.source == before.source || accepted, "it names a source that is not accepted");
-    if record.gates != before.gates {
+    let own = step.accept.source == Source::SelfRepository;
+    if record.source.commit == before.source.commit && !own {
+        // A mark says nothing of where the content came from.
+        let same = record.source == before.source && record.version == before.version && record.after == before.after;
+        faults.unless(same && record.gates == before.gates, "a mark changes more than the mark");
+        faults.unless(record.overridden == before.overridden, "a mark changes the override");
+    } else if !own {
+        let same = record.marked == before.marked && record.state == before.state;
+        faults.unless(same, "it takes another source commit and a mark at once");
         gates(record, policy, false, faults);
     }
     faults.unless(record.overridden.is_some() || before.overridden.is_none(), "it hides the override of its release");
     let live = match (record.ledger.split_first(), before.ledger.split_first()) {
         (Some((live, older)), Some((was, was_older))) if older == was_older => {
-            // A mark sets state and time; another source commit sets commit and branch.
+            // A mark sets state and time; another source commit sets commit and branch, which are the record's own.
+            let moved = record.source.commit != before.source.commit;
             let expected = Release {
                 state: live.state,
                 marked: live.marked.clone(),
-                commit: live.commit,
-                branch: live.branch.clone(),
+                commit: if moved { Some(record.source.commit) } else { was.commit },
+                branch: if moved { Some(record.source.branch.clone()) } else { was.branch.clone() },
+                overridden: record.overridden.clone(),
                 ..was.clone()
             };
             *live == expected

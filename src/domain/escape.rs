@@ -33,6 +33,16 @@ fn begins_command(rest: &str) -> bool {
     })
 }
 
+/// A word of a command that somebody copies into a shell: quoted wherever a shell would read anything into it.
+pub fn shell(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_./:@%+=,-".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", line(text).replace('\'', r"'\''"))
+    }
+}
+
 /// Several lines for terminals and logs: [`line()`] for each, with `\n` and `\r\n` kept as line ends.
 pub fn text(text: &str) -> String {
     let lines: Vec<String> = text.split('\n').map(|one| line(one.strip_suffix('\r').unwrap_or(one))).collect();

@@ -143,6 +143,14 @@ pub fn leaves(files: &[File]) -> Leaves {
     files.iter().map(|f| (f.path.clone(), (f.mode.into(), f.blob.0))).collect()
 }
 
+/// Whether a path is a file that git itself reads and people put anywhere: an environment's own, which no release touches.
+/// Whatever else begins with `.git` never travels, and is somebody's file like any other.
+pub fn is_gits_own(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    [".gitignore", ".gitattributes", ".gitkeep", ".gitmodules"].contains(&name)
+        && !path[..path.len() - name.len()].contains("/.git")
+}
+
 /// Whether any component of the path is a git file, which never travels.
 pub fn has_git_file(path: &str) -> bool {
     path.split('/').any(super::path::is_git_file)

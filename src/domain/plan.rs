@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::listing::{Leaves, has_git_file, is_utf8, shown};
+use super::listing::{Leaves, is_gits_own, is_utf8, shown};
 use super::outcome::Changes;
 use super::path::is_within;
 use super::policy::Drift as DriftRule;
@@ -59,7 +59,7 @@ pub fn plan(
             drift.in_the_way.push(shown(path));
             continue;
         }
-        let stays = is_local(path) || has_git_file(path);
+        let stays = is_local(path) || is_gits_own(path);
         if is.is_some() && !is_utf8(path) && (stays || rule != DriftRule::Overwrite) {
             drift.unnamed.push(shown(path));
             if !stays {

@@ -25,9 +25,12 @@ const END: &str = "\n}";
 /// Largest record that is read, in bytes.
 pub const MAX_BYTES: usize = 4 << 20;
 
+/// The folder of the records.
+pub const FOLDER: &str = ".passgate/records";
+
 /// The path of a unit's record in its environment repository.
 pub fn path(unit: &UnitName) -> String {
-    format!(".passgate/records/{unit}.json")
+    format!("{FOLDER}/{unit}.json")
 }
 
 /// The state of a release.
@@ -159,6 +162,9 @@ pub struct Entry {
     pub by: Option<String>,
     /// In which run.
     pub run: Option<String>,
+    /// The break-glass that let it in, if one was used.
+    #[serde(rename = "override")]
+    pub overridden: Option<Override>,
 }
 
 impl Entry {
@@ -315,8 +321,9 @@ impl Record {
 
     /// The command that brings back what was live before in an environment, if there is something to bring back.
     pub fn way_back(&self, environment: &str) -> Option<String> {
-        let entry = self.rollback_targets().into_iter().next()?;
-        Some(format!("passgate rollback --to '{environment}' --unit {} --digest {}", self.unit, entry.digest))
+        let entry = self.rollback_targets().into_iter().next().filter(|_| self.state != State::Retired)?;
+        let to = super::escape::shell(environment);
+        Some(format!("passgate rollback --to {to} --unit {} --digest {}", self.unit, entry.digest))
     }
 
     /// The contents that a rollback may bring back, newest first, each by its newest entry: not what is live, and

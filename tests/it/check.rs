@@ -227,6 +227,122 @@ fn a_forged_release_of_other_content_fails() {
 }
 
 #[test]
+fn a_forged_new_beginning_does_not_forget_a_failed_mark() {
+    let world = World::new();
+    let first = world.pass("main", "dev");
+    let env = world.env("dev");
+    let passed = env.id("main:.passgate/records/shop.json");
+    let ledger = env.record("main").ledger;
+    world.mark("failed", &first, "dev").is(0, "marked");
+    world.repo("source").commit("main", &[put(DEPLOY, "image: 2\n")]);
+    world.ship("main", "dev");
+    // A genuine release, whose record begins anew from the one before the failed mark.
+    let replaced = env.id("main~1:.passgate/records/shop.json");
+    let forged = reseal(&env, "main", |record| {
+        let live = record.ledger[0].clone();
+        record.restarted = Some(passgate::domain::record::Restart { from: Some(passed.parse().unwrap()) });
+        record.replaces = Some(replaced.parse().unwrap());
+        record.ledger = std::iter::once(live).chain(ledger.clone()).collect();
+        record.ledger[1].release_commit = None;
+    });
+    propose(&world, "dev");
+    env.on("candidate").edit(&[put(RECORD, &forged)]).done();
+    let run = check(&world, "dev", "candidate");
+    assert_eq!(run.code, Some(3), "{run:#?}");
+    // Merged past the check all the same, it is no evidence.
+    env.point("refs/heads/main", "candidate");
+    let run = world.untouched(|| world.release(&first, "qual"));
+    assert_eq!(run.code, Some(3), "{run:#?}");
+    let audit = world.run(&["audit", "--to", &world.to("dev")]);
+    assert!(audit.json["findings"].to_string().contains("invalid-record"), "{audit:#?}");
+}
+
+#[test]
+fn what_an_override_let_in_cannot_be_said_anew() {
+    let world = live();
+    let glass = "order: forward\noverride: {allow: [previous]}\n";
+    world.environment("qual", &Policy { more: glass.into(), ..world.policy("qual", Some("dev")) });
+    world.repo("source").commit("main", &[put(DEPLOY, "image: 2\n")]);
+    let second = world.ship("main", "dev");
+    world.release_with(&second, "qual", &["--override", "INC-1"]).is(0, "released");
+    let env = world.env("qual");
+    // The live content once more, with every gate open and without its override.
+    let forged = continued(&env, "main", |record| {
+        record.overridden = None;
+        for gate in &mut record.gates {
+            if gate.is_closed() {
+                gate.verdict = passgate::domain::outcome::Verdict::Passed;
+                gate.remedy = None;
+            }
+        }
+        let mut entry = record.ledger[0].clone();
+        record.ledger[0].release_commit = Some(env.id("main").parse().unwrap());
+        entry.seq = record.seq;
+        entry.overridden = None;
+        record.ledger.insert(0, entry);
+    });
+    env.on("candidate").from("main").edit(&[put(RECORD, &forged)]).done();
+    let run = check(&world, "qual", "candidate");
+    assert_eq!(run.code, Some(3), "{run:#?}");
+    // A mark that says more than a mark.
+    let forged = continued(&env, "main", |record| record.source.branch = "hotfix/x".parse().unwrap());
+    env.on("candidate").from("main").edit(&[put(RECORD, &forged)]).done();
+    let run = check(&world, "qual", "candidate");
+    assert_eq!(run.code, Some(3), "{run:#?}");
+    // A rollback that forgets the override of what it brings back.
+    world.repo("source").commit("main", &[put(DEPLOY, "image: 3\n")]);
+    let third = world.pass("main", "dev");
+    world.release(&third, "qual").is(0, "released");
+    let to = world.to("qual");
+    world.run(&["rollback", "--to", &to, "--unit", "shop"]).is(0, "rolled-back");
+    assert!(env.record("main").overridden.is_some());
+    let forged = reseal(&env, "main", |record| {
+        record.overridden = None;
+        record.ledger[0].overridden = None;
+    });
+    propose(&world, "qual");
+    env.on("candidate").edit(&[put(RECORD, &forged)]).done();
+    let run = check(&world, "qual", "candidate");
+    assert_eq!(run.code, Some(3), "{run:#?}");
+}
+
+#[test]
+fn a_candidate_whose_commits_would_break_the_chain_fails() {
+    let world = live();
+    let env = world.env("qual");
+    let forged = continued(&env, "main", |record| record.seq = 99);
+    let record = env.file("main", RECORD);
+    env.on("candidate").from("main").edit(&[put(RECORD, &forged)]).done();
+    env.on("candidate").edit(&[put(RECORD, &record), put("cluster/a.yaml", "a: 1\n")]).done();
+    let run = check(&world, "qual", "candidate").is(3, "refused");
+    assert!(run.json["findings"].to_string().contains("left out a newer record"), "{run:#?}");
+}
+
+#[test]
+fn a_hidden_looking_folder_hides_nothing() {
+    let world = live();
+    let env = world.env("qual");
+    env.on("candidate").from("main").edit(&[put("apps/shop/.gitops/evil.yaml", "kind: Pod\n")]).done();
+    check(&world, "qual", "candidate").is(3, "refused");
+    env.point("refs/heads/main", "candidate");
+    world.repo("source").commit("main", &[put(DEPLOY, "image: 2\n")]);
+    let second = world.pass("main", "dev");
+    world.refuses("drift", "apps/shop/.gitops/evil.yaml", &second, "qual");
+}
+
+#[test]
+fn criss_cross_histories_are_no_reason_to_refuse_what_is_nobodys_business() {
+    let world = live();
+    let env = world.env("qual");
+    let base = env.id("main");
+    let left = env.on("left").from(&base).edit(&[put("cluster/l", "l\n")]).done();
+    let right = env.on("right").from(&base).edit(&[put("cluster/r", "r\n")]).done();
+    env.on("main").from(&left).merge(&right).edit(&[put("cluster/r", "r\n")]).done();
+    env.on("candidate").from(&right).merge(&left).edit(&[put("cluster/l", "l\n"), put("cluster/c", "c\n")]).done();
+    check(&world, "qual", "candidate").is(0, "checked");
+}
+
+#[test]
 fn a_candidate_without_common_history_fails() {
     let world = live();
     let env = world.env("qual");

@@ -177,3 +177,58 @@ fn hand_made_changes_stop_a_retirement_and_an_unreachable_stage_leaves_it_undeci
     std::fs::rename(world.env("dev").path, world.path().join("gone")).unwrap();
     world.untouched(|| retire(&world, "qual")).is(1, "undecided");
 }
+
+#[test]
+fn a_tombstone_is_not_marked() {
+    let world = World::new();
+    world.pass("main", "dev");
+    world.environment("dev", &Policy { accept: "retire: true\n".into(), ..world.policy("dev", None) });
+    let digest = retire(&world, "dev").is(0, "retired");
+    assert!(digest.json["digest"].is_null());
+    let (to, digest) = (world.to("dev"), record(&world, "dev", "shop").digest.to_string());
+    let mark = ["mark", "passed", "--to", &to, "--unit", "shop", "--digest", &digest];
+    world.denies("is no release: it is retired", &mark);
+}
+
+#[test]
+fn a_retirement_beside_foreign_files_is_no_finding() {
+    let world = World::new();
+    world.ship("main", "dev");
+    world.environment("dev", &Policy { accept: "retire: true\n".into(), ..world.policy("dev", None) });
+    world.env("dev").commit("main", &[put("apps/mine.yaml", "x: 1\n")]);
+    retire(&world, "dev").is(0, "retired");
+    let audit = world.run(&["audit", "--to", &world.to("dev")]).is(3, "findings");
+    assert!(!audit.json["findings"].to_string().contains("invalid-record"), "{audit:#?}");
+}
+
+#[test]
+fn the_former_name_may_be_taken_out_again() {
+    let world = World::new();
+    let first = world.pass("main", "dev");
+    renamed(&world, "dev", None);
+    world.repo("source").commit("main", &[put(DEPLOY, "image: 2\n")]);
+    world.ship("main", "dev");
+    let policy = Policy { unit: "store".into(), ..world.policy("dev", None) };
+    world.environment("dev", &policy);
+    world.repo("source").commit("main", &[put(DEPLOY, "image: 3\n")]);
+    let third = world.package_with("main", &["--unit", "store"]);
+    world.release(&third, "dev").is(0, "released");
+    assert_eq!(record(&world, "dev", "store").ledger.len(), 3);
+    // Content from before the rename comes back, and is evidence for the next stage.
+    let (to, digest) = (world.to("dev"), world.digest(&first));
+    world.run(&["rollback", "--to", &to, "--unit", "store", "--digest", &digest]).is(0, "rolled-back");
+    renamed(&world, "qual", Some("dev"));
+    let old = world.package_with("main~2", &["--unit", "store"]);
+    world.release(&old, "qual").is(0, "released");
+    let run = world.run(&["audit", "--to", &to]);
+    assert!(!run.json["findings"].to_string().contains("invalid-record"), "{run:#?}");
+}
+
+#[test]
+fn promotion_without_an_artifact_knows_the_names_of_both_stages() {
+    let world = World::new();
+    world.pass("main", "dev");
+    renamed(&world, "qual", Some("dev"));
+    let (from, to) = (world.to("dev"), world.to("qual"));
+    world.run(&["release", "--from", &from, "--to", &to, "--unit", "store"]).is(0, "released");
+}

@@ -242,7 +242,7 @@ fn a_refusal_prints_the_way_back() {
     world.repo("source").commit("main", &[put(DEPLOY, "image: next\n")]);
     let next = world.package("main");
     let run = world.refuses("previous", "never released to qual", &next, "prod");
-    assert!(run.text("way_back").starts_with("passgate rollback --to 'file://"), "{run:#?}");
+    assert!(run.text("way_back").starts_with("passgate rollback --to "), "{run:#?}");
     let (to, artifact) = (world.to("prod"), text(&next).to_owned());
     let shown = world.command().args(["release", &artifact, "--to", &to]).output().unwrap();
     assert!(String::from_utf8_lossy(&shown.stderr).contains("to go back: passgate rollback"));
@@ -262,4 +262,103 @@ fn pull_request_environments_may_roll_back_by_commit() {
     world.environment("prod", &deliver("{release: pull-request, rollback: commit}"));
     world.untouched(|| world.release(&artifacts[0], "prod")).is(2, "usage");
     back(&world, "prod", &[]).is(0, "rolled-back");
+}
+
+#[test]
+fn adopted_content_is_no_evidence_whatever_is_said_of_it() {
+    let world = World::new();
+    // What qual held before passgate came is an old commit of main, which never was in dev.
+    let source = world.repo("source");
+    let files: Vec<_> = ["apps/shop/deploy.yaml", "apps/shop/route.yaml", "infra/ingress.yaml"]
+        .iter()
+        .map(|path| put(path, &source.file("main", path)))
+        .collect();
+    world.env("qual").commit("main", &files);
+    let old = world.package("main");
+    source.commit("main", &[put(DEPLOY, "image: 2\n")]);
+    let new = world.pass("main", "dev");
+    world.release_with(&new, "qual", &["--adopt"]).is(0, "released");
+    back(&world, "qual", &[]).is(0, "rolled-back");
+    let (to, digest) = (world.to("qual"), world.digest(&old));
+    let mark = ["mark", "passed", "--to", &to, "--unit", "shop", "--digest", &digest];
+    world.denies("is no release: it is adopted", &mark);
+    world.refuses("previous", "this content was never released to qual", &old, "prod");
+}
+
+#[test]
+fn an_override_of_a_re_anchoring_binds_the_content() {
+    let world = World::new();
+    let glass = "order: forward\noverride: {allow: [previous]}\n";
+    world.environment("qual", &Policy { more: glass.into(), ..world.policy("qual", Some("dev")) });
+    let first = world.pass("main", "dev");
+    world.release(&first, "qual").is(0, "released");
+    world.mark("passed", &first, "qual").is(0, "marked");
+    world.mark("failed", &first, "dev").is(0, "marked");
+    // The same content from another commit.
+    world.repo("source").commit("main", &[put("README.md", "other\n")]);
+    let again = world.package("main");
+    world.release_with(&again, "qual", &["--override", "INC-1"]).is(0, "released");
+    world.refuses("previous", "entered qual by an override", &again, "prod");
+    world.mark("passed", &first, "dev").is(0, "marked");
+    world.repo("source").commit("main", &[put(DEPLOY, "image: 2\n")]);
+    let next = world.pass("main", "dev");
+    world.release(&next, "qual").is(0, "released");
+    back(&world, "qual", &[]).is(0, "rolled-back");
+    world.refuses("previous", "entered qual by an override", &again, "prod");
+}
+
+#[test]
+fn what_is_live_is_repaired_by_its_own_digest() {
+    let world = World::new();
+    promoted(&world);
+    let env = world.env("prod");
+    let live = env.record("main").digest.to_string();
+    world.untouched(|| back(&world, "prod", &["--digest", &live])).is(0, "unchanged");
+    env.commit("main", &[put(DEPLOY, "by: hand\n")]);
+    let run = world.untouched(|| back(&world, "prod", &["--digest", &live])).is(3, "refused");
+    assert!(run.gate("drift")["remedy"].as_str().unwrap().contains("--adopt"));
+    back(&world, "prod", &["--digest", &live, "--adopt"]).is(0, "rolled-back");
+    assert_eq!(env.file("main", DEPLOY), "image: shop:3\n");
+    assert_ne!(env.record("main").state, State::Failed, "what was repaired did not fail");
+    env.commit("main", &[put(".passgate/records/shop.json", "{}\n")]);
+    world.untouched(|| back(&world, "prod", &["--digest", &live])).is(3, "refused");
+    back(&world, "prod", &["--digest", &live, "--adopt"]).is(0, "rolled-back");
+    world.untouched(|| back(&world, "prod", &["--digest", &live])).is(0, "unchanged");
+}
+
+#[test]
+fn adopted_content_that_is_not_only_ours_stays_where_it_is() {
+    let world = World::new();
+    let keep = Policy { more: "order: forward\ndrift: keep\n".into(), ..world.policy("dev", None) };
+    world.environment("dev", &keep);
+    let env = world.env("dev");
+    env.commit("main", &[put(DEPLOY, "image: old\n"), put("apps/extra.yaml", "x: 1\n")]);
+    world.release_with(&world.package("main"), "dev", &["--adopt"]).is(0, "released");
+    refused(&world, "dev", "apps/extra.yaml is part of it, and is kept as somebody else's now", &[]);
+    assert_eq!(env.file("main", "apps/extra.yaml"), "x: 1\n");
+}
+
+#[test]
+fn status_shows_the_way_back_while_a_stage_before_is_down() {
+    let world = World::new();
+    promoted(&world);
+    std::fs::rename(world.env("qual").path, world.path().join("gone")).unwrap();
+    let run = world.run(&["status", "--to", &world.to("prod")]).is(0, "reported");
+    let stages = run.json["stages"].as_array().unwrap();
+    assert!(stages[0]["unreachable"].is_string(), "{run:#?}");
+    let command = stages[1]["units"][0]["way_back"].as_str().unwrap();
+    assert!(command.starts_with("passgate rollback"));
+    let to = world.to("prod");
+    let shown = world.command().args(["status", "--to", &to]).output().unwrap();
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("qual could not be asked"));
+}
+
+#[test]
+fn status_says_what_keeps_content_out_here() {
+    let world = World::new();
+    promoted(&world);
+    back(&world, "prod", &[]).is(0, "rolled-back");
+    let run = world.run(&["status", "--to", &world.to("prod")]).is(0, "reported");
+    let prod = run.json["stages"].as_array().unwrap().last().unwrap();
+    assert!(prod["units"][0]["lacks"][0]["blocked"].to_string().contains("was marked failed here"), "{prod:#?}");
 }

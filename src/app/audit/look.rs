@@ -8,13 +8,12 @@ use super::forest::{Difference, Forest, changed_names, tree};
 use crate::domain::audit::{Change, Paths};
 use crate::domain::continuity::FolderStep;
 use crate::domain::id::{BlobId, TreeId, UnitName};
-use crate::domain::listing::{Entry, EntryMode, has_git_file};
+use crate::domain::listing::{Entry, EntryMode, is_gits_own};
 use crate::domain::object::Tree;
 use crate::domain::policy::{Accept, Stage};
 use crate::domain::record;
 
-/// The folder of the records.
-pub(super) const RECORDS: &str = ".passgate/records";
+pub(super) use crate::domain::record::FOLDER as RECORDS;
 
 /// The blob of a regular file.
 pub(super) fn regular(entry: Option<Entry>) -> Option<BlobId> {
@@ -91,7 +90,7 @@ pub(super) fn unit_of(name: &str) -> Option<UnitName> {
 /// Which paths are the environment's own.
 pub(super) fn own(stage: Option<&Stage>, accept: usize) -> impl Fn(&str) -> bool {
     let local = stage.and_then(|stage| stage.accept.get(accept)).map(|accept| accept.local.clone());
-    move |path| has_git_file(path) || local.as_ref().is_some_and(|local| local.matches(path))
+    move |path| is_gits_own(path) || local.as_ref().is_some_and(|local| local.matches(path))
 }
 
 /// What changed in a commit under the policy that was in force.

@@ -51,7 +51,8 @@ struct Link {
     commit: CommitId,
     time: i64,
     root: TreeId,
-    // Root tree of the first parent.
+    // The first parent and its root tree.
+    before: Option<CommitId>,
     parent: Option<TreeId>,
     is_merge: bool,
     // Root trees of the commits that came by its other parents.
@@ -71,15 +72,14 @@ impl Link {
 pub fn next(context: &Context<'_>, site: &Site, commit: CommitId, root: TreeId) -> Result<Vec<Finding>, AppError> {
     let env = site.name();
     let older = chain(site);
-    let (time, parent) = (context.clock.now(), Some(site.root_of(site.tip)?));
-    Walk::new(context, site, &env, &older)?.window(&[Link {
-        commit,
-        time,
-        root,
-        parent,
-        is_merge: false,
-        others: Vec::new(),
-    }])
+    // What the candidate's own commits have comes along, if they are merged as they are.
+    let known = site.graph.ancestors(site.tip);
+    let brought = site.graph.ancestors(commit);
+    let roots = brought.iter().filter(|id| !known.contains(id) && **id != commit);
+    let others = roots.filter_map(|id| site.graph.nodes.get(id)).map(|node| node.tree).collect();
+    let (time, before, parent) = (context.clock.now(), Some(site.tip), Some(site.root_of(site.tip)?));
+    let link = Link { commit, time, root, before, parent, is_merge: false, others };
+    Walk::new(context, site, &env, &older)?.window(&[link])
 }
 
 /// Audits an environment.
@@ -121,6 +121,14 @@ pub fn audit(context: &Context<'_>, request: &Request) -> Result<Audit, AppError
         if let (Some(text), true) = (&request.since, lost) {
             let message = format!("the history was rewritten: {text} is not on the first-parent chain any more");
             findings.insert(0, last.at(&env).finding(Rule::RewrittenHistory, None, Paths::default(), message));
+        }
+        let told = |rule: Rule| findings.iter().any(|finding: &Finding| finding.rule == rule);
+        if !walk.is_ruled() && !told(Rule::InvalidPolicy) && !told(Rule::PolicyChanged) {
+            let message = "the rules of the stage cannot be used: nothing can be released";
+            let paths = Paths::one(super::site::POLICY, crate::domain::audit::Change::Changed);
+            let finding = last.at(&env).finding(Rule::InvalidPolicy, None, paths, message);
+            findings
+                .push(finding.remedy("correct them by a reviewed commit (`passgate schema` prints their JSON Schema)"));
         }
         let on_chain: HashSet<CommitId> = links.iter().map(|link| link.commit).collect();
         let mut tip = tip::Tip {
@@ -168,6 +176,7 @@ fn chain(site: &Site) -> Vec<Link> {
             commit,
             time: node.time,
             root: node.tree,
+            before: node.parents.first().copied(),
             parent: node.parents.first().and_then(root),
             is_merge: node.parents.len() > 1,
             others: brought.get(&commit).into_iter().flatten().filter_map(root).collect(),

@@ -13,7 +13,7 @@ use crate::domain::audit::{At, Change, Finding, Level, Paths, Rule};
 use crate::domain::continuity::is_of;
 use crate::domain::graph::Graph;
 use crate::domain::id::{BlobId, CommitId, TreeId};
-use crate::domain::listing::{EntryMode, has_git_file};
+use crate::domain::listing::{EntryMode, is_gits_own};
 use crate::domain::policy::{Accept, After, Source, Stage};
 use crate::domain::record::{self, Record};
 use crate::port::{PortError, Role};
@@ -161,7 +161,7 @@ impl Tip<'_> {
 
     fn drift(&self, accept: &Accept, record: &Record, forest: &mut Forest<'_>) -> Result<Vec<Finding>, PortError> {
         let root = self.site.root_of(self.site.tip)?;
-        let mine = |path: &str| has_git_file(path) || accept.local.matches(path);
+        let mine = |path: &str| is_gits_own(path) || accept.local.matches(path);
         let roots: Vec<TreeId> = self.links.iter().map(|link| link.root).collect();
         let mut pairs = Vec::new();
         let mut paths = Paths::default();
@@ -192,7 +192,7 @@ impl Tip<'_> {
             let message = format!("the folders of {} are not what its record says", accept.unit);
             found.push(self.at.finding(Rule::DriftLeft, unit, paths, message).remedy(format!(
                 "see what differs: passgate plan ARTIFACT --to {}; then take the changes back, or release again",
-                self.at.env
+                crate::domain::escape::shell(self.at.env)
             )));
         }
         let mut kept = Paths::default();

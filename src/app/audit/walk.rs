@@ -15,7 +15,7 @@ use crate::app::{AppError, Context};
 use crate::domain::audit::{self, Change, Facts, Finding, FolderFacts, PolicyFacts, RecordFacts};
 use crate::domain::continuity::{Before, FolderStep, Step, continues, is_release};
 use crate::domain::id::{BlobId, CommitId, Digest, Sha256, TreeId, UnitName};
-use crate::domain::listing::{self, Entry, EntryMode, FileMode, has_git_file};
+use crate::domain::listing::{self, Entry, EntryMode, FileMode, is_gits_own};
 use crate::domain::policy::{self, Accept, Source, Stage};
 use crate::domain::record::{self, Record};
 use crate::domain::url::RepoUrl;
@@ -55,6 +55,8 @@ struct Unit {
     complete: bool,
     // The live entry's number and the commit at which it landed.
     landed: Option<(u64, CommitId)>,
+    // Whether its chain of records is whole, as far as it was looked at.
+    whole: Option<bool>,
 }
 
 /// The state of the walk.
@@ -112,6 +114,11 @@ impl<'a> Walk<'a> {
     /// Whether there was a policy at any time.
     pub(super) fn had_policy(&self) -> bool {
         self.had_policy
+    }
+
+    /// Whether the policy that stands there now can be used.
+    pub(super) fn is_ruled(&self) -> bool {
+        self.usable(self.policy_entry).is_some()
     }
 
     /// The last policy that could be used.
@@ -318,6 +325,10 @@ impl<'a> Walk<'a> {
                 }
                 _ => Err(String::new()),
             };
+            if let Some(accept) = accepted {
+                let whole = says.as_ref().is_ok_and(|says| says.faults.is_empty());
+                self.units.entry(accept.unit.clone()).or_default().whole = Some(whole);
+            }
             self.remember(step.link.commit, changed, parsed);
             records.push(RecordFacts {
                 path: format!("{RECORDS}/{}", changed.name),
@@ -332,6 +343,7 @@ impl<'a> Walk<'a> {
             let own = self.before(unit, own)?;
             if seq(parsed.get(blob)) > seq(own.map(|(_, parsed)| parsed).as_ref()) && !left_out.contains(&unit) {
                 left_out.push(unit);
+                self.units.entry(unit.clone()).or_default().whole = Some(false);
             }
         }
         let mut folders = Vec::new();
@@ -419,6 +431,8 @@ impl<'a> Walk<'a> {
                 touches: unit.is_some_and(|unit| !unit.difference.paths.is_empty()),
                 replaces_files: unit.is_some_and(|unit| unit.difference.replaces),
                 kept_changed,
+                parent: step.link.before,
+                is_whole: self.units.get(&accept.unit).and_then(|unit| unit.whole),
                 digest,
                 same_place: &|a, b| a == b || canonical(a) == canonical(b),
             },
@@ -511,7 +525,7 @@ fn digest(
             forest.leaves(folder.path.clone(), entry, &mut leaves);
         }
     }
-    leaves.retain(|(path, _)| !has_git_file(path) && !accept.local.matches(path) && !kept.contains(path.as_str()));
+    leaves.retain(|(path, _)| !is_gits_own(path) && !accept.local.matches(path) && !kept.contains(path.as_str()));
     let files: Option<Vec<_>> = leaves
         .iter()
         .map(|(path, (mode, id))| {

@@ -2,6 +2,7 @@
 
 use super::Answer;
 use crate::domain::chain::Break;
+use crate::domain::escape::shell;
 use crate::domain::id::{BranchName, CommitId, StageName, UnitName};
 use crate::domain::record::State;
 use crate::domain::url::RepoUrl;
@@ -59,7 +60,7 @@ pub struct Facts {
 /// The rule.
 pub fn ask(facts: &Facts) -> Answer {
     let stage = &facts.stage;
-    let env = format!("{}#{}", facts.repository, facts.branch);
+    let env = shell(&format!("{}#{}", facts.repository, facts.branch));
     let release = format!("release it to {stage} first: passgate release ARTIFACT --to {env}");
     let adopt = format!("look at that commit; then, in {stage}: passgate release ARTIFACT --to {env} --adopt");
     if !facts.branch_exists {

@@ -210,5 +210,6 @@ fn entry(seq: u64, digest: Digest, turn: usize, now: &str) -> Entry {
         marked: None,
         by: Some("Dana".to_owned()),
         run: None,
+        overridden: None,
     }
 }
