@@ -110,8 +110,11 @@ function executable(file) {
 async function main() {
   const { command, env } = environment(read(ROOT, 'task.json').inputs);
   if (!/^[a-z][a-z-]*$/.test(command)) throw new Error('the input `command` names no command: package, release, mark and so on');
-  const child = spawn(executable(await find()), [command], { stdio: 'inherit', env, windowsHide: true });
+  const file = executable(await find());
+  // Before the program can be heard of: a signal that came first would end the launcher and leave the program alone.
+  let child;
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  child = spawn(file, [command], { stdio: 'inherit', env, windowsHide: true });
   return new Promise((done, fail) => {
     child.on('error', fail);
     child.on('exit', (code, signal) => done(code ?? 128 + os.constants.signals[signal]));
