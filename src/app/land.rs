@@ -19,6 +19,8 @@ use crate::port::PushAnswer;
 /// The retry budget: this many tries or this long, whichever is later.
 const TRIES: u32 = 20;
 const PATIENCE: Duration = Duration::from_secs(180);
+// What a try is taken to last at most, when the pause after it is measured.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// What one commit is to write on top of a tip.
 pub struct Change {
@@ -260,6 +262,8 @@ pub fn report(target: &Target, result: Outcome) -> Report {
 /// Counts the tries of one landing.
 pub struct Tries {
     begun: Instant,
+    // When this try began.
+    latest: Instant,
     done: u32,
     lost: u32,
 }
@@ -268,7 +272,8 @@ impl Tries {
     /// Begins.
     #[allow(clippy::disallowed_methods, reason = "patience is measured, not recorded")]
     pub fn begin() -> Self {
-        Self { begun: Instant::now(), done: 0, lost: 0 }
+        let now = Instant::now();
+        Self { begun: now, latest: now, done: 0, lost: 0 }
     }
 
     /// Pushes once, and waits a little when somebody else was first.
@@ -285,12 +290,20 @@ impl Tries {
                 if self.done >= TRIES && self.begun.elapsed() >= PATIENCE {
                     return Err(AppError::LostRace { place, tries: self.done });
                 }
-                // Jitter, so that writers who met once do not meet again; short, because the window is short too.
-                std::thread::sleep(Duration::from_millis(fastrand::u64(5..40 + 10 * u64::from(self.done.min(20)))));
+                self.pause();
                 Ok(Landed::Moved)
             }
             PushAnswer::Lost(said) => self.after_silence(context, site, finished, said),
         }
+    }
+
+    // Writers who met once must not meet again: each waits by chance, for longer the more often it lost, and in proportion to
+    // what a try takes here. Where the machine is busy, fewer at a time then get through sooner than all at once.
+    #[allow(clippy::disallowed_methods, reason = "patience is measured, not recorded")]
+    fn pause(&mut self) {
+        let took = self.latest.elapsed().min(LONGEST_PAUSE);
+        std::thread::sleep(took.mul_f64(f64::from(self.done.min(4)) * fastrand::f64()));
+        self.latest = Instant::now();
     }
 
     // The answer was lost. The server knows what became of it.
