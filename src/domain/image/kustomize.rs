@@ -84,8 +84,6 @@ pub(super) struct Kustomizer<'a> {
     pub(super) tree: &'a Tree<'a>,
     /// Files that were used.
     pub(super) used: HashSet<u32>,
-    /// Lines that mean something else than they seem to.
-    pub(super) warnings: Vec<(At, String)>,
     cache: HashMap<String, Rc<Built>>,
     building: Vec<String>,
     work: usize,
@@ -95,7 +93,7 @@ impl<'a> Kustomizer<'a> {
     /// Nothing is built yet.
     pub(super) fn new(tree: &'a Tree<'a>) -> Self {
         let (used, cache, building) = (HashSet::new(), HashMap::new(), Vec::new());
-        Self { tree, used, warnings: Vec::new(), cache, building, work: 0 }
+        Self { tree, used, cache, building, work: 0 }
     }
 
     /// What a folder with a kustomization file builds.
@@ -168,20 +166,27 @@ impl<'a> Kustomizer<'a> {
         for entry in ["resources", "bases"].iter().filter_map(|key| doc.get(key)).flat_map(Node::items) {
             self.resource(folder, entry, built);
         }
-        for entry in doc.get("components").into_iter().flat_map(Node::items).chain(&extra.components) {
-            let Some(path) = entry.as_str() else { continue };
-            let component = tree::join(folder, path).and_then(|path| Some((self.tree.kustomization(&path)?, path)));
-            match component {
-                Some((file, path)) => self.layer(&path, file, &Extra::default(), built),
-                None => self.elsewhere(path, entry.at, built),
-            }
+        for entry in doc.get("components").into_iter().flat_map(Node::items) {
+            self.component(folder, entry, built);
         }
         self.finish(folder, &doc, extra, built);
         self.building.pop();
     }
 
-    // What comes after the resources and components are there.
+    fn component(&mut self, folder: &str, entry: &Node, built: &mut Built) {
+        let Some(path) = entry.as_str() else { return };
+        let component = tree::join(folder, path).and_then(|path| Some((self.tree.kustomization(&path)?, path)));
+        match component {
+            Some((file, path)) => self.layer(&path, file, &Extra::default(), built),
+            None => self.elsewhere(path, entry.at, built),
+        }
+    }
+
+    // What comes after the resources and the folder's own components are there.
     fn finish(&mut self, folder: &str, doc: &Node, extra: &Extra, built: &mut Built) {
+        for entry in &extra.components {
+            self.component(folder, entry, built);
+        }
         generate::run(self, folder, doc, built);
         self.patches(folder, doc, extra, built);
         self.rename(doc, extra, built);
@@ -246,10 +251,18 @@ impl<'a> Kustomizer<'a> {
         self.close(path, confidence, at, why, built);
     }
 
-    fn close(&self, what: &str, confidence: Confidence, at: At, why: &str, built: &mut Built) {
+    /// Notes what could not be looked into.
+    pub(super) fn close(&self, what: &str, confidence: Confidence, at: At, why: &str, built: &mut Built) {
         let mut sink = Sink::default();
         sink.closed(what, confidence, vec![at], why);
         built.closed.extend(sink.hits());
+    }
+
+    /// Notes what kustomize refuses, unless that may be in what cannot be seen.
+    pub(super) fn unbuildable(&self, what: &str, at: At, why: &str, built: &mut Built) {
+        if !built.is_remote {
+            self.close(what, Confidence::Unreadable, at, &format!("kustomize cannot build it: {why}"), built);
+        }
     }
 
     /// The documents of a text within a file, or of the file that an entry names.
@@ -288,7 +301,7 @@ impl<'a> Kustomizer<'a> {
             let is_inline = entry.as_str().is_some_and(|text| text.contains('\n') || text.starts_with('{'));
             let (inline, path) = if is_inline { (Some(entry), None) } else { (None, Some(entry)) };
             let docs = self.inner(folder, inline, path, built);
-            apply(&docs, None, entry.at, built);
+            self.apply(&docs, None, entry.at, built);
         }
         let own = doc.get("patches").into_iter().flat_map(Node::items);
         let late = doc.get("patchesJson6902").into_iter().flat_map(Node::items);
@@ -298,7 +311,54 @@ impl<'a> Kustomizer<'a> {
                 (_, Some(inline)) => self.inner(folder, Some(inline), None, built),
                 _ => self.inner(folder, None, entry.get("path"), built),
             };
-            apply(&docs, entry.get("target"), entry.at, built);
+            self.apply(&docs, entry.get("target"), entry.at, built);
+        }
+    }
+
+    // Applies the documents of one patch.
+    fn apply(&self, docs: &[Arc<Node>], target: Option<&Node>, at: At, built: &mut Built) {
+        let selector = target.map(Selector::read);
+        for doc in docs {
+            let is_list = matches!(doc.value, Value::List(_));
+            let own = Selector::of(doc);
+            let selector = selector.as_ref().unwrap_or(&own);
+            let mut failed = None;
+            let mut is_found = target.is_some() || is_list;
+            built.resources.retain_mut(|resource| {
+                if !selector.is_match(resource) {
+                    return true;
+                }
+                is_found = true;
+                let is_known = is_known(&resource.node);
+                if is_list {
+                    let object = Arc::make_mut(&mut resource.node);
+                    if let Err(path) = patch::operations(object, doc.items())
+                        && object.kind() != "CustomResourceDefinition"
+                    {
+                        failed = Some(path);
+                    }
+                    return true;
+                }
+                if doc.str_at(&["$patch"]) == "delete" {
+                    return false;
+                }
+                // The name and kind of a patch with a target say nothing.
+                let mut change = (**doc).clone();
+                change.remove("apiVersion");
+                change.remove("kind");
+                if let Some(metadata) = change.get_mut("metadata") {
+                    metadata.remove("name");
+                    metadata.remove("namespace");
+                }
+                patch::merge(Arc::make_mut(&mut resource.node), &change, is_known);
+                true
+            });
+            if let Some(path) = failed {
+                self.unbuildable("patch", at, &format!("the patch finds nothing at {path}"), built);
+            }
+            if !is_found {
+                self.unbuildable("patch", doc.at, "the patch is for an object that is not there", built);
+            }
         }
     }
 
@@ -330,8 +390,8 @@ impl<'a> Kustomizer<'a> {
             return;
         }
         for (at, text) in retags.iter().filter_map(|retag| retag.number.clone()) {
-            self.warnings
-                .push((at, format!("newTag {text} is a number without quotes, which kustomize refuses: quote it")));
+            let why = format!("kustomize cannot build it: newTag {text} is a number without quotes");
+            self.close(&text, Confidence::Unreadable, at, &why, built);
         }
         let fields = self.fields(folder, doc, built);
         for resource in &mut built.resources {
@@ -348,63 +408,17 @@ impl<'a> Kustomizer<'a> {
         }
     }
 
-    // Further fields with images, which a kustomization's configurations name.
+    // The fields with images that kustomize knows, and those that a kustomization's configurations name.
     fn fields(&mut self, folder: &str, doc: &Node, built: &mut Built) -> Vec<Vec<String>> {
-        let mut fields = Vec::new();
+        let steps = |path: &str| path.split('/').filter(|step| !step.is_empty()).map(str::to_owned).collect();
+        let mut fields: Vec<Vec<String>> = retag::PODS.iter().map(|path| steps(path)).collect();
         for entry in doc.get("configurations").into_iter().flat_map(Node::items) {
             for doc in self.inner(folder, None, Some(entry), built) {
-                for field in doc.get("images").into_iter().flat_map(Node::items) {
-                    let path = field.str_at(&["path"]).replace("[]", "");
-                    fields.push(path.split('/').filter(|step| !step.is_empty()).map(str::to_owned).collect());
-                }
+                let named = doc.get("images").into_iter().flat_map(Node::items);
+                fields.extend(named.map(|field| steps(&field.str_at(&["path"]).replace("[]", ""))));
             }
         }
         fields
-    }
-}
-
-/// Applies the documents of one patch.
-fn apply(docs: &[Arc<Node>], target: Option<&Node>, at: At, built: &mut Built) {
-    let selector = target.map(Selector::read);
-    for doc in docs {
-        let is_list = matches!(doc.value, Value::List(_));
-        let own = Selector::of(doc);
-        let selector = selector.as_ref().unwrap_or(&own);
-        let mut failed = None;
-        built.resources.retain_mut(|resource| {
-            if !selector.is_match(resource) {
-                return true;
-            }
-            let is_known = is_known(&resource.node);
-            if is_list {
-                let object = Arc::make_mut(&mut resource.node);
-                if let Err(path) = patch::operations(object, doc.items())
-                    && object.kind() != "CustomResourceDefinition"
-                {
-                    failed = Some(path);
-                }
-                return true;
-            }
-            if doc.str_at(&["$patch"]) == "delete" {
-                return false;
-            }
-            // The name and kind of a patch with a target say nothing.
-            let mut change = (**doc).clone();
-            change.remove("apiVersion");
-            change.remove("kind");
-            if let Some(metadata) = change.get_mut("metadata") {
-                metadata.remove("name");
-                metadata.remove("namespace");
-            }
-            patch::merge(Arc::make_mut(&mut resource.node), &change, is_known);
-            true
-        });
-        if let Some(path) = failed {
-            let mut sink = Sink::default();
-            let why = format!("kustomize cannot build it: the patch finds nothing at {path}");
-            sink.closed("patch", Confidence::Unreadable, vec![at], &why);
-            built.closed.extend(sink.hits());
-        }
     }
 }
 

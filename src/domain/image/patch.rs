@@ -40,20 +40,22 @@ fn merge_at(base: &mut Node, patch: &Node, key: &str, is_known: bool) {
             if items.len().saturating_mul(changes.len()) > MAX_WORK {
                 return;
             }
+            // What the patch names goes before what it does not, as kustomize does it: later patches count from the front.
+            let mut front = Vec::new();
             for change in changes {
                 let id = change.str_at(&[merge_key]);
                 let at = items.iter().position(|item| item.str_at(&[merge_key]) == id && !id.is_empty());
-                match (at, change.str_at(&["$patch"])) {
-                    (Some(at), "delete") => drop(items.remove(at)),
-                    (None, "delete") => {}
-                    (Some(at), _) => {
-                        if let Some(item) = items.get_mut(at) {
-                            merge_at(item, change, "", is_known);
-                        }
+                let old = at.map(|at| items.remove(at));
+                match (old, change.str_at(&["$patch"])) {
+                    (_, "delete") => {}
+                    (Some(mut item), _) => {
+                        merge_at(&mut item, change, "", is_known);
+                        front.push(item);
                     }
-                    (None, _) => items.push(bare(change)),
+                    (None, _) => front.push(bare(change)),
                 }
             }
+            items.splice(0..0, front);
         }
         _ => *base = bare(patch),
     }
@@ -159,12 +161,8 @@ fn put(object: &mut Node, path: &str, value: Node, is_add: bool) -> Option<()> {
                 *items.get_mut(at)? = value;
             }
         }
-        Value::Map(_) => {
-            if !is_add {
-                node.get(&last)?;
-            }
-            node.set(&last, value);
-        }
+        // kustomize adds what it is to replace and does not find.
+        Value::Map(_) => node.set(&last, value),
         _ => return None,
     }
     Some(())

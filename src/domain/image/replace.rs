@@ -12,24 +12,29 @@ pub(super) fn run(kustomizer: &mut Kustomizer<'_>, folder: &str, doc: &Node, bui
             for doc in kustomizer.inner(folder, None, entry.get("path"), built) {
                 let items = doc.items();
                 let all = if items.is_empty() { std::slice::from_ref(&*doc) } else { items };
-                all.iter().for_each(|entry| replace(entry, built));
+                all.iter().for_each(|entry| replace(kustomizer, entry, built));
             }
         } else {
-            replace(entry, built);
+            replace(kustomizer, entry, built);
         }
     }
 }
 
-fn replace(entry: &Node, built: &mut Built) {
+fn replace(kustomizer: &Kustomizer<'_>, entry: &Node, built: &mut Built) {
     let Some(source) = entry.get("source") else { return };
     let selector = Selector::read(source);
     let path = source.get("fieldPath").and_then(Node::as_str).unwrap_or("metadata.name");
-    let Some(from) = built.resources.iter().find(|resource| selector.is_match(resource)) else { return };
+    let Some(from) = built.resources.iter().find(|resource| selector.is_match(resource)) else {
+        return kustomizer.unbuildable("replacement", source.at, "its source selects nothing", built);
+    };
     let mut node = Arc::clone(&from.node);
     let mut value = None;
     let steps = steps(path);
     follow(Arc::make_mut(&mut node), &steps, None, &mut |found| value = value.take().or_else(|| Some(found.clone())));
-    let Some(mut value) = value else { return };
+    let Some(mut value) = value else {
+        return kustomizer.unbuildable("replacement", source.at, "its source has no such field", built);
+    };
+    let mut missing = None;
     if let (Some(text), Some((delimiter, index))) = (value.as_str(), cut(source)) {
         let part = text.split(delimiter).nth(index).unwrap_or_default().to_owned();
         value.rewrite(&part, []);
@@ -45,11 +50,19 @@ fn replace(entry: &Node, built: &mut Built) {
             for field in target.get("fieldPaths").into_iter().flat_map(Node::items).filter_map(Node::as_str) {
                 let create = (target.str_at(&["options", "create"]) == "true").then_some(&value);
                 let cut = cut(target);
+                let mut is_found = false;
                 follow(Arc::make_mut(&mut resource.node), &self::steps(field), create, &mut |found| {
-                    put(found, &value, cut)
+                    is_found = true;
+                    put(found, &value, cut);
                 });
+                if !is_found && !field.contains('*') {
+                    missing = Some(target.at);
+                }
             }
         }
+    }
+    if let Some(at) = missing {
+        kustomizer.unbuildable("replacement", at, "a target has no such field", built);
     }
 }
 

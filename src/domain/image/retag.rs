@@ -1,5 +1,7 @@
 //! The `images` of a kustomization, with what they rewrite and what they leave alone.
 
+use std::sync::Arc;
+
 use regex_lite::Regex;
 
 use super::node::{At, Node, Style, Trust, Value};
@@ -75,11 +77,6 @@ impl Retag {
         }
     }
 
-    /// Whether it would change this text.
-    pub(super) fn changes(&self, text: &str) -> bool {
-        self.is_match(text)
-    }
-
     fn change(&self, text: &str) -> String {
         let (name, tag, digest) = reference::split(text);
         let name = self.new_name.as_deref().unwrap_or(name);
@@ -106,46 +103,58 @@ impl Retag {
     }
 }
 
-/// Rewrites every image that kustomize rewrites in an object; `fields` are paths that the kustomization adds.
-pub(super) fn apply(object: &mut std::sync::Arc<Node>, retags: &mut [Retag], fields: &[Vec<String>]) {
-    // Objects are shared between overlays, and most have nothing to rewrite.
-    let is_touched = |text: &str| retags.iter().any(|retag| retag.changes(text));
-    let is_any = |node: &Node| node.as_str().is_some_and(is_touched);
-    if object.kind() == "CustomResourceDefinition" || !visits(object, &is_any, fields) {
+/// Rewrites every image that kustomize rewrites in an object; `fields` are the paths that it knows.
+pub(super) fn apply(object: &mut Arc<Node>, retags: &mut [Retag], fields: &[Vec<String>]) {
+    if object.kind() == "CustomResourceDefinition" {
         return;
     }
-    let object = std::sync::Arc::make_mut(object);
-    rewrite(object, &mut |node| retags.iter_mut().for_each(|retag| retag.apply(node)));
-    for field in fields {
-        follow(object, field, &mut |node| retags.iter_mut().for_each(|retag| retag.apply(node)));
+    // Objects are shared between overlays, and most have nothing to rewrite.
+    let mut is_touched = false;
+    look(object, &mut |node| {
+        is_touched |= node.as_str().is_some_and(|text| retags.iter().any(|retag| retag.is_match(text)))
+    });
+    let is_any = |node: &Node| node.as_str().is_some_and(|text| retags.iter().any(|retag| retag.is_match(text)));
+    if !is_touched && !fields.iter().any(|field| reaches(object, field, &is_any)) {
+        return;
+    }
+    let object = Arc::make_mut(object);
+    // kustomize goes over pods twice, once by their paths and once looking for containers everywhere. A name that has
+    // changed is found no more, but a suffix is added twice.
+    for retag in retags {
+        rewrite(object, &mut |node| retag.apply(node));
+        for field in fields {
+            follow(object, field, &mut |node| retag.apply(node));
+        }
     }
 }
 
-fn visits(object: &Node, is_any: &dyn Fn(&Node) -> bool, fields: &[Vec<String>]) -> bool {
-    fn below(node: &Node, is_any: &dyn Fn(&Node) -> bool) -> bool {
-        match &node.value {
-            Value::List(items) => items.iter().any(|item| below(item, is_any)),
-            Value::Map(entries) => entries.iter().any(|(name, child)| match &**name {
-                "containers" | "initContainers" => {
-                    child.items().iter().any(|item| item.get("image").is_some_and(is_any)) || below(child, is_any)
-                }
-                "volumes" => {
-                    let mut references = child.items().iter().filter_map(|item| item.at_path(&["image", "reference"]));
-                    references.any(is_any)
-                }
-                _ => below(child, is_any),
-            }),
-            _ => false,
+/// Where kustomize knows images to be, whatever the kind.
+pub(super) const PODS: &[&str] = &[
+    "spec/containers/image",
+    "spec/initContainers/image",
+    "spec/volumes/image/reference",
+    "spec/template/spec/containers/image",
+    "spec/template/spec/initContainers/image",
+    "spec/template/spec/volumes/image/reference",
+];
+
+// Shows the images of every list of containers.
+fn look(node: &Node, show: &mut dyn FnMut(&Node)) {
+    node.items().iter().for_each(|item| look(item, show));
+    for (name, child) in node.entries() {
+        if matches!(&**name, "containers" | "initContainers") {
+            child.items().iter().filter_map(|item| item.get("image")).for_each(&mut *show);
         }
+        look(child, show);
     }
-    fn reaches(node: &Node, field: &[String], is_any: &dyn Fn(&Node) -> bool) -> bool {
-        match (field.split_first(), &node.value) {
-            (_, Value::List(items)) => items.iter().any(|item| reaches(item, field, is_any)),
-            (None, _) => is_any(node),
-            (Some((step, rest)), _) => node.get(step).is_some_and(|child| reaches(child, rest, is_any)),
-        }
+}
+
+fn reaches(node: &Node, field: &[String], is_any: &dyn Fn(&Node) -> bool) -> bool {
+    match (field.split_first(), &node.value) {
+        (_, Value::List(items)) => items.iter().any(|item| reaches(item, field, is_any)),
+        (None, _) => is_any(node),
+        (Some((step, rest)), _) => node.get(step).is_some_and(|child| reaches(child, rest, is_any)),
     }
-    below(object, is_any) || fields.iter().any(|field| reaches(object, field, is_any))
 }
 
 fn rewrite(node: &mut Node, change: &mut dyn FnMut(&mut Node)) {
@@ -153,15 +162,8 @@ fn rewrite(node: &mut Node, change: &mut dyn FnMut(&mut Node)) {
         Value::List(items) => items.iter_mut().for_each(|item| rewrite(item, change)),
         Value::Map(entries) => {
             for (name, child) in entries {
-                match (&**name, &mut child.value) {
-                    ("containers" | "initContainers", Value::List(items)) => {
-                        items.iter_mut().filter_map(|item| item.get_mut("image")).for_each(&mut *change);
-                    }
-                    ("volumes", Value::List(items)) => {
-                        let images = items.iter_mut().filter_map(|item| item.get_mut("image"));
-                        images.filter_map(|image| image.get_mut("reference")).for_each(&mut *change);
-                    }
-                    _ => {}
+                if let ("containers" | "initContainers", Value::List(items)) = (&**name, &mut child.value) {
+                    items.iter_mut().filter_map(|item| item.get_mut("image")).for_each(&mut *change);
                 }
                 rewrite(child, change);
             }

@@ -55,6 +55,13 @@ pub(super) fn find(tree: &Tree<'_>) -> Images {
             roots.plain(folder);
         }
     }
+    // What only includes itself has no root.
+    for (folder, file) in tree.kustomizations() {
+        let is_component = tree.docs(file).iter().any(|doc| doc.kind() == "Component");
+        if !roots.kustomizer.used.contains(&file) && !is_component && !claimed.contains(folder) {
+            roots.plain(folder);
+        }
+    }
     let alone = roots.alone(&charts);
     roots.add(ALONE, alone);
     roots.follow(&charts);
@@ -214,8 +221,7 @@ impl Roots<'_> {
             })
             .collect();
         images.found = found.into_iter().map(|(_, _, found)| found).collect();
-        let warnings: BTreeSet<(At, String)> =
-            tree.warnings().iter().cloned().chain(self.kustomizer.warnings).collect();
+        let warnings: BTreeSet<(At, String)> = tree.warnings().iter().cloned().collect();
         images.warnings = warnings.into_iter().map(|(at, why)| format!("{}: {why}", tree.place(at))).collect();
         images
     }

@@ -152,18 +152,21 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
         Value::List(items) => {
             let is_containers = matches!(key, "containers" | "initContainers" | "ephemeralContainers");
             for item in items {
-                if is_containers && item.get("image").is_some_and(|image| !certain.contains(&std::ptr::from_ref(image)))
-                {
+                if is_containers && let Some(image) = item.get("image") {
+                    if !certain.contains(&std::ptr::from_ref(image)) {
+                        sink.image(image, Trust::Inferred);
+                    }
                     mentions(item, sink);
+                } else {
+                    custom(item, key, certain, sink);
                 }
-                custom(item, if is_containers { "" } else { key }, certain, sink);
             }
         }
         Value::Map(entries) => {
             if key == "image"
                 && let Some(reference) = node.get("reference")
             {
-                sink.plausible(reference);
+                sink.image(reference, Trust::Inferred);
             }
             let used = helm::shape(node, key, None, sink);
             for (name, child) in entries {
