@@ -267,8 +267,11 @@ fn known_fields_are_certain_others_inferred_and_what_deploys_nothing_is_silent()
          apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nspec: {template: {spec: {containers: [{image: \"e.io/r:1\"}]}}}\n---\n\
          apiVersion: tekton.dev/v1\nkind: Task\nspec: {steps: [{image: alpine}]}\n---\n\
          apiVersion: x.io/v1\nkind: W\nspec: {proxyImage: \"e.io/w:1\", image: {repository: e.io/v, tag: v2}, other: \"e.io/no:1\", image2: 7}\n---\n\
+         apiVersion: serving.knative.dev/v1\nkind: Service\nspec: {template: {spec: {containers: [{image: \"e.io/k:1\"}]}}}\n---\n\
+         apiVersion: helm.cattle.io/v1\nkind: HelmChartConfig\nspec: {valuesContent: \"image: e.io/k3s:1\"}\n---\n\
+         apiVersion: v1\nkind: Pod\nspec: {containers: [{image: 1.10}]}\n---\n\
          apiVersion: kyverno.io/v1\nkind: Policy\nspec: {image: \"e.io/no:1\"}\n---\n\
-         apiVersion: v1\nkind: ConfigMap\ndata:\n  pod.yaml: |\n    apiVersion: v1\n    kind: Pod\n    spec: {containers: [{image: \"e.io/cm:1\"}]}\n  image: e.io/no:1\n",
+         apiVersion: v1\nkind: ConfigMap\ndata:\n  pod.yaml: |\n\n\n    apiVersion: v1\n    kind: Pod\n    spec: {containers: [{image: \"e.io/cm:1\"}]}\n  image: e.io/no:1\n",
     )]);
     let expected = [
         "e.io/pg:16 certain",
@@ -276,10 +279,13 @@ fn known_fields_are_certain_others_inferred_and_what_deploys_nothing_is_silent()
         "docker.io/library/alpine:latest certain",
         "e.io/v:v2 inferred",
         "e.io/w:1 inferred",
+        "e.io/k:1 certain",
+        "e.io/k3s:1 inferred",
+        "1.10 unresolved",
         "e.io/cm:1 inferred",
     ];
     assert_eq!(short(&rows), expected);
-    assert_eq!(rows[5].places, ["a.yaml:27"]);
+    assert_eq!(rows[8].places, ["a.yaml:41"]);
 }
 
 /// `reference confidence places` of every row that is not opaque.
@@ -378,6 +384,20 @@ fn a_release_of_flux_has_a_chart_and_values_from_where_they_stand() {
     expected.sort();
     assert_eq!(found, expected, "{rows:#?}");
     assert!(rows.iter().any(|row| row.confidence == "opaque" && row.places == ["r.yaml:12"]), "{rows:#?}");
+}
+
+#[test]
+fn a_chart_in_the_tree_is_read_with_the_values_of_its_release() {
+    let release = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nspec:\n  \
+        chart: {spec: {chart: ./chart, sourceRef: {kind: GitRepository}}}\n  values: {image: \"e.io/c:2\"}\n";
+    let chart =
+        [("chart/Chart.yaml", "name: c\n"), ("chart/values.yaml", "image: e.io/c:1\njob: {image: \"e.io/j:1\"}\n")];
+    let rows = of(&[chart[0], chart[1], ("r.yaml", release)]);
+    assert_eq!(full(&rows), ["image e.io/j:1 inferred chart/values.yaml:2", "image e.io/c:2 inferred r.yaml:5"]);
+    // Nobody names it: it stands for itself.
+    let rows = of(&chart);
+    assert_eq!(short(&rows), ["e.io/c:1 inferred", "e.io/j:1 inferred"]);
+    assert!(rows.iter().all(|row| row.root == "chart"), "{rows:#?}");
 }
 
 #[test]

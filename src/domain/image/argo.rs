@@ -9,6 +9,9 @@ use super::{Class, Confidence, helm, patch, reference, yaml};
 
 // Most Applications that one set makes.
 const MAX_MADE: usize = 1000;
+// Longest value that is filled in, and longest text that it is filled into.
+const MAX_VALUE: usize = 1024;
+const MAX_TEXT: usize = 64 << 10;
 
 /// Whether an object makes Argo CD deploy something.
 pub(super) fn is_application(object: &Node) -> bool {
@@ -28,7 +31,8 @@ pub(super) fn builds(tree: &Tree<'_>, object: &Node) -> Vec<(String, Extra, Opti
             && let Some(folder) = folder(tree, &source)
         {
             let values = values(tree, &source, &folder);
-            builds.push((folder, extra(&source), values));
+            let is_flat = source.str_at(&["directory", "recurse"]) != "true";
+            builds.push((folder, Extra { is_flat, ..extra(&source) }, values));
         }
     }
     builds
@@ -160,9 +164,9 @@ fn is_glob(pattern: &str, folder: &str) -> bool {
 
 fn fill(node: &mut Node, values: &Values) {
     match &mut node.value {
-        Value::Text(text, _) if text.contains("{{") => {
+        Value::Text(text, _) if text.len() <= MAX_TEXT && text.contains("{{") => {
             let mut filled = text.to_string();
-            for (name, value) in values {
+            for (name, value) in values.iter().filter(|(_, value)| value.len() <= MAX_VALUE) {
                 for form in [
                     format!("{{{{{name}}}}}"),
                     format!("{{{{ {name} }}}}"),
@@ -203,7 +207,13 @@ fn extra(source: &Node) -> Extra {
     });
     let list = |key: &str| kustomize.get(key).map(|node| node.items().to_vec()).unwrap_or_default();
     let namespace = kustomize.get("namespace").and_then(Node::as_str).map(str::to_owned);
-    Extra { patches: list("patches"), images: images.collect(), components: list("components"), namespace }
+    Extra {
+        patches: list("patches"),
+        images: images.collect(),
+        components: list("components"),
+        namespace,
+        is_flat: false,
+    }
 }
 
 // What an Application gives its chart: files, then texts, then parameters.

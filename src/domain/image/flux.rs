@@ -55,6 +55,7 @@ pub(super) fn extra(object: &Node) -> Extra {
         images: list("images"),
         components: list("components"),
         namespace: (!namespace.is_empty()).then(|| namespace.to_owned()),
+        is_flat: false,
     }
 }
 
@@ -175,12 +176,18 @@ fn chart(spec: &Node, (resource, root): (&Resource, usize), index: &Index, sink:
     }
 }
 
+/// The folder of a release's chart, if the chart is in the tree.
+pub(super) fn own_chart(object: &Node, tree: &Tree<'_>) -> Option<String> {
+    let chart = object.at_path(&["spec", "chart", "spec"]).filter(|_| object.kind() == "HelmRelease")?;
+    let folder = tree::join("", chart.str_at(&["chart"])).filter(|folder| !folder.is_empty())?;
+    let is_here = chart.str_at(&["sourceRef", "kind"]) == "GitRepository";
+    (is_here && tree.number(&format!("{folder}/Chart.yaml")).is_some()).then_some(folder)
+}
+
 fn release(resource: &Resource, root: usize, tree: &Tree<'_>, index: &Index, sink: &mut Sink) {
     let Some(spec) = resource.node.get("spec") else { return };
     let (inline, referred) = (spec.at_path(&["chart", "spec"]), spec.get("chartRef"));
-    let local = inline.filter(|chart| chart.str_at(&["sourceRef", "kind"]) == "GitRepository");
-    let local = local.and_then(|chart| tree::join("", chart.str_at(&["chart"])));
-    let local = local.filter(|folder| tree.number(&format!("{folder}/Chart.yaml")).is_some());
+    let local = own_chart(&resource.node, tree);
     let values = values((resource, root), spec, index);
     if let Some(folder) = local {
         helm::local(tree, &folder, values.as_ref(), sink);

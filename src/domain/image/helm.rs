@@ -8,7 +8,7 @@ use super::sink::Hit;
 use super::sink::{self, Sink};
 use super::tree::{self, Tree};
 use super::{Class, Confidence};
-use super::{patch, text};
+use super::{patch, text, yaml};
 
 const TAGS: &[&str] = &["tag", "imageTag"];
 const DIGESTS: &[&str] = &["digest", "imageDigest", "sha"];
@@ -225,6 +225,20 @@ pub(super) fn chart(repository: &str, name: &str, version: Option<&Node>, at: &N
 /// A mapping with one value at a dotted path.
 pub(super) fn nested(path: &str, value: Node) -> Node {
     path.split('.').rev().fold(value, |value, key| Node::new(value.at, Value::Map(vec![(key.into(), value)])))
+}
+
+/// A chart that k3s deploys, with its values as a text.
+pub(super) fn embedded(object: &Node, sink: &mut Sink) {
+    let Some(spec) = object.get("spec") else { return };
+    if let Some(name) = spec.get("chart") {
+        let text = name.as_str().unwrap_or_default();
+        chart(spec.str_at(&["repo"]), text, spec.get("version"), name, sink);
+        sink.closed(text, Confidence::Opaque, name.places().collect(), "a chart, whose own images cannot be seen");
+    }
+    if let Some((text, node)) = spec.get("valuesContent").and_then(|node| Some((node.as_str()?, node))) {
+        let parsed = yaml::parse(text.as_bytes(), node.at.file, node.at.line);
+        parsed.docs.iter().for_each(|doc| values(doc, sink));
+    }
 }
 
 /// The folders of charts, those within other charts left out.

@@ -19,7 +19,9 @@ use super::{Class, Confidence, yaml};
 const MAX_DEPTH: usize = 60;
 // Most objects of one build, and of all together.
 const MAX_OBJECTS: usize = 100_000;
-const MAX_WORK: usize = 8_000_000;
+const MAX_WORK: usize = 20_000_000;
+// Most entries of one list of images.
+const MAX_IMAGES: usize = 5000;
 
 /// An object with the names that it had on the way.
 #[derive(Debug, Clone)]
@@ -76,6 +78,8 @@ pub(super) struct Extra {
     pub(super) components: Vec<Node>,
     /// The namespace.
     pub(super) namespace: Option<String>,
+    /// Whether a folder without a kustomization file is only what stands in it, and not what stands below.
+    pub(super) is_flat: bool,
 }
 
 /// Builds folders, each once.
@@ -112,7 +116,7 @@ impl<'a> Kustomizer<'a> {
         match self.tree.kustomization(folder) {
             Some(file) => self.layer(folder, file, extra, &mut built),
             None => {
-                self.everything(folder, &mut built);
+                self.everything(folder, extra.is_flat, &mut built);
                 let none = Node::new(At { file: 0, line: 1 }, Value::Map(Vec::new()));
                 self.finish(folder, &none, extra, &mut built);
             }
@@ -121,13 +125,16 @@ impl<'a> Kustomizer<'a> {
     }
 
     // All manifests below a folder, and what has a kustomization file as that says.
-    fn everything(&mut self, folder: &str, built: &mut Built) {
+    fn everything(&mut self, folder: &str, is_flat: bool, built: &mut Built) {
         let mut done: Option<&str> = None;
         for (file, name) in self.tree.below(folder) {
             if done.is_some_and(|done| crate::domain::path::is_within(name, done)) {
                 continue;
             }
             let mut parent = tree::folder_of(name);
+            if is_flat && parent != folder {
+                continue;
+            }
             let mut nearest = None;
             while parent.len() > folder.len() {
                 if self.tree.kustomization(parent).is_some() {
@@ -221,6 +228,11 @@ impl<'a> Kustomizer<'a> {
     /// Adds the objects of a file.
     pub(super) fn take(&mut self, file: u32, built: &mut Built) {
         self.used.insert(file);
+        self.work += self.tree.docs(file).len();
+        if self.work > MAX_WORK {
+            let name = self.tree.name(file);
+            return self.close(name, Confidence::Unreadable, At { file, line: 1 }, "it builds too much", built);
+        }
         for doc in self.tree.docs(file) {
             let is_list =
                 doc.kind().ends_with("List") && doc.get("items").is_some_and(|items| !items.items().is_empty());
@@ -316,9 +328,13 @@ impl<'a> Kustomizer<'a> {
     }
 
     // Applies the documents of one patch.
-    fn apply(&self, docs: &[Arc<Node>], target: Option<&Node>, at: At, built: &mut Built) {
+    fn apply(&mut self, docs: &[Arc<Node>], target: Option<&Node>, at: At, built: &mut Built) {
         let selector = target.map(Selector::read);
         for doc in docs {
+            self.work += built.resources.len();
+            if self.work > MAX_WORK {
+                return self.close("patch", Confidence::Unreadable, at, "it builds too much", built);
+            }
             let is_list = matches!(doc.value, Value::List(_));
             let own = Selector::of(doc);
             let selector = selector.as_ref().unwrap_or(&own);
@@ -388,6 +404,9 @@ impl<'a> Kustomizer<'a> {
         let mut retags: Vec<Retag> = entries.into_iter().filter_map(Retag::read).collect();
         if retags.is_empty() {
             return;
+        }
+        if retags.len() > MAX_IMAGES {
+            return self.close(folder, Confidence::Unreadable, doc.at, "it renames too many images", built);
         }
         for (at, text) in retags.iter().filter_map(|retag| retag.number.clone()) {
             let why = format!("kustomize cannot build it: newTag {text} is a number without quotes");

@@ -16,6 +16,8 @@ use super::{Found, Images, argo, flux, helm, workload};
 const ALONE: &str = "-";
 // Most roots.
 const MAX_ROOTS: usize = 20_000;
+// Most bytes that variables may write.
+const MAX_FILLED: usize = 128 << 20;
 
 struct Roots<'a> {
     tree: &'a Tree<'a>,
@@ -26,6 +28,7 @@ struct Roots<'a> {
     visited: HashSet<String>,
     roots: Vec<(String, Built)>,
     hits: Vec<(String, Hit)>,
+    room: usize,
 }
 
 /// Finds every root and what it deploys.
@@ -39,6 +42,7 @@ pub(super) fn find(tree: &Tree<'_>) -> Images {
         visited: HashSet::new(),
         roots: Vec::new(),
         hits: Vec::new(),
+        room: MAX_FILLED,
     };
     let charts = helm::charts(tree);
     let (claimed, own) = roots.claimed();
@@ -86,7 +90,7 @@ pub(super) fn find(tree: &Tree<'_>) -> Images {
 
 impl Roots<'_> {
     // Folders that Flux and Argo CD name; and of them those that name themselves.
-    fn claimed(&self) -> (BTreeSet<String>, BTreeSet<String>) {
+    fn claimed(&mut self) -> (BTreeSet<String>, BTreeSet<String>) {
         let (mut claimed, mut own) = (BTreeSet::new(), BTreeSet::new());
         for (file, name) in self.tree.all() {
             for doc in self.tree.docs(file) {
@@ -95,6 +99,7 @@ impl Roots<'_> {
                 } else {
                     argo::folders(self.tree, doc)
                 };
+                self.visited.extend(flux::own_chart(doc, self.tree));
                 for folder in folders {
                     if folder.is_empty() || crate::domain::path::is_within(name, &folder) {
                         own.insert(folder.clone());
@@ -143,7 +148,7 @@ impl Roots<'_> {
                 let mut built = self.kustomizer.build_with(&folder, &flux::extra(object));
                 if let Some(variables) = flux::variables(object, &self.index, root) {
                     for resource in built.resources.iter_mut().filter(|resource| has_variable(&resource.node)) {
-                        variables.apply(Arc::make_mut(&mut resource.node));
+                        variables.apply(Arc::make_mut(&mut resource.node), &mut self.room);
                     }
                 }
                 self.add(&folder, built);

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::node::{At, Node, Trust};
+use super::node::{At, Node, Style, Trust, Value};
 use super::reference;
 use super::{Class, Confidence};
 
@@ -54,9 +54,14 @@ impl Sink {
         let Some(text) = node.as_str().filter(|text| !text.trim().is_empty()) else { return };
         let places = node.places().collect();
         let trust = node.trust.max(at_least);
-        let known = if is_open(text) { None } else { reference::normalise(text) };
+        let is_number = matches!(&node.value, Value::Text(text, Style::Plain) if text.parse::<f64>().is_ok());
+        let known = if is_open(text) || is_number { None } else { reference::normalise(text) };
         let (reference, confidence, oddity) = match known {
             Some(known) => (known.text, Confidence::from(trust), known.oddity),
+            None if is_number => {
+                let why = "it is a number without quotes, which the cluster refuses: quote it";
+                (text.trim().to_owned(), Confidence::Unresolved, Some(why))
+            }
             None if is_open(text) => (text.trim().to_owned(), Confidence::Unresolved, None),
             None => (text.trim().to_owned(), Confidence::Unresolved, Some("it is not the name of an image")),
         };

@@ -8,6 +8,8 @@ use super::node::{At, Node, Style, Trust, Value};
 const MAX_DEPTH: usize = 8;
 // Longest text that patterns are tried on.
 const MAX_PATTERN: usize = 2048;
+// Longest variable, with its default.
+const MAX_BODY: usize = 8192;
 /// What stands for a part that nobody can know.
 const UNKNOWN: &str = "?";
 
@@ -50,29 +52,30 @@ impl Variables {
         self.known.insert(name.to_owned(), variable);
     }
 
-    /// Puts the variables into every text of an object that does not opt out.
-    pub(super) fn apply(&self, object: &mut Node) {
+    /// Puts the variables into every text of an object that does not opt out; `room` is how much that may write.
+    pub(super) fn apply(&self, object: &mut Node, room: &mut usize) {
         let opts_out = |key: &str| {
             object.at_path(&["metadata", key, "kustomize.toolkit.fluxcd.io/substitute"]).and_then(Node::as_str)
                 == Some("disabled")
         };
         if !opts_out("labels") && !opts_out("annotations") {
-            self.fill(object);
+            self.fill(object, room);
         }
     }
 
-    fn fill(&self, node: &mut Node) {
+    fn fill(&self, node: &mut Node, room: &mut usize) {
         match &mut node.value {
             Value::Text(text, style) if text.contains('$') => {
                 let style = *style;
-                let mut filled = Filled { text: String::new(), trust: node.trust, places: Vec::new() };
+                let mut filled = Filled { text: String::new(), trust: node.trust, places: Vec::new(), room: *room };
                 self.expand(text, 0, &mut filled);
+                *room = filled.room;
                 node.value = Value::Text(filled.text.into(), if style == Style::Plain { Style::Quoted } else { style });
                 node.trust = filled.trust;
                 node.more.extend(filled.places);
             }
-            Value::List(items) => items.iter_mut().for_each(|item| self.fill(item)),
-            Value::Map(entries) => entries.iter_mut().for_each(|(_, child)| self.fill(child)),
+            Value::List(items) => items.iter_mut().for_each(|item| self.fill(item, room)),
+            Value::Map(entries) => entries.iter_mut().for_each(|(_, child)| self.fill(child, room)),
             _ => {}
         }
     }
@@ -125,11 +128,11 @@ impl Variables {
                 out.trust = out.trust.max(known.trust);
                 out.places.extend(known.places.iter().copied());
                 if wants_length {
-                    out.text.push_str(&known.text.chars().count().to_string());
+                    out.push(&known.text.chars().count().to_string());
                 } else if default.is_some() {
-                    out.text.push_str(&known.text);
+                    out.push(&known.text);
                 } else {
-                    out.text.push_str(&change(&known.text, operation));
+                    out.push(&change(&known.text, operation));
                 }
             }
             (None, Some(default)) => {
@@ -150,13 +153,26 @@ struct Filled {
     text: String,
     trust: Trust,
     places: Vec<At>,
+    room: usize,
+}
+
+impl Filled {
+    // Variables may repeat texts without end.
+    fn push(&mut self, text: &str) {
+        if let Some(room) = self.room.checked_sub(text.len()) {
+            self.room = room;
+            self.text.push_str(text);
+        } else {
+            self.trust = Trust::Unresolved;
+        }
+    }
 }
 
 // What stands before the closing brace, and what comes after it.
 fn body(text: &str) -> Option<(&str, &str)> {
     let mut depth = 0;
     let mut before = ' ';
-    for (at, c) in text.char_indices() {
+    for (at, c) in text.char_indices().take(MAX_BODY) {
         match c {
             '{' if before == '$' => depth += 1,
             '}' if depth == 0 => return Some((text.get(..at)?, text.get(at + 1..)?)),

@@ -40,18 +40,13 @@ const SILENT_KINDS: &[&str] = &[
     "PrometheusRule",
     "ServiceMonitor",
     "PodMonitor",
-    "PersistentVolume",
-    "PersistentVolumeClaim",
-    "StorageClass",
-    "Secret",
     "SealedSecret",
     "ExternalSecret",
-    "Service",
-    "ServiceAccount",
-    "Namespace",
-    "Event",
-    "VirtualMachineSnapshot",
 ];
+
+// Kinds of the core group that deploy nothing.
+const SILENT_CORE: &[&str] =
+    &["PersistentVolume", "PersistentVolumeClaim", "Secret", "Service", "ServiceAccount", "Namespace", "Event"];
 
 // Keys below which no field deploys anything.
 const SILENT_KEYS: &[&str] = &[
@@ -88,6 +83,12 @@ pub(super) fn find(object: &Node, sink: &mut Sink) {
     let (kind, group) = (object.kind(), object.group());
     if kind.is_empty() || SILENT_KINDS.contains(&kind) || SILENT_GROUPS.contains(&group) {
         return;
+    }
+    if group.is_empty() && SILENT_CORE.contains(&kind) {
+        return;
+    }
+    if group == "helm.cattle.io" {
+        return helm::embedded(object, sink);
     }
     if kind == "ConfigMap" && group.is_empty() {
         config_map(object, sink);

@@ -134,7 +134,13 @@ impl Reader {
                 let is_null = style == Style::Plain && matches!(&*text, "" | "~" | "null" | "Null" | "NULL");
                 let value = if is_null { Value::Null } else { Value::Text(text.into(), style) };
                 self.count(1)?;
-                self.place(Node::new(at, value), anchor, 1, 1)?;
+                let mut node = Node::new(at, value);
+                // A block is said to begin with its first line that is not empty.
+                if let Value::Text(text, Style::Block) = &node.value {
+                    let empty = text.chars().take_while(|c| *c == '\n').count();
+                    node.at.line -= u32::try_from(empty).unwrap_or(0).min(node.at.line);
+                }
+                self.place(node, anchor, 1, 1)?;
             }
             Event::SequenceStart(_, anchor, _) => {
                 self.open()?;
