@@ -270,6 +270,7 @@ fn known_fields_are_certain_others_inferred_and_what_deploys_nothing_is_silent()
          apiVersion: serving.knative.dev/v1\nkind: Service\nspec: {template: {spec: {containers: [{image: \"e.io/k:1\"}]}}}\n---\n\
          apiVersion: helm.cattle.io/v1\nkind: HelmChartConfig\nspec: {valuesContent: \"image: e.io/k3s:1\"}\n---\n\
          apiVersion: v1\nkind: Pod\nspec: {containers: [{image: 1.10}]}\n---\n\
+         apiVersion: template.openshift.io/v1\nkind: Template\nobjects: [{apiVersion: v1, kind: Pod, spec: {containers: [{image: \"e.io/t:1\"}]}}]\n---\n\
          apiVersion: kyverno.io/v1\nkind: Policy\nspec: {image: \"e.io/no:1\"}\n---\n\
          apiVersion: v1\nkind: ConfigMap\ndata:\n  pod.yaml: |\n\n\n    apiVersion: v1\n    kind: Pod\n    spec: {containers: [{image: \"e.io/cm:1\"}]}\n  image: e.io/no:1\n",
     )]);
@@ -282,10 +283,11 @@ fn known_fields_are_certain_others_inferred_and_what_deploys_nothing_is_silent()
         "e.io/k:1 certain",
         "e.io/k3s:1 inferred",
         "1.10 unresolved",
+        "e.io/t:1 inferred",
         "e.io/cm:1 inferred",
     ];
     assert_eq!(short(&rows), expected);
-    assert_eq!(rows[8].places, ["a.yaml:41"]);
+    assert_eq!(rows[9].places, ["a.yaml:45"]);
 }
 
 /// `reference confidence places` of every row that is not opaque.
@@ -367,15 +369,16 @@ fn a_release_of_flux_has_a_chart_and_values_from_where_they_stand() {
              apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: r}\nspec:\n  chart:\n    spec:\n      chart: app\n      \
              version: 1.2.3\n      sourceRef: {kind: HelmRepository, name: repo}\n  valuesFrom:\n  - {kind: ConfigMap, name: vals}\n  \
              - {kind: ConfigMap, name: vals, valuesKey: tag, targetPath: app.image.tag}\n  values:\n    off: {enabled: false, image: \"e.io/off:1\"}\n    \
-             num: {image: {repository: e.io/num, tag: 1.10}}\n  postRenderers: [{kustomize: {images: [{name: e.io/x, newName: e.io/y, newTag: v1}]}}]\n---\n\
+             num: {image: {repository: e.io/num, tag: 1.10}}\n    text: |\n      x: 1\n      image: e.io/text:1\n  postRenderers: [{kustomize: {images: [{name: e.io/x, newName: e.io/y, newTag: v1}]}}]\n---\n\
              apiVersion: source.toolkit.fluxcd.io/v1\nkind: OCIRepository\nmetadata: {name: o}\nspec: {url: \"oci://e.io/m\", ref: {semver: \"1.x\", tag: a}}\n",
         ),
     ]);
     let expected = [
         "chart e.io/charts/app:1.2.3 certain r.yaml:12,r.yaml:13",
         "image e.io/num:1.1 inferred r.yaml:20",
-        "image e.io/y:v1 inferred r.yaml:21",
-        "oci e.io/m:1.x inferred r.yaml:26",
+        "image e.io/y:v1 inferred r.yaml:24",
+        "image e.io/text:1 inferred r.yaml:23",
+        "oci e.io/m:1.x inferred r.yaml:29",
         "image e.io/app:7 inferred v.yaml:3,kustomization.yaml:5",
         "image e.io/side:1 inferred v.yaml:5",
     ];

@@ -38,6 +38,7 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("argoproj.io", "CronWorkflow", "spec.workflowSpec.templates.[].container.image"),
     ("argoproj.io", "CronWorkflow", "spec.workflowSpec.templates.[].script.image"),
     ("argoproj.io", "CronWorkflow", "spec.workflowSpec.templates.[]!"),
+    ("apps.openshift.io", "DeploymentConfig", "spec.template.spec!"),
     ("serving.knative.dev", "", "spec.template.spec!"),
     ("serving.knative.dev", "Revision", "spec!"),
     ("sources.knative.dev", "", "spec.template.spec!"),

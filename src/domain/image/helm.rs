@@ -45,6 +45,7 @@ fn walk(node: &Node, key: &str, global: Option<&Node>, sink: &mut Sink) {
                         named(node, name, child, text, sink)
                     }
                     Value::Text(text, _) if sink::is_literal(text) => sink.image(child, Trust::Inferred),
+                    Value::Text(..) => text::inner(child, sink),
                     _ => walk(child, name, global, sink),
                 }
             }

@@ -4,6 +4,7 @@ use super::fields;
 use super::helm;
 use super::node::{Node, Trust, Value};
 use super::sink::{self, Sink};
+use super::text;
 use super::yaml;
 
 // What names images without deploying them: definitions, policies, storage, rights.
@@ -89,6 +90,9 @@ pub(super) fn find(object: &Node, sink: &mut Sink) {
     }
     if group == "helm.cattle.io" {
         return helm::embedded(object, sink);
+    }
+    if group == "template.openshift.io" {
+        return object.get("objects").into_iter().flat_map(Node::items).for_each(|object| lowered(object, sink));
     }
     if kind == "ConfigMap" && group.is_empty() {
         config_map(object, sink);
@@ -180,18 +184,31 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
     }
 }
 
-// Manifests that somebody applies out of a ConfigMap.
+// Manifests that somebody applies out of a ConfigMap, and parts of them.
 fn config_map(object: &Node, sink: &mut Sink) {
     for (_, value) in object.get("data").map(Node::entries).unwrap_or_default() {
-        let Some(text) = value.as_str().filter(|text| text.contains("apiVersion:") && text.contains("kind:")) else {
+        let Some(text) = value.as_str() else { continue };
+        if !(text.contains("apiVersion:") && text.contains("kind:")) {
+            text::inner(value, sink);
             continue;
-        };
-        let parsed = yaml::parse(text.as_bytes(), value.at.file, value.at.line);
-        let mut inner = Sink::default();
-        parsed.docs.iter().filter(|doc| doc.kind() != "ConfigMap").for_each(|doc| find(doc, &mut inner));
-        for mut hit in inner.hits() {
-            hit.confidence = hit.confidence.max(super::Confidence::Inferred);
-            sink.push(hit);
         }
+        let parsed = yaml::parse(text.as_bytes(), value.at.file, value.at.line);
+        if parsed.fault.is_some() {
+            text::inner(value, sink);
+            continue;
+        }
+        // Texts within texts within texts would have no end.
+        let is_plain = |kind: &str| !kind.ends_with("List") && !matches!(kind, "ConfigMap" | "Template");
+        parsed.docs.iter().filter(|doc| is_plain(doc.kind())).for_each(|doc| lowered(doc, sink));
+    }
+}
+
+// An object that somebody else applies.
+fn lowered(object: &Node, sink: &mut Sink) {
+    let mut inner = Sink::default();
+    find(object, &mut inner);
+    for mut hit in inner.hits() {
+        hit.confidence = hit.confidence.max(super::Confidence::Inferred);
+        sink.push(hit);
     }
 }
