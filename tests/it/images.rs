@@ -151,6 +151,14 @@ fn an_overlay_builds_what_kustomize_builds() {
              targets: [{select: {kind: Pod}, fieldPaths: ['spec.containers.[name=b].image'], options: {delimiter: ':', index: 0}}]",
             &["e.io/a:1"],
         ),
+        (
+            "namespace: ns\nnamePrefix: x-\nreplacements:\n- source: {kind: Pod, fieldPath: metadata.namespace}\n  \
+             targets: [{select: {kind: Pod}, fieldPaths: ['spec.containers.[name=a].image'], options: {delimiter: ':', index: 1}}]\n\
+             - source: {kind: Pod, name: p}\n  \
+             targets: [{select: {kind: Pod}, fieldPaths: ['spec.containers.[name=b].image'], options: {delimiter: ':', index: 1}}]\n\
+             - source: {kind: Pod}\n  targets: [{select: {kind: Pod}, fieldPaths: ['metadata.annotations.[a.b/c]'], options: {create: true}}]",
+            &["e.io/a:ns", "e.io/b:x-p"],
+        ),
     ] {
         let rows = overlay(more);
         let found: Vec<String> = rows.iter().map(|row| row.reference.clone()).collect();
@@ -272,7 +280,7 @@ fn known_fields_are_certain_others_inferred_and_what_deploys_nothing_is_silent()
          apiVersion: v1\nkind: Pod\nspec: {containers: [{image: 1.10}]}\n---\n\
          apiVersion: template.openshift.io/v1\nkind: Template\nobjects: [{apiVersion: v1, kind: Pod, spec: {containers: [{image: \"e.io/t:1\"}]}}]\n---\n\
          apiVersion: kyverno.io/v1\nkind: Policy\nspec: {image: \"e.io/no:1\"}\n---\n\
-         apiVersion: v1\nkind: ConfigMap\ndata:\n  pod.yaml: |\n\n\n    apiVersion: v1\n    kind: Pod\n    spec: {containers: [{image: \"e.io/cm:1\"}]}\n  image: e.io/no:1\n",
+         apiVersion: v1\nkind: ConfigMap\ndata:\n  pod.yaml: |\n\n\n    apiVersion: v1\n    kind: Pod\n    spec: {containers: [{image: \"e.io/cm:1\"}]}\n  queue-image: e.io/queue:1\n",
     )]);
     let expected = [
         "e.io/pg:16 certain",
@@ -285,6 +293,7 @@ fn known_fields_are_certain_others_inferred_and_what_deploys_nothing_is_silent()
         "1.10 unresolved",
         "e.io/t:1 inferred",
         "e.io/cm:1 inferred",
+        "e.io/queue:1 inferred",
     ];
     assert_eq!(short(&rows), expected);
     assert_eq!(rows[9].places, ["a.yaml:45"]);

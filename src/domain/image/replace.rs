@@ -28,9 +28,18 @@ fn replace(kustomizer: &Kustomizer<'_>, entry: &Node, built: &mut Built) {
         return kustomizer.unbuildable("replacement", source.at, "its source selects nothing", built);
     };
     let mut node = Arc::clone(&from.node);
-    let mut value = None;
+    let mut value = match path {
+        // Names and namespaces that a kustomization gives are not written into objects.
+        "metadata.name" => from.names.last().map(|name| Node::text(source.at, name)),
+        "metadata.namespace" => from.namespaces.last().map(|name| Node::text(source.at, name)),
+        _ => None,
+    };
     let steps = steps(path);
-    follow(Arc::make_mut(&mut node), &steps, None, &mut |found| value = value.take().or_else(|| Some(found.clone())));
+    if value.is_none() {
+        follow(Arc::make_mut(&mut node), &steps, None, &mut |found| {
+            value = value.take().or_else(|| Some(found.clone()))
+        });
+    }
     let Some(mut value) = value else {
         return kustomizer.unbuildable("replacement", source.at, "its source has no such field", built);
     };
@@ -117,13 +126,10 @@ fn follow(node: &mut Node, steps: &[String], create: Option<&Node>, change: &mut
     let Some((step, rest)) = steps.split_first() else { return change(node) };
     let condition =
         step.strip_prefix('[').and_then(|step| step.strip_suffix(']')).and_then(|step| step.split_once('='));
-    if create.is_some()
-        && rest.is_empty()
-        && matches!(node.value, Value::Map(_))
-        && node.get(step).is_none()
-        && condition.is_none()
-    {
-        node.set(step, Node::new(node.at, Value::Null));
+    let is_new = create.is_some() && condition.is_none() && step != "*" && node.get(step).is_none();
+    if is_new && matches!(node.value, Value::Map(_)) {
+        let value = if rest.is_empty() { Value::Null } else { Value::Map(Vec::new()) };
+        node.set(step, Node::new(node.at, value));
     }
     match &mut node.value {
         Value::List(items) => {
@@ -138,7 +144,7 @@ fn follow(node: &mut Node, steps: &[String], create: Option<&Node>, change: &mut
             }
         }
         Value::Map(entries) => {
-            for (_, child) in entries.iter_mut().filter(|(name, _)| step == "*" || **name == **step) {
+            for (_, child) in entries.iter_mut().filter(|(name, _)| step == "*" || **name == *step) {
                 follow(child, rest, create, change);
             }
         }

@@ -188,6 +188,10 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
 fn config_map(object: &Node, sink: &mut Sink) {
     for (_, value) in object.get("data").map(Node::entries).unwrap_or_default() {
         let Some(text) = value.as_str() else { continue };
+        if sink::is_literal(text) {
+            sink.image(value, Trust::Inferred);
+            continue;
+        }
         if !(text.contains("apiVersion:") && text.contains("kind:")) {
             text::inner(value, sink);
             continue;
