@@ -6,15 +6,17 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use passgate::adapter::clock::SystemClock;
+use passgate::adapter::folder::Disk;
 use passgate::adapter::git::{Credentials, Environment, Git};
 use passgate::adapter::zip::ZipArtifacts;
 use passgate::cli::common::{Adapters, Setting};
-use passgate::port::{Artifacts, Clock, Repositories, WorkingCopy};
+use passgate::port::{Artifacts, Clock, Folders, Repositories, WorkingCopy};
 use passgate::{cli, host};
 
 #[derive(Default)]
 struct Real {
     artifacts: ZipArtifacts,
+    folders: Disk,
     clock: SystemClock,
 }
 
@@ -36,6 +38,10 @@ impl Adapters for Real {
 
     fn artifacts(&self) -> &dyn Artifacts {
         &self.artifacts
+    }
+
+    fn folders(&self) -> &dyn Folders {
+        &self.folders
     }
 
     fn clock(&self) -> &dyn Clock {

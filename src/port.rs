@@ -70,6 +70,27 @@ pub trait Artifacts: Send + Sync {
     ) -> Result<Manifest, ArtifactError>;
 }
 
+/// The files of a folder that were asked for.
+#[derive(Debug, Default)]
+pub struct Folder {
+    /// Contents by path from the folder.
+    pub files: BTreeMap<String, Vec<u8>>,
+    /// Paths of symbolic links, which are not followed.
+    pub links: Vec<String>,
+}
+
+/// Reads folders that are no artifacts.
+pub trait Folders: Send + Sync {
+    /// Whether a path is a deployment zip or the folder that one was unpacked into, rather than any folder.
+    fn is_artifact(&self, path: &Path) -> bool;
+
+    /// The files below a folder whose paths are wanted; what git keeps for itself is left out.
+    ///
+    /// # Errors
+    /// It cannot be read, or holds more than an artifact may.
+    fn read(&self, path: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<Folder, ArtifactError>;
+}
+
 /// A file to be written into an artifact, before its content was read.
 #[derive(Debug, Clone)]
 pub struct Draft {

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod check;
 pub mod entry;
 pub mod evidence;
+pub mod images;
 pub mod inspect;
 pub mod judge;
 pub mod land;

@@ -15,7 +15,7 @@ use crate::domain::url::RepoUrl;
 use crate::host::detect::Host;
 use crate::host::progress::Spinner;
 use crate::host::{artifact, defaults, environment, publish, writer};
-use crate::port::{Artifacts, Clock, Progress, Repositories, WorkingCopy};
+use crate::port::{Artifacts, Clock, Folders, Progress, Repositories, WorkingCopy};
 
 /// What the adapters to repositories are made from.
 pub struct Setting {
@@ -39,6 +39,9 @@ pub trait Adapters: Sync {
 
     /// Deployment zips.
     fn artifacts(&self) -> &dyn Artifacts;
+
+    /// Folders that are no artifacts.
+    fn folders(&self) -> &dyn Folders;
 
     /// The time.
     fn clock(&self) -> &dyn Clock;
@@ -95,6 +98,11 @@ impl<'a> Wiring<'a> {
     /// Reads and writes deployment zips.
     pub fn artifacts(&self) -> &dyn Artifacts {
         self.adapters.artifacts()
+    }
+
+    /// Reads folders that are no artifacts.
+    pub fn folders(&self) -> &dyn Folders {
+        self.adapters.folders()
     }
 
     /// Where this run happens.

@@ -6,6 +6,7 @@ pub mod common;
 pub mod completions;
 pub mod demo;
 pub mod error;
+pub mod images;
 pub mod inspect;
 pub mod man;
 pub mod mark;
@@ -57,6 +58,8 @@ pub enum Verb {
     Package(package::Args),
     /// Prove an artifact intact and show what is in it.
     Inspect(inspect::Args),
+    /// Find every image that an artifact or a folder deploys.
+    Images(images::Args),
     /// Ask every gate and show what a release would change; write nothing.
     Plan(plan::Args),
     /// Release an artifact into an environment.
@@ -103,6 +106,7 @@ pub fn run(arguments: Vec<OsString>, interrupted: Arc<AtomicBool>, adapters: &dy
     let result = match cli.verb {
         Verb::Package(args) => args.run(&wiring),
         Verb::Inspect(args) => args.run(&wiring),
+        Verb::Images(args) => args.run(&wiring),
         Verb::Plan(args) => args.run(&wiring),
         Verb::Release(args) => args.run(&wiring),
         Verb::Mark(args) => args.run(&wiring),

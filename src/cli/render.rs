@@ -10,6 +10,7 @@ use crate::app::audit::Audit;
 use crate::app::status::{StageStatus, UnitStatus};
 use crate::domain::audit::{Change, Finding, Level};
 use crate::domain::escape;
+use crate::domain::image::{Confidence, Found};
 use crate::domain::outcome::{Changes, GateReport, Outcome, Report, Verdict};
 use crate::domain::record::State;
 
@@ -367,6 +368,35 @@ fn which(finding: &Finding) -> String {
     }
     lines.extend(finding.remedy.as_ref().map(|remedy| format!("→ {}", escape::line(remedy))));
     lines.join("\n")
+}
+
+/// What a tree deploys as a table, one part for each root.
+pub fn images(images: &[Found], width: usize) -> String {
+    let mut out = String::new();
+    for of_root in images.chunk_by(|one, next| one.root == next.root) {
+        let mut table = table(width);
+        table.set_header(["reference", "class", "confidence", "where"]);
+        for found in of_root {
+            let note = found.note.as_ref().map(|note| format!("\n→ {}", escape::line(note))).unwrap_or_default();
+            table.add_row([
+                format!("{}{note}", escape::line(&found.reference)),
+                found.class.as_str().to_owned(),
+                found.confidence.as_str().to_owned(),
+                found.places.iter().map(|place| escape::line(place)).collect::<Vec<_>>().join("\n"),
+            ]);
+        }
+        let root = of_root.first().map(|found| escape::line(&found.root)).unwrap_or_default();
+        // What was harmless within a cell may be obeyed at the start of a line that the cell was wrapped into.
+        out.push_str(&format!("{}\n{}\n", root.bold(), escape::text(&table.to_string())));
+    }
+    let kinds =
+        [Confidence::Certain, Confidence::Inferred, Confidence::Unresolved, Confidence::Opaque, Confidence::Unreadable];
+    let count = |kind| images.iter().filter(|found| found.confidence == kind).count();
+    let counts = kinds.map(|kind| (count(kind), kind.as_str()));
+    let counts = counts.iter().filter(|(count, _)| *count > 0).map(|(count, kind)| format!("{count} {kind}"));
+    let counts = counts.collect::<Vec<_>>().join(", ");
+    let summary = if counts.is_empty() { "no images".to_owned() } else { counts };
+    format!("{out}{}\n", summary.bold())
 }
 
 /// The state of stages as a table, with what each lacks below it.

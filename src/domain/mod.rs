@@ -8,6 +8,7 @@ pub mod escape;
 pub mod gate;
 pub mod graph;
 pub mod id;
+pub mod image;
 pub mod listing;
 pub mod message;
 pub mod notes;

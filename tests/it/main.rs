@@ -18,6 +18,7 @@ mod evidence;
 mod faults;
 mod gates;
 mod host;
+mod images;
 mod launcher;
 mod memory;
 mod merges;

@@ -1,0 +1,251 @@
+//! What Argo CD deploys: the folders and charts of Applications, and of the ApplicationSets that make them.
+
+use super::kustomize::Extra;
+use super::node::{Node, Trust, Value};
+use super::retag::Retag;
+use super::sink::{Hit, Sink};
+use super::tree::{self, Tree};
+use super::{Class, Confidence, helm, patch, reference, yaml};
+
+// Most Applications that one set makes.
+const MAX_MADE: usize = 1000;
+// Longest value that is filled in, and longest text that it is filled into.
+const MAX_VALUE: usize = 1024;
+const MAX_TEXT: usize = 64 << 10;
+
+/// Whether an object makes Argo CD deploy something.
+pub(super) fn is_application(object: &Node) -> bool {
+    object.group() == "argoproj.io" && matches!(object.kind(), "Application" | "ApplicationSet")
+}
+
+/// The folders of the tree that an object names.
+pub(super) fn folders(tree: &Tree<'_>, object: &Node) -> Vec<String> {
+    builds(tree, object).into_iter().map(|(folder, _, _)| folder).collect()
+}
+
+/// The folders of the tree that an object names, with what it adds to them and the values it gives.
+pub(super) fn builds(tree: &Tree<'_>, object: &Node) -> Vec<(String, Extra, Option<Node>)> {
+    let mut builds = Vec::new();
+    for source in sources(tree, object) {
+        if source.get("chart").is_none()
+            && let Some(folder) = folder(tree, &source)
+        {
+            let values = values(tree, &source, &folder);
+            let is_flat = source.str_at(&["directory", "recurse"]) != "true";
+            builds.push((folder, Extra { is_flat, ..extra(&source) }, values));
+        }
+    }
+    builds
+}
+
+/// The references of an Application whose content is not in the tree; false: it is none.
+pub(super) fn find(object: &Node, tree: &Tree<'_>, sink: &mut Sink) -> bool {
+    if !is_application(object) {
+        return object.group() == "argoproj.io" && object.kind() == "AppProject";
+    }
+    for source in sources(tree, object) {
+        let url = source.str_at(&["repoURL"]);
+        if let Some(chart) = source.get("chart") {
+            let name = chart.as_str().unwrap_or_default();
+            helm::chart(url, name, source.get("targetRevision"), chart, sink);
+            let note = "a chart, whose own images cannot be seen";
+            sink.closed(name, Confidence::Opaque, chart.places().collect(), note);
+            if let Some(values) = values(tree, &source, "") {
+                helm::values(&values, sink);
+            }
+        } else if let Some(path) = source.get("path")
+            && folder(tree, &source).is_none()
+        {
+            let shown = path.as_str().unwrap_or_default();
+            sink.closed(
+                shown,
+                Confidence::Opaque,
+                path.places().collect(),
+                "Argo CD builds it from what is not in the tree",
+            );
+            if let Some(values) = values(tree, &source, "") {
+                helm::values(&values, sink);
+            }
+            for retag in extra(&source).images.iter().filter_map(Retag::read) {
+                let Some((reference, is_known)) = retag.evidence() else { continue };
+                let confidence = if is_known { Confidence::Inferred } else { Confidence::Unresolved };
+                let note = Some("it renames an image of what is not in the tree".to_owned());
+                sink.push(Hit { class: Class::Image, reference, confidence, places: retag.places, note });
+            }
+        }
+    }
+    true
+}
+
+fn folder(tree: &Tree<'_>, source: &Node) -> Option<String> {
+    let path = source.get("path")?.as_str()?;
+    tree::join("", path).filter(|path| tree.has_folder(path))
+}
+
+// Every source, of an Application or of those that a set makes.
+fn sources(tree: &Tree<'_>, object: &Node) -> Vec<Node> {
+    if !is_application(object) {
+        return Vec::new();
+    }
+    let of = |spec: &Node| -> Vec<Node> {
+        let several = spec.get("sources").into_iter().flat_map(Node::items);
+        spec.get("source").into_iter().chain(several).cloned().collect()
+    };
+    if object.kind() == "Application" {
+        return object.get("spec").map(of).unwrap_or_default();
+    }
+    let templates = object.at_path(&["spec", "template", "spec"]).map(of).unwrap_or_default();
+    let generators = object.at_path(&["spec", "generators"]).map(Node::items).unwrap_or_default();
+    let made = made(tree, generators, 0);
+    let mut sources = Vec::new();
+    for template in templates {
+        for values in made.iter().take(MAX_MADE) {
+            let mut source = template.clone();
+            fill(&mut source, values);
+            sources.push(source);
+        }
+        if made.is_empty() {
+            sources.push(template);
+        }
+    }
+    sources
+}
+
+type Values = Vec<(String, String)>;
+
+// The values of every Application that generators make.
+fn made(tree: &Tree<'_>, generators: &[Node], depth: usize) -> Vec<Values> {
+    let mut made = Vec::new();
+    for generator in generators.iter().filter(|_| depth < 3) {
+        for element in generator.at_path(&["list", "elements"]).into_iter().flat_map(Node::items) {
+            let pair = |(name, node): &(Box<str>, Node)| Some((name.to_string(), node.as_str()?.to_owned()));
+            made.push(element.entries().iter().filter_map(pair).collect());
+        }
+        let patterns = generator.at_path(&["git", "directories"]).map(Node::items).unwrap_or_default();
+        let named = |is_out: bool| {
+            let of = patterns.iter().filter(move |entry| (entry.str_at(&["exclude"]) == "true") == is_out);
+            of.map(|entry| entry.str_at(&["path"])).collect::<Vec<_>>()
+        };
+        let (wanted, unwanted) = (named(false), named(true));
+        let is_in = |patterns: &[&str], folder: &str| patterns.iter().any(|pattern| is_glob(pattern, folder));
+        for folder in tree.all_folders().filter(|folder| is_in(&wanted, folder) && !is_in(&unwanted, folder)) {
+            let base = folder.rsplit('/').next().unwrap_or(folder);
+            let pairs =
+                [("path", folder), ("path.path", folder), ("path.basename", base), ("path.basenameNormalized", base)];
+            made.push(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec());
+        }
+        if let Some(matrix) = generator.at_path(&["matrix", "generators"]).map(Node::items)
+            && let Some((first, rest)) = matrix.split_first()
+        {
+            let others = self::made(tree, rest, depth + 1);
+            for one in self::made(tree, std::slice::from_ref(first), depth + 1) {
+                let room = MAX_MADE.saturating_sub(made.len());
+                made.extend(others.iter().take(room).map(|other| [one.clone(), other.clone()].concat()));
+            }
+        }
+    }
+    made
+}
+
+// Each part of the pattern against the part of the folder at its place.
+fn is_glob(pattern: &str, folder: &str) -> bool {
+    let (pattern, folder): (Vec<&str>, Vec<&str>) = (pattern.split('/').collect(), folder.split('/').collect());
+    let is_part = |(pattern, part): (&&str, &&str)| match pattern.split_once('*') {
+        Some((before, after)) => {
+            part.len() >= before.len() + after.len() && part.starts_with(before) && part.ends_with(after)
+        }
+        None => pattern == part,
+    };
+    match pattern.iter().position(|part| *part == "**") {
+        Some(at) => folder.len() >= at && pattern.iter().zip(&folder).take(at).all(is_part),
+        None => pattern.len() == folder.len() && pattern.iter().zip(&folder).all(is_part),
+    }
+}
+
+fn fill(node: &mut Node, values: &Values) {
+    match &mut node.value {
+        Value::Text(text, _) if text.len() <= MAX_TEXT && text.contains("{{") => {
+            let mut filled = text.to_string();
+            for (name, value) in values.iter().filter(|(_, value)| value.len() <= MAX_VALUE) {
+                for form in [
+                    format!("{{{{{name}}}}}"),
+                    format!("{{{{ {name} }}}}"),
+                    format!("{{{{.{name}}}}}"),
+                    format!("{{{{ .{name} }}}}"),
+                ] {
+                    filled = filled.replace(&form, value);
+                }
+            }
+            node.rewrite(&filled, []);
+        }
+        Value::List(items) => items.iter_mut().for_each(|item| fill(item, values)),
+        Value::Map(entries) => entries.iter_mut().for_each(|(_, child)| fill(child, values)),
+        _ => {}
+    }
+}
+
+// What an Application adds to a kustomization: images in the short form of the command line.
+fn extra(source: &Node) -> Extra {
+    let Some(kustomize) = source.get("kustomize") else { return Extra::default() };
+    let images = kustomize.get("images").into_iter().flat_map(Node::items).filter_map(|node| {
+        let text = node.as_str()?;
+        let (name, new) = text.split_once('=').unwrap_or((reference::split(text).0, text));
+        let (new_name, tag, digest) = reference::split(new);
+        let part = |text: &str| {
+            let mut part = node.clone();
+            part.rewrite(text, []);
+            part
+        };
+        let mut entry = Node::new(node.at, Value::Map(Vec::new()));
+        entry.set("name", part(name));
+        if new_name != name {
+            entry.set("newName", part(new_name));
+        }
+        tag.into_iter().for_each(|tag| entry.set("newTag", part(tag)));
+        digest.into_iter().for_each(|digest| entry.set("digest", part(digest)));
+        Some(entry)
+    });
+    let list = |key: &str| kustomize.get(key).map(|node| node.items().to_vec()).unwrap_or_default();
+    let namespace = kustomize.get("namespace").and_then(Node::as_str).map(str::to_owned);
+    Extra {
+        patches: list("patches"),
+        images: images.collect(),
+        components: list("components"),
+        namespace,
+        is_flat: false,
+    }
+}
+
+// What an Application gives its chart: files, then texts, then parameters.
+fn values(tree: &Tree<'_>, source: &Node, folder: &str) -> Option<Node> {
+    let helm = source.get("helm")?;
+    let mut values: Option<Node> = None;
+    let mut add = |more: Node| match &mut values {
+        Some(values) => patch::merge(values, &more, false),
+        None => values = Some(more),
+    };
+    for entry in helm.get("valueFiles").into_iter().flat_map(Node::items).filter_map(Node::as_str) {
+        // `$name/…` is a file of another source, which is this tree if it has it.
+        let (from, path) = match entry.strip_prefix('$').and_then(|rest| rest.split_once('/')) {
+            Some((_, path)) => ("", path),
+            None if entry.starts_with('/') => ("", entry),
+            None => (folder, entry),
+        };
+        let file = tree::join(from, path).and_then(|path| tree.number(&path));
+        file.into_iter().flat_map(|file| tree.docs(file)).for_each(|doc| add((**doc).clone()));
+    }
+    if let Some((text, node)) = helm.get("values").and_then(|node| Some((node.as_str()?, node))) {
+        yaml::parse(text.as_bytes(), node.at.file, node.at.line).docs.into_iter().for_each(&mut add);
+    }
+    if let Some(object) = helm.get("valuesObject") {
+        add(object.clone());
+    }
+    for parameter in helm.get("parameters").into_iter().flat_map(Node::items) {
+        if let Some(value) = parameter.get("value") {
+            let mut value = value.clone();
+            value.trust = value.trust.max(Trust::Inferred);
+            add(helm::nested(parameter.str_at(&["name"]), value));
+        }
+    }
+    values
+}

@@ -1,0 +1,125 @@
+//! The fields in which known custom resources name images and pod templates.
+
+use super::node::{Node, Trust};
+use super::sink::Sink;
+use super::workload;
+
+/// Group, kind (empty: every kind), path. `[]` is every item of a list, `*` every entry of a mapping; a path that ends with
+/// `!` leads to a pod spec.
+const FIELDS: &[(&str, &str, &str)] = &[
+    ("postgresql.cnpg.io", "Cluster", "spec.imageName"),
+    ("postgresql.cnpg.io", "ImageCatalog", "spec.images.[].image"),
+    ("postgresql.cnpg.io", "ClusterImageCatalog", "spec.images.[].image"),
+    ("postgresql.cnpg.io", "Pooler", "spec.template.spec!"),
+    ("monitoring.coreos.com", "Prometheus", "spec.image"),
+    ("monitoring.coreos.com", "Prometheus", "spec.thanos.image"),
+    ("monitoring.coreos.com", "PrometheusAgent", "spec.image"),
+    ("monitoring.coreos.com", "Alertmanager", "spec.image"),
+    ("monitoring.coreos.com", "ThanosRuler", "spec.image"),
+    ("monitoring.coreos.com", "", "spec!"),
+    ("grafana.integreatly.org", "Grafana", "spec.deployment.spec.template.spec!"),
+    ("tekton.dev", "", "spec.steps.[].image"),
+    ("tekton.dev", "", "spec.sidecars.[].image"),
+    ("tekton.dev", "", "spec.stepTemplate.image"),
+    ("tekton.dev", "", "spec.taskSpec.steps.[].image"),
+    ("tekton.dev", "", "spec.taskSpec.sidecars.[].image"),
+    ("tekton.dev", "", "spec.tasks.[].taskSpec.steps.[].image"),
+    ("tekton.dev", "", "spec.tasks.[].taskSpec.sidecars.[].image"),
+    ("tekton.dev", "", "spec.finally.[].taskSpec.steps.[].image"),
+    ("tekton.dev", "", "spec.pipelineSpec.tasks.[].taskSpec.steps.[].image"),
+    ("argoproj.io", "Rollout", "spec.template.spec!"),
+    ("argoproj.io", "EventSource", "spec.template.container.image"),
+    ("argoproj.io", "Sensor", "spec.template.container.image"),
+    ("argoproj.io", "", "spec.templates.[].container.image"),
+    ("argoproj.io", "", "spec.templates.[].script.image"),
+    ("argoproj.io", "", "spec.templates.[].sidecars.[].image"),
+    ("argoproj.io", "", "spec.templates.[]!"),
+    ("argoproj.io", "", "spec.templates.[].containerSet!"),
+    ("argoproj.io", "CronWorkflow", "spec.workflowSpec.templates.[].container.image"),
+    ("argoproj.io", "CronWorkflow", "spec.workflowSpec.templates.[].script.image"),
+    ("argoproj.io", "CronWorkflow", "spec.workflowSpec.templates.[]!"),
+    ("apps.openshift.io", "DeploymentConfig", "spec.template.spec!"),
+    ("serving.knative.dev", "", "spec.template.spec!"),
+    ("serving.knative.dev", "Revision", "spec!"),
+    ("sources.knative.dev", "", "spec.template.spec!"),
+    ("opentelemetry.io", "OpenTelemetryCollector", "spec.image"),
+    ("opentelemetry.io", "Instrumentation", "spec.*.image"),
+    ("elasticsearch.k8s.elastic.co", "", "spec.image"),
+    ("kibana.k8s.elastic.co", "", "spec.image"),
+    ("beat.k8s.elastic.co", "", "spec.image"),
+    ("kafka.strimzi.io", "Kafka", "spec.*.image"),
+    ("kafka.strimzi.io", "Kafka", "spec.entityOperator.*.image"),
+    ("kafka.strimzi.io", "", "spec.image"),
+    ("minio.min.io", "Tenant", "spec.image"),
+    ("rabbitmq.com", "RabbitmqCluster", "spec.image"),
+    ("k8s.mariadb.com", "", "spec.image"),
+    ("acid.zalan.do", "postgresql", "spec.dockerImage"),
+    ("acid.zalan.do", "OperatorConfiguration", "configuration.docker_image"),
+    ("k8s.keycloak.org", "Keycloak", "spec.image"),
+    ("ceph.rook.io", "CephCluster", "spec.cephVersion.image"),
+    ("databases.spotahome.com", "RedisFailover", "spec.*.image"),
+    ("redis.redis.opstreelabs.in", "", "spec.kubernetesConfig.image"),
+    ("apps.kruise.io", "", "spec.template.spec!"),
+    ("batch.volcano.sh", "Job", "spec.tasks.[].template.spec!"),
+    ("ray.io", "", "spec.headGroupSpec.template.spec!"),
+    ("ray.io", "", "spec.workerGroupSpecs.[].template.spec!"),
+    ("ray.io", "", "spec.rayClusterSpec.headGroupSpec.template.spec!"),
+    ("ray.io", "", "spec.rayClusterSpec.workerGroupSpecs.[].template.spec!"),
+    ("jobset.x-k8s.io", "JobSet", "spec.replicatedJobs.[].template.spec.template.spec!"),
+    ("keda.sh", "ScaledJob", "spec.jobTargetRef.template.spec!"),
+    ("sparkoperator.k8s.io", "SparkApplication", "spec.image"),
+    ("sparkoperator.k8s.io", "ScheduledSparkApplication", "spec.template.image"),
+    ("pkg.crossplane.io", "Provider", "spec.package"),
+    ("pkg.crossplane.io", "Function", "spec.package"),
+    ("pkg.crossplane.io", "Configuration", "spec.package"),
+    ("operators.coreos.com", "CatalogSource", "spec.image"),
+    ("operators.coreos.com", "ClusterServiceVersion", "spec.relatedImages.[].image"),
+    ("operators.coreos.com", "ClusterServiceVersion", "spec.install.spec.deployments.[].spec.template.spec!"),
+    ("actions.github.com", "", "spec.template.spec!"),
+    ("kubevirt.io", "VirtualMachine", "spec.template.spec.volumes.[].containerDisk.image"),
+    ("fluxcd.controlplane.io", "FluxInstance", "spec.distribution.artifact"),
+];
+
+/// Finds what the table knows of an object; gives the nodes that were told.
+pub(super) fn find(object: &Node, sink: &mut Sink) -> Vec<*const Node> {
+    let (group, kind) = (object.group(), object.kind());
+    let mut told = Vec::new();
+    for (_, _, path) in FIELDS.iter().filter(|(of, named, _)| *of == group && (named.is_empty() || *named == kind)) {
+        let (path, is_pod) = path.strip_suffix('!').map_or((*path, false), |path| (path, true));
+        let mut nodes = vec![object];
+        for step in path.split('.') {
+            nodes = nodes.into_iter().flat_map(|node| below(node, step)).collect();
+        }
+        for node in nodes {
+            if !is_pod {
+                told.push(std::ptr::from_ref(node));
+                let trimmed = node.as_str().map(|text| text.strip_prefix("oci://").unwrap_or(text));
+                match trimmed.filter(|text| Some(*text) != node.as_str()) {
+                    Some(text) => {
+                        let mut bare = node.clone();
+                        bare.rewrite(text, []);
+                        sink.image(&bare, Trust::Certain);
+                    }
+                    None => sink.image(node, Trust::Certain),
+                }
+                continue;
+            }
+            workload::pod(node, Trust::Certain, sink);
+            for key in ["containers", "initContainers", "ephemeralContainers"] {
+                let containers = node.get(key).into_iter().flat_map(Node::items);
+                told.extend(containers.filter_map(|container| container.get("image")).map(std::ptr::from_ref));
+            }
+            let volumes = node.get("volumes").into_iter().flat_map(Node::items);
+            told.extend(volumes.filter_map(|volume| volume.get("image")).map(std::ptr::from_ref));
+        }
+    }
+    told
+}
+
+fn below<'a>(node: &'a Node, step: &str) -> Vec<&'a Node> {
+    match step {
+        "[]" => node.items().iter().collect(),
+        "*" => node.entries().iter().map(|(_, child)| child).collect(),
+        key => node.get(key).into_iter().collect(),
+    }
+}

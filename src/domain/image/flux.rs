@@ -1,0 +1,242 @@
+//! What Flux deploys: the folders of its Kustomizations, the values of its releases, its artifacts and charts.
+
+use super::index::Index;
+use super::kustomize::{Extra, Resource};
+use super::node::{Node, Trust, Value};
+use super::retag::Retag;
+use super::sink::{Hit, Sink};
+use super::substitute::Variables;
+use super::tree::{self, Tree};
+use super::{Class, Confidence, helm, patch, reference, yaml};
+
+const GROUP: &str = "kustomize.toolkit.fluxcd.io";
+
+/// Whether an object is a Kustomization of Flux.
+pub(super) fn is_kustomization(object: &Node) -> bool {
+    object.group() == GROUP && object.kind() == "Kustomization"
+}
+
+/// The folder that a Kustomization builds, if it is in the tree.
+pub(super) fn folder(tree: &Tree<'_>, index: &Index, object: &Node) -> Option<String> {
+    let path = tree::join("", object.str_at(&["spec", "path"]))?;
+    if object.str_at(&["spec", "sourceRef", "kind"]) == "ExternalArtifact" {
+        let name = object.str_at(&["spec", "sourceRef", "name"]);
+        return index.all("ArtifactGenerator").find_map(|generator| copied(generator, name, &path, tree));
+    }
+    tree.has_folder(&path).then_some(path)
+}
+
+// Where a path of an artifact that is put together from the tree comes from.
+fn copied(generator: &Node, name: &str, path: &str, tree: &Tree<'_>) -> Option<String> {
+    let artifacts = generator.at_path(&["spec", "artifacts"]).into_iter().flat_map(Node::items);
+    for copy in
+        artifacts.filter(|artifact| artifact.str_at(&["name"]) == name).filter_map(|artifact| artifact.get("copy"))
+    {
+        for rule in copy.items() {
+            let (_, from) = rule.str_at(&["from"]).strip_prefix('@')?.split_once('/')?;
+            let to = rule.str_at(&["to"]).strip_prefix("@artifact")?.trim_matches('/');
+            let from = from.trim_end_matches("**").trim_end_matches('/');
+            let rest = if to.is_empty() { Some(path) } else { path.strip_prefix(to) };
+            let found = rest.and_then(|rest| tree::join(from, rest.trim_start_matches('/')));
+            if let Some(found) = found.filter(|found| tree.has_folder(found)) {
+                return Some(found);
+            }
+        }
+    }
+    None
+}
+
+/// What a Kustomization adds to its folder.
+pub(super) fn extra(object: &Node) -> Extra {
+    let list = |key: &str| object.at_path(&["spec", key]).map(|node| node.items().to_vec()).unwrap_or_default();
+    let namespace = object.str_at(&["spec", "targetNamespace"]);
+    Extra {
+        patches: list("patches"),
+        images: list("images"),
+        components: list("components"),
+        namespace: (!namespace.is_empty()).then(|| namespace.to_owned()),
+        is_flat: false,
+    }
+}
+
+/// The variables that a Kustomization substitutes; None: it does not.
+pub(super) fn variables(object: &Node, index: &Index, root: usize) -> Option<Variables> {
+    let build = object.at_path(&["spec", "postBuild"])?;
+    let mut variables = Variables::default();
+    for source in build.get("substituteFrom").into_iter().flat_map(Node::items) {
+        let (kind, name) = (source.str_at(&["kind"]), source.str_at(&["name"]));
+        let found = index.find(kind, name, object.namespace(), (object, root)).filter(|_| kind == "ConfigMap");
+        match found.and_then(|found| found.node.get("data").cloned()) {
+            Some(data) => variables.add(&data),
+            None => variables.add_unknown(),
+        }
+    }
+    if let Some(own) = build.get("substitute") {
+        variables.add(own);
+    }
+    Some(variables)
+}
+
+/// The references of one object of Flux; false: it is none.
+pub(super) fn find(resource: &Resource, root: usize, tree: &Tree<'_>, index: &Index, sink: &mut Sink) -> bool {
+    let object = &resource.node;
+    match (object.group(), object.kind()) {
+        ("helm.toolkit.fluxcd.io", "HelmRelease") => release(resource, root, tree, index, sink),
+        ("source.toolkit.fluxcd.io", "OCIRepository") => artifact(object, sink),
+        ("source.toolkit.fluxcd.io", "HelmChart") => {
+            if let Some(spec) = object.get("spec") {
+                chart(spec, (resource, root), index, sink);
+            }
+        }
+        ("image.toolkit.fluxcd.io", "ImageRepository") => {
+            if let Some(image) = object.at_path(&["spec", "image"]) {
+                let mut watched = Sink::default();
+                watched.image_of(Class::Watch, image, Trust::Certain, None);
+                for mut hit in watched.hits() {
+                    hit.reference = hit.reference.trim_end_matches(":latest").to_owned();
+                    sink.push(hit);
+                }
+            }
+        }
+        (GROUP, "Kustomization") => {
+            if folder(tree, index, object).is_none() {
+                let path = object.at_path(&["spec", "path"]).unwrap_or(object);
+                let places = path.places().collect();
+                let note = "Flux builds it from a source that is not in the tree";
+                sink.closed(path.as_str().unwrap_or("."), Confidence::Opaque, places, note);
+                for entry in object.at_path(&["spec", "images"]).into_iter().flat_map(Node::items) {
+                    evidence(entry, sink);
+                }
+            }
+        }
+        ("source.toolkit.fluxcd.io" | "source.extensions.fluxcd.io", _) => {}
+        _ => return false,
+    }
+    true
+}
+
+// An entry of `images` for what cannot be seen.
+fn evidence(entry: &Node, sink: &mut Sink) {
+    let Some(retag) = Retag::read(entry) else { return };
+    let Some((reference, is_known)) = retag.evidence() else { return };
+    let confidence = if is_known { Confidence::Inferred } else { Confidence::Unresolved };
+    let note = Some("it renames an image of what is not in the tree".to_owned());
+    sink.push(Hit { class: Class::Image, reference, confidence, places: retag.places, note });
+}
+
+fn artifact(object: &Node, sink: &mut Sink) {
+    let Some(url) = object.at_path(&["spec", "url"]) else { return };
+    let name = url.as_str().unwrap_or_default().trim_start_matches("oci://").trim_end_matches('/');
+    let part = |key: &str| object.at_path(&["spec", "ref", key]).filter(|node| node.as_str().is_some());
+    let (digest, semver, tag) = (part("digest"), part("semver"), part("tag"));
+    let chosen = digest.or(semver).or(tag);
+    let text = chosen.and_then(Node::as_str);
+    let whole = match (digest.is_some(), text) {
+        (true, digest) => reference::join(name, None, digest),
+        (false, tag) => reference::join(name, tag, None),
+    };
+    let places = url.places().chain(chosen.into_iter().flat_map(Node::places)).collect();
+    let trust = url.trust.max(chosen.map_or(Trust::Certain, |node| node.trust));
+    let is_range = digest.is_none() && semver.is_some();
+    let known = if is_range {
+        let bare = reference::normalise(name).map(|known| known.text.trim_end_matches(":latest").to_owned());
+        bare.map(|bare| format!("{bare}:{}", text.unwrap_or_default()))
+    } else {
+        reference::normalise(&whole).map(|known| known.text)
+    };
+    let confidence = match &known {
+        None => Confidence::Unresolved,
+        Some(_) if is_range => Confidence::from(trust.max(Trust::Inferred)),
+        Some(_) => Confidence::from(trust),
+    };
+    let note = is_range.then(|| "a range of versions, of which the environment takes the newest".to_owned());
+    sink.push(Hit { class: Class::Oci, reference: known.unwrap_or(whole), confidence, places, note });
+}
+
+// The chart that a release or a HelmChart names.
+fn chart(spec: &Node, (resource, root): (&Resource, usize), index: &Index, sink: &mut Sink) {
+    let Some(name) = spec.get("chart").filter(|node| node.as_str().is_some()) else { return };
+    let (kind, source) = (spec.str_at(&["sourceRef", "kind"]), spec.str_at(&["sourceRef", "name"]));
+    let text = name.as_str().unwrap_or_default();
+    match kind {
+        "HelmRepository" => {
+            let namespace = match spec.str_at(&["sourceRef", "namespace"]) {
+                "" => resource.namespace(),
+                namespace => namespace,
+            };
+            let repository = index.find(kind, source, namespace, (&resource.node, root));
+            let url = repository.map(|found| found.node.str_at(&["spec", "url"]).to_owned());
+            helm::chart(url.as_deref().unwrap_or("?"), text, spec.get("version"), name, sink);
+        }
+        _ => {
+            let note = format!("a chart out of the {kind} {source}");
+            let places = name.places().collect();
+            sink.closed(text, Confidence::Opaque, places, &note);
+        }
+    }
+}
+
+/// The folder of a release's chart, if the chart is in the tree.
+pub(super) fn own_chart(object: &Node, tree: &Tree<'_>) -> Option<String> {
+    let chart = object.at_path(&["spec", "chart", "spec"]).filter(|_| object.kind() == "HelmRelease")?;
+    let folder = tree::join("", chart.str_at(&["chart"])).filter(|folder| !folder.is_empty())?;
+    let is_here = chart.str_at(&["sourceRef", "kind"]) == "GitRepository";
+    (is_here && tree.number(&format!("{folder}/Chart.yaml")).is_some()).then_some(folder)
+}
+
+fn release(resource: &Resource, root: usize, tree: &Tree<'_>, index: &Index, sink: &mut Sink) {
+    let Some(spec) = resource.node.get("spec") else { return };
+    let (inline, referred) = (spec.at_path(&["chart", "spec"]), spec.get("chartRef"));
+    let local = own_chart(&resource.node, tree);
+    let values = values((resource, root), spec, index);
+    if let Some(folder) = local {
+        helm::local(tree, &folder, values.as_ref(), sink);
+    } else {
+        if let Some(inline) = inline {
+            chart(inline, (resource, root), index, sink);
+        }
+        let name =
+            inline.and_then(|inline| inline.get("chart")).or_else(|| referred.and_then(|chart| chart.get("name")));
+        if let Some(name) =
+            name.filter(|_| inline.is_none_or(|inline| inline.str_at(&["sourceRef", "kind"]) == "HelmRepository"))
+        {
+            let note = "a chart, whose own images cannot be seen";
+            sink.closed(name.as_str().unwrap_or_default(), Confidence::Opaque, name.places().collect(), note);
+        }
+        if let Some(values) = values {
+            helm::values(&values, sink);
+        }
+    }
+    for renderer in spec.get("postRenderers").into_iter().flat_map(Node::items) {
+        for entry in renderer.at_path(&["kustomize", "images"]).into_iter().flat_map(Node::items) {
+            evidence(entry, sink);
+        }
+    }
+}
+
+// What a release gives its chart: what it refers to in order, then its own.
+fn values((resource, root): (&Resource, usize), spec: &Node, index: &Index) -> Option<Node> {
+    let mut values: Option<Node> = None;
+    let mut add = |more: Node| match &mut values {
+        Some(values) => patch::merge(values, &more, false),
+        None => values = Some(more),
+    };
+    for source in spec.get("valuesFrom").into_iter().flat_map(Node::items) {
+        let (kind, name) = (source.str_at(&["kind"]), source.str_at(&["name"]));
+        let found =
+            index.find(kind, name, resource.namespace(), (&resource.node, root)).filter(|_| kind == "ConfigMap");
+        let key = Some(source.str_at(&["valuesKey"])).filter(|key| !key.is_empty()).unwrap_or("values.yaml");
+        let Some(data) = found.and_then(|found| found.node.at_path(&["data", key])) else { continue };
+        let target = source.str_at(&["targetPath"]);
+        if target.is_empty() {
+            let text = data.as_str().unwrap_or_default();
+            yaml::parse(text.as_bytes(), data.at.file, data.at.line).docs.into_iter().for_each(&mut add);
+        } else {
+            add(helm::nested(target, data.clone()));
+        }
+    }
+    if let Some(own) = spec.get("values").filter(|own| matches!(own.value, Value::Map(_))) {
+        add(own.clone());
+    }
+    values
+}

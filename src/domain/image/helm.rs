@@ -1,0 +1,324 @@
+//! The shapes in which charts take images in their values.
+
+use std::collections::BTreeSet;
+
+use super::node::{Node, Style, Trust, Value};
+use super::reference;
+use super::sink::Hit;
+use super::sink::{self, Sink};
+use super::tree::{self, Tree};
+use super::{Class, Confidence};
+use super::{patch, text, yaml};
+
+const TAGS: &[&str] = &["tag", "imageTag"];
+const DIGESTS: &[&str] = &["digest", "imageDigest", "sha"];
+
+/// Whether a key is one under which an image is named.
+pub(super) fn is_image_key(key: &str) -> bool {
+    matches!(key, "image" | "imageName" | "baseImage" | "imageRef" | "dockerImage")
+        || key.ends_with("Image")
+        || key.ends_with("ImageName")
+        || key.ends_with("_image")
+}
+
+/// Finds the images that values name.
+pub(super) fn values(values: &Node, sink: &mut Sink) {
+    let global =
+        values.at_path(&["global", "imageRegistry"]).filter(|node| node.as_str().is_some_and(|text| !text.is_empty()));
+    walk(values, "", global, sink);
+}
+
+fn walk(node: &Node, key: &str, global: Option<&Node>, sink: &mut Sink) {
+    match &node.value {
+        Value::Map(entries) => {
+            // What is switched off is not deployed.
+            if node.str_at(&["enabled"]) == "false" {
+                return;
+            }
+            let used = shape(node, key, global, sink);
+            for (name, child) in entries {
+                if used.contains(&&**name) || matches!(&**name, "labels" | "annotations" | "nodeSelector") {
+                    continue;
+                }
+                match &child.value {
+                    Value::Text(text, _) if is_image_key(name) || key == "images" => {
+                        named(node, name, child, text, sink)
+                    }
+                    Value::Text(text, _) if sink::is_literal(text) => sink.image(child, Trust::Inferred),
+                    Value::Text(..) => text::inner(child, sink),
+                    _ => walk(child, name, global, sink),
+                }
+            }
+        }
+        Value::List(items) => {
+            for item in items {
+                match &item.value {
+                    Value::Text(text, style) => {
+                        let value = text.split_once('=').map_or(&**text, |(_, value)| value);
+                        if sink::is_literal(value) {
+                            let mut bare = item.clone();
+                            bare.value = Value::Text(value.into(), *style);
+                            sink.image(&bare, Trust::Inferred);
+                        }
+                    }
+                    _ => walk(item, key, global, sink),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+// `image: x:y`, or `image: x` beside a tag.
+fn named(parent: &Node, key: &str, node: &Node, text: &str, sink: &mut Sink) {
+    if text.is_empty() || text.contains("://") {
+        return;
+    }
+    if reference::is_pinned(text) || sink::is_open(text) {
+        sink.plausible(node);
+        return;
+    }
+    let own = format!("{}Tag", key.strip_suffix("Name").unwrap_or(key));
+    let tag = TAGS.iter().copied().chain([own.as_str()]).find_map(|tag| scalar(parent, tag));
+    let digest = DIGESTS.iter().find_map(|digest| scalar(parent, digest));
+    if tag.is_some() || digest.is_some() || text.contains('/') {
+        compose(None, node, tag, digest, sink);
+    }
+}
+
+/// Finds an image in a mapping that names its parts; gives the keys that were used.
+pub(super) fn shape<'a>(map: &'a Node, key: &str, global: Option<&Node>, sink: &mut Sink) -> Vec<&'a str> {
+    let is_image = is_image_key(key);
+    let mut used = Vec::new();
+    let has = |name: &str| map.get(name).is_some();
+    let is_told = is_image
+        || TAGS.iter().chain(DIGESTS).any(|tag| has(tag))
+        || has("registry")
+        || has("pullPolicy")
+        || has("imagePullPolicy");
+    let names: &[&str] = if is_image { &["repository", "name", "imageName", "image"] } else { &["repository"] };
+    let repository = names.iter().filter(|_| is_told).find_map(|name| scalar_at(map, name));
+    if let Some((name, repository)) =
+        repository.filter(|(name, node)| *name != "image" || !sink::is_open(node.as_str().unwrap_or_default()))
+    {
+        let mut tags: Vec<&str> = TAGS.to_vec();
+        if is_image {
+            tags.push("version");
+        }
+        let tag = tags.iter().find_map(|tag| scalar_at(map, tag));
+        let digest = DIGESTS.iter().find_map(|digest| scalar_at(map, digest));
+        let text = repository.as_str().unwrap_or_default();
+        // A name alone may be the name of anything.
+        if name == "repository" || tag.is_some() || digest.is_some() || reference::has_host(text) {
+            let registry = scalar_at(map, "registry");
+            let above = global.filter(|_| registry.is_some() || !reference::has_host(text));
+            compose(
+                above.or(registry.map(|(_, node)| node)),
+                repository,
+                tag.map(|(_, node)| node),
+                digest.map(|(_, node)| node),
+                sink,
+            );
+            used.extend(
+                [Some(name), registry.map(|(name, _)| name), tag.map(|(name, _)| name), digest.map(|(name, _)| name)]
+                    .into_iter()
+                    .flatten(),
+            );
+        }
+    }
+    // `fooImageRepository` beside `fooImageTag`.
+    for (name, node) in map.entries() {
+        let Some(stem) = name.strip_suffix("Repository").filter(|stem| stem.ends_with("mage")) else { continue };
+        if node.as_str().is_some_and(|text| !text.is_empty()) {
+            let part = |suffix: &str| scalar_at(map, &format!("{stem}{suffix}"));
+            let (registry, tag, digest) = (part("Registry"), part("Tag"), part("Digest"));
+            let of = |found: Option<(&'a str, &'a Node)>| found.map(|(_, node)| node);
+            compose(of(registry), node, of(tag), of(digest), sink);
+            used.push(name);
+            used.extend([registry, tag, digest].into_iter().flatten().map(|(name, _)| name));
+        }
+    }
+    used
+}
+
+fn scalar<'a>(map: &'a Node, key: &str) -> Option<&'a Node> {
+    scalar_at(map, key).map(|(_, node)| node)
+}
+
+fn scalar_at<'a>(map: &'a Node, key: &str) -> Option<(&'a str, &'a Node)> {
+    let (name, node) = map.entries().iter().find(|(name, _)| &**name == key)?;
+    node.as_str().is_some_and(|text| !text.is_empty()).then_some((&**name, node))
+}
+
+// One image out of its parts.
+fn compose(registry: Option<&Node>, repository: &Node, tag: Option<&Node>, digest: Option<&Node>, sink: &mut Sink) {
+    let text = |node: Option<&Node>| {
+        node.and_then(Node::as_str).map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
+    };
+    let Some(mut name) = text(Some(repository)) else { return };
+    if let Some(registry) = text(registry) {
+        name = format!("{}/{}", registry.trim_end_matches('/'), name);
+    }
+    let mut note = None;
+    let mut tag_text = text(tag);
+    if let Some(Node { value: Value::Text(text, Style::Plain), .. }) = tag
+        && let Some(number) = as_number(text)
+    {
+        note = Some(format!("the tag {text} is a number without quotes, which charts may see as {number}: quote it"));
+        tag_text = Some(number);
+    }
+    let mut digest_text = text(digest);
+    if let Some(digest) = digest_text.as_mut().filter(|digest| !digest.contains(':') && digest.len() == 64) {
+        *digest = format!("sha256:{digest}");
+    }
+    if let Some(pinned) = tag_text.as_ref().filter(|tag| tag.starts_with("sha256:")) {
+        digest_text = Some(pinned.clone());
+        tag_text = None;
+    }
+    let nodes = || [registry, Some(repository), tag, digest].into_iter().flatten();
+    let places = nodes().flat_map(Node::places).collect();
+    let trust = nodes().map(|node| node.trust).max().unwrap_or(Trust::Certain).max(Trust::Inferred);
+    let is_bare = tag_text.is_none() && digest_text.is_none() && !reference::is_pinned(&name);
+    let whole = reference::join(&name, tag_text.as_deref(), digest_text.as_deref());
+    if name.contains("://") || (!sink::is_open(&whole) && reference::normalise(&whole).is_none()) {
+        return;
+    }
+    let (reference, confidence) = match reference::normalise(&whole) {
+        _ if sink::is_open(&whole) => (whole, Confidence::Unresolved),
+        Some(known) if is_bare => (format!("{}:?", known.text.trim_end_matches(":latest")), Confidence::Unresolved),
+        Some(known) => (known.text, Confidence::from(trust)),
+        None => return,
+    };
+    if is_bare {
+        note = Some("the chart chooses its tag".to_owned());
+    }
+    sink.push(Hit { class: Class::Image, reference, confidence, places, note });
+}
+
+/// What a YAML number without quotes turns into on the way through JSON, where that is another text.
+pub(super) fn as_number(text: &str) -> Option<String> {
+    let is_number =
+        text.chars().all(|c| c.is_ascii_digit() || c == '.') && text.starts_with(|c: char| c.is_ascii_digit());
+    let number: f64 = text.parse().ok().filter(|_| is_number)?;
+    let shown = if number >= 1e21 { format!("{number:e}") } else { number.to_string() };
+    (shown != text).then_some(shown)
+}
+
+/// A chart of a repository, with the line of its name and of its version.
+pub(super) fn chart(repository: &str, name: &str, version: Option<&Node>, at: &Node, sink: &mut Sink) {
+    let places = at.places().chain(version.into_iter().flat_map(Node::places)).collect();
+    let version_text = version.and_then(Node::as_str).unwrap_or("*");
+    let base = repository.strip_prefix("oci://").unwrap_or(repository).trim_end_matches('/');
+    let name = if base.is_empty() { name.to_owned() } else { format!("{base}/{name}") };
+    let is_open = sink::is_open(&name) || sink::is_open(version_text);
+    let is_exact = version_text.trim_start_matches('v').split('.').count() >= 3
+        && !version_text.contains(['*', 'x', 'X', '^', '~', '>', '<', '=', '|', ',', ' ']);
+    let confidence = match (is_open, is_exact) {
+        (true, _) => Confidence::Unresolved,
+        (false, true) => Confidence::Certain,
+        (false, false) => Confidence::Inferred,
+    };
+    let note =
+        (!is_exact && !is_open).then(|| "a range of versions, of which the environment takes the newest".to_owned());
+    sink.push(Hit { class: Class::Chart, reference: format!("{name}:{version_text}"), confidence, places, note });
+}
+
+/// A mapping with one value at a dotted path.
+pub(super) fn nested(path: &str, value: Node) -> Node {
+    path.split('.').rev().fold(value, |value, key| Node::new(value.at, Value::Map(vec![(key.into(), value)])))
+}
+
+/// A chart that k3s deploys, with its values as a text.
+pub(super) fn embedded(object: &Node, sink: &mut Sink) {
+    let Some(spec) = object.get("spec") else { return };
+    if let Some(name) = spec.get("chart") {
+        let text = name.as_str().unwrap_or_default();
+        chart(spec.str_at(&["repo"]), text, spec.get("version"), name, sink);
+        sink.closed(text, Confidence::Opaque, name.places().collect(), "a chart, whose own images cannot be seen");
+    }
+    if let Some((text, node)) = spec.get("valuesContent").and_then(|node| Some((node.as_str()?, node))) {
+        let parsed = yaml::parse(text.as_bytes(), node.at.file, node.at.line);
+        parsed.docs.iter().for_each(|doc| values(doc, sink));
+    }
+}
+
+/// The folders of charts, those within other charts left out.
+pub(super) fn charts(tree: &Tree<'_>) -> BTreeSet<String> {
+    let folders = tree.all().filter_map(|(_, name)| match name.strip_suffix("Chart.yaml") {
+        Some(folder) if folder.is_empty() || folder.ends_with('/') => Some(folder.trim_end_matches('/').to_owned()),
+        _ => None,
+    });
+    let mut charts: BTreeSet<String> = BTreeSet::new();
+    for folder in folders {
+        if !is_in(&charts, &folder) {
+            charts.insert(folder);
+        }
+    }
+    charts
+}
+
+/// Whether a path is below one of these folders.
+pub(super) fn is_in(charts: &BTreeSet<String>, path: &str) -> bool {
+    let mut parent = tree::folder_of(path);
+    loop {
+        if charts.contains(parent) {
+            return true;
+        }
+        if parent.is_empty() {
+            return false;
+        }
+        parent = tree::folder_of(parent);
+    }
+}
+
+/// A chart of the tree: its values under those that it is given, and what its templates say literally.
+pub(super) fn local(tree: &Tree<'_>, folder: &str, given: Option<&Node>, sink: &mut Sink) {
+    let path = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+    let docs = |name: &str| tree.number(&path(name)).into_iter().flat_map(|file| tree.docs(file));
+    let own = docs("values.yaml").next().map(|doc| (**doc).clone());
+    let mut all = own.clone();
+    if let Some(given) = given {
+        match &mut all {
+            Some(all) => patch::merge(all, given, false),
+            None => all = Some(given.clone()),
+        }
+    }
+    if let Some(all) = &all {
+        values(all, sink);
+    }
+    for (file, name) in tree.below(folder) {
+        let rest = name.get(path("").len()..).unwrap_or_default();
+        let is_values = !rest.contains('/') && rest.contains("values") && rest != "values.yaml" && given.is_none();
+        if is_values && (rest.ends_with(".yaml") || rest.ends_with(".yml")) {
+            for doc in tree.docs(file) {
+                let mut all = own.clone().unwrap_or_else(|| Node::new(doc.at, Value::Map(Vec::new())));
+                patch::merge(&mut all, doc, false);
+                values(&all, sink);
+            }
+        } else if rest.split('/').any(|part| part == "templates" || part == "crds") {
+            text::scan(tree.bytes(file), file, 1).into_iter().for_each(|hit| sink.push(hit));
+        } else if let Some(chart) = rest.strip_prefix("charts/").and_then(|rest| rest.strip_suffix("/values.yaml")) {
+            let above = all.as_ref().and_then(|all| all.get(chart));
+            for doc in tree.docs(file) {
+                let mut own = (**doc).clone();
+                above.into_iter().for_each(|above| patch::merge(&mut own, above, false));
+                values(&own, sink);
+            }
+        }
+    }
+    for doc in docs("Chart.yaml") {
+        for entry in doc.get("dependencies").into_iter().flat_map(Node::items) {
+            let name = entry.str_at(&["name"]);
+            let repository = entry.str_at(&["repository"]);
+            if repository.is_empty()
+                || repository.starts_with("file:")
+                || tree.has_folder(&path(&format!("charts/{name}")))
+            {
+                continue;
+            }
+            let at = entry.get("name").unwrap_or(entry);
+            chart(repository, name, entry.get("version"), at, sink);
+            sink.closed(name, Confidence::Opaque, at.places().collect(), "a chart, whose own images cannot be seen");
+        }
+    }
+}

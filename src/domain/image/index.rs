@@ -1,0 +1,72 @@
+//! Objects by kind and name, for those that refer to them.
+
+use std::collections::HashMap;
+
+use super::kustomize::Resource;
+use super::node::Node;
+use super::tree::Tree;
+
+// Kinds that others refer to.
+const KINDS: &[&str] = &["ConfigMap", "HelmRepository", "OCIRepository", "ArtifactGenerator"];
+
+/// An object, and the root that built it.
+type Known = (Option<usize>, Resource);
+
+/// Every object that may be referred to.
+#[derive(Default)]
+pub(super) struct Index {
+    by_kind: HashMap<String, HashMap<String, Vec<Known>>>,
+    folders: Vec<String>,
+}
+
+impl Index {
+    /// What stands in the files, whoever uses them.
+    pub(super) fn of(tree: &Tree<'_>) -> Self {
+        let folders = tree.all().map(|(_, name)| name.to_owned()).collect();
+        let mut index = Self { by_kind: HashMap::new(), folders };
+        for (file, _) in tree.all() {
+            for doc in tree.docs(file) {
+                index.insert(&Resource::new(std::sync::Arc::clone(doc)), None);
+            }
+        }
+        index
+    }
+
+    /// One more, as a root builds it.
+    pub(super) fn add(&mut self, resource: &Resource, root: usize) {
+        self.insert(resource, Some(root));
+    }
+
+    fn insert(&mut self, resource: &Resource, root: Option<usize>) {
+        let kind = resource.node.kind();
+        if !KINDS.contains(&kind) {
+            return;
+        }
+        let names: Vec<String> = resource.all_names().map(str::to_owned).collect();
+        let by_name = self.by_kind.entry(kind.to_owned()).or_default();
+        for name in names {
+            by_name.entry(name).or_default().push((root, resource.clone()));
+        }
+    }
+
+    /// The object of a kind and name that stands nearest to the one of a root that refers to it: the namespace first, then
+    /// the root, then the folders that they have in common, then the one that was built last.
+    pub(super) fn find(&self, kind: &str, name: &str, namespace: &str, from: (&Node, usize)) -> Option<&Resource> {
+        let file = |node: &Node| self.folders.get(node.at.file as usize).map(String::as_str).unwrap_or_default();
+        let home = file(from.0);
+        let common = |other: &str| home.split('/').zip(other.split('/')).take_while(|(a, b)| a == b).count();
+        let candidates = self.by_kind.get(kind)?.get(name)?;
+        let nearest = candidates.iter().max_by_key(|(root, found)| {
+            let own = found.namespace();
+            let is_open = own.is_empty() || namespace.is_empty();
+            (own == namespace, is_open, *root == Some(from.1), common(file(&found.node)))
+        });
+        nearest.map(|(_, found)| found)
+    }
+
+    /// Every object of a kind.
+    pub(super) fn all(&self, kind: &str) -> impl Iterator<Item = &Node> {
+        let names = self.by_kind.get(kind).into_iter().flat_map(HashMap::values);
+        names.flatten().map(|(_, resource)| &*resource.node)
+    }
+}

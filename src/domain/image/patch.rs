@@ -1,0 +1,184 @@
+//! Patches as kustomize applies them: by strategic merge, and by JSON pointers.
+
+use super::node::{Node, Value};
+
+// Comparisons that the merge of two lists may take.
+const MAX_WORK: usize = 4_000_000;
+
+/// Merges a patch into an object. `is_known` says whether the object's lists have keys: custom resources have none.
+pub(super) fn merge(base: &mut Node, patch: &Node, is_known: bool) {
+    merge_at(base, patch, "", is_known);
+}
+
+fn merge_at(base: &mut Node, patch: &Node, key: &str, is_known: bool) {
+    match (&mut base.value, &patch.value) {
+        (Value::Map(_), Value::Map(changes)) => {
+            if patch.str_at(&["$patch"]) == "replace" {
+                *base = bare(patch);
+                return;
+            }
+            if base.entries().len().saturating_mul(changes.len()) > MAX_WORK {
+                return;
+            }
+            for (name, change) in changes.iter().filter(|(name, _)| !name.starts_with('$')) {
+                if matches!(change.value, Value::Null) || change.str_at(&["$patch"]) == "delete" {
+                    base.remove(name);
+                } else if let Some(old) = base.get_mut(name) {
+                    merge_at(old, change, name, is_known);
+                } else {
+                    base.set(name, bare(change));
+                }
+            }
+        }
+        (Value::List(items), Value::List(changes)) => {
+            let is_whole =
+                changes.iter().any(|change| change.str_at(&["$patch"]) == "replace" && change.entries().len() == 1);
+            let Some(merge_key) = merge_key(key).filter(|_| is_known && !is_whole) else {
+                *base = bare(patch);
+                return;
+            };
+            if items.len().saturating_mul(changes.len()) > MAX_WORK {
+                return;
+            }
+            // What the patch names goes before what it does not, as kustomize does it: later patches count from the front.
+            let mut front = Vec::new();
+            for change in changes {
+                let id = change.str_at(&[merge_key]);
+                let at = items.iter().position(|item| item.str_at(&[merge_key]) == id && !id.is_empty());
+                let old = at.map(|at| items.remove(at));
+                match (old, change.str_at(&["$patch"])) {
+                    (_, "delete") => {}
+                    (Some(mut item), _) => {
+                        merge_at(&mut item, change, "", is_known);
+                        front.push(item);
+                    }
+                    (None, _) => front.push(bare(change)),
+                }
+            }
+            items.splice(0..0, front);
+        }
+        _ => *base = bare(patch),
+    }
+}
+
+// What a patch adds, without what only tells how.
+fn bare(patch: &Node) -> Node {
+    let mut node = patch.clone();
+    match &mut node.value {
+        Value::Map(entries) => {
+            entries.retain(|(name, child)| !name.starts_with("$patch") && !matches!(child.value, Value::Null));
+            entries.iter_mut().for_each(|(_, child)| *child = bare(child));
+        }
+        Value::List(items) => {
+            items.retain(|item| {
+                !item.entries().iter().any(|(name, _)| &**name == "$patch" && item.entries().len() == 1)
+            });
+            items.iter_mut().for_each(|item| *item = bare(item));
+        }
+        _ => {}
+    }
+    node
+}
+
+fn merge_key(list: &str) -> Option<&'static str> {
+    Some(match list {
+        "containers" | "initContainers" | "ephemeralContainers" | "volumes" | "env" | "imagePullSecrets" => "name",
+        "ports" => "containerPort",
+        "volumeMounts" => "mountPath",
+        "volumeDevices" => "devicePath",
+        "hostAliases" => "ip",
+        "topologySpreadConstraints" => "topologyKey",
+        _ => return None,
+    })
+}
+
+/// Applies a list of operations; the error names the path that is not there.
+pub(super) fn operations(object: &mut Node, operations: &[Node]) -> Result<(), String> {
+    for operation in operations {
+        let path = operation.str_at(&["path"]);
+        let value = || operation.get("value").cloned().unwrap_or_else(|| Node::new(operation.at, Value::Null));
+        let done = match operation.str_at(&["op"]) {
+            "add" => put(object, path, value(), true),
+            "replace" => put(object, path, value(), false),
+            "remove" => take(object, path).map(drop),
+            "copy" => {
+                look(object, operation.str_at(&["from"])).cloned().and_then(|found| put(object, path, found, true))
+            }
+            "move" => take(object, operation.str_at(&["from"])).and_then(|found| put(object, path, found, true)),
+            "test" => Some(()),
+            _ => None,
+        };
+        if done.is_none() {
+            return Err(path.to_owned());
+        }
+    }
+    Ok(())
+}
+
+fn steps(path: &str) -> Option<Vec<String>> {
+    if path.is_empty() {
+        return Some(Vec::new());
+    }
+    let steps = path.strip_prefix('/')?.split('/');
+    Some(steps.map(|step| step.replace("~1", "/").replace("~0", "~")).collect())
+}
+
+fn look<'a>(object: &'a Node, path: &str) -> Option<&'a Node> {
+    steps(path)?.iter().try_fold(object, |node, step| match &node.value {
+        Value::List(items) => items.get(step.parse::<usize>().ok()?),
+        _ => node.get(step),
+    })
+}
+
+fn parent<'a>(object: &'a mut Node, path: &str) -> Option<(&'a mut Node, String)> {
+    let mut steps = steps(path)?;
+    let last = steps.pop()?;
+    let mut node = object;
+    for step in steps {
+        node = if matches!(node.value, Value::List(_)) {
+            let Value::List(items) = &mut node.value else { return None };
+            items.get_mut(step.parse::<usize>().ok()?)?
+        } else {
+            node.get_mut(&step)?
+        };
+    }
+    Some((node, last))
+}
+
+fn put(object: &mut Node, path: &str, value: Node, is_add: bool) -> Option<()> {
+    if path.is_empty() {
+        *object = value;
+        return Some(());
+    }
+    let (node, last) = parent(object, path)?;
+    match &mut node.value {
+        Value::List(items) if last == "-" => items.push(value),
+        Value::List(items) => {
+            let at: usize = last.parse().ok()?;
+            if is_add {
+                (at <= items.len()).then(|| items.insert(at, value))?;
+            } else {
+                *items.get_mut(at)? = value;
+            }
+        }
+        // kustomize adds what it is to replace and does not find.
+        Value::Map(_) => node.set(&last, value),
+        _ => return None,
+    }
+    Some(())
+}
+
+fn take(object: &mut Node, path: &str) -> Option<Node> {
+    let (node, last) = parent(object, path)?;
+    match &mut node.value {
+        Value::List(items) => {
+            let at: usize = last.parse().ok()?;
+            (at < items.len()).then(|| items.remove(at))
+        }
+        _ => {
+            let found = node.get(&last)?.clone();
+            node.remove(&last);
+            Some(found)
+        }
+    }
+}

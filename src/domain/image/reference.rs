@@ -1,0 +1,127 @@
+//! A reference in the one form in which registries are asked for it.
+
+/// What was made of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Reference {
+    /// Host, path, tag and digest; `:latest` where neither was said.
+    pub(super) text: String,
+    /// What is odd about how it was written.
+    pub(super) oddity: Option<&'static str>,
+}
+
+/// Name, tag and digest of a text, as kustomize takes it apart.
+pub(super) fn split(text: &str) -> (&str, Option<&str>, Option<&str>) {
+    let (rest, digest) = text.split_once('@').map_or((text, None), |(rest, digest)| (rest, Some(digest)));
+    let from = rest.rfind('/').map_or(0, |slash| slash + 1);
+    match rest.get(from..).and_then(|last| last.rfind(':')) {
+        // A port without a path is no tag: `[fd00::1]` alone is no name either.
+        Some(colon) => {
+            let (name, tag) = rest.split_at(from + colon);
+            (name, Some(tag.trim_start_matches(':')), digest)
+        }
+        None => (rest, None, digest),
+    }
+}
+
+/// The opposite of [`split`].
+pub(super) fn join(name: &str, tag: Option<&str>, digest: Option<&str>) -> String {
+    let mut text = name.to_owned();
+    if let Some(tag) = tag.filter(|tag| !tag.is_empty()) {
+        text = format!("{text}:{tag}");
+    }
+    if let Some(digest) = digest.filter(|digest| !digest.is_empty()) {
+        text = format!("{text}@{digest}");
+    }
+    text
+}
+
+/// The normal form of a text; None: it names no image.
+pub(super) fn normalise(text: &str) -> Option<Reference> {
+    let trimmed = text.trim();
+    let (name, tag, digest) = split(trimmed);
+    let (host, path) = match name.split_once('/') {
+        Some((first, rest)) if is_host(first) => (first, rest),
+        _ => ("docker.io", name),
+    };
+    if !is_sound_host(host) || path.is_empty() || path.len() > 255 || !path.split('/').all(is_component) {
+        return None;
+    }
+    if !tag.is_none_or(is_tag) || !digest.is_none_or(is_digest) {
+        return None;
+    }
+    let host = if host == "index.docker.io" { "docker.io" } else { host };
+    let library = if host == "docker.io" && !path.contains('/') { "library/" } else { "" };
+    let tag = tag.or(if digest.is_none() { Some("latest") } else { None });
+    let oddity = if trimmed != text {
+        Some("blanks around it, which the kubelet refuses")
+    } else if host.chars().any(|c| c.is_ascii_uppercase()) {
+        Some("its upper-case first part is taken for a host")
+    } else {
+        None
+    };
+    Some(Reference { text: join(&format!("{host}/{library}{path}"), tag, digest), oddity })
+}
+
+/// Whether the text names a tag or a digest.
+pub(super) fn is_pinned(text: &str) -> bool {
+    let (_, tag, digest) = split(text);
+    tag.is_some() || digest.is_some()
+}
+
+/// Whether the first part of the text is a host that could be asked.
+pub(super) fn has_host(text: &str) -> bool {
+    let name = split(text).0;
+    name.split_once('/')
+        .is_some_and(|(first, _)| is_host(first) && (first == "localhost" || first.contains(['.', ':'])))
+}
+
+/// Whether a text can be a tag.
+pub(super) fn is_tag(tag: &str) -> bool {
+    let is_first = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    tag.len() <= 128
+        && tag.starts_with(is_first)
+        && tag.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
+}
+
+/// Whether a text can be a digest.
+pub(super) fn is_digest(digest: &str) -> bool {
+    digest.split_once(':').is_some_and(|(algorithm, hex)| {
+        !algorithm.is_empty()
+            && algorithm.chars().all(|c| c.is_ascii_alphanumeric() || "+._-".contains(c))
+            && hex.len() >= 32
+            && hex.chars().all(|c| c.is_ascii_hexdigit())
+    })
+}
+
+fn is_host(first: &str) -> bool {
+    first.contains(['.', ':']) || first == "localhost" || first.chars().any(|c| c.is_ascii_uppercase())
+}
+
+fn is_sound_host(host: &str) -> bool {
+    let (name, port) = if host.starts_with('[') {
+        let Some((name, rest)) = host.split_once(']') else { return false };
+        (name.trim_start_matches('['), rest.strip_prefix(':'))
+    } else {
+        host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port)))
+    };
+    let is_name = if host.starts_with('[') {
+        name.contains(':') && name.chars().all(|c| c.is_ascii_hexdigit() || c == ':')
+    } else {
+        name.split('.').all(|part| {
+            !part.is_empty()
+                && !part.starts_with('-')
+                && !part.ends_with('-')
+                && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+        })
+    };
+    is_name && port.is_none_or(|port| !port.is_empty() && port.len() <= 5 && port.chars().all(|c| c.is_ascii_digit()))
+}
+
+// Runs of lower-case letters and digits, joined by one dot, one or two low lines, or dashes.
+fn is_component(part: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let is_joint = |joint: &str| matches!(joint, "." | "_" | "__") || joint.chars().all(|c| c == '-');
+    part.starts_with(is_plain)
+        && part.ends_with(is_plain)
+        && part.split(is_plain).filter(|joint| !joint.is_empty()).all(is_joint)
+}

@@ -1,0 +1,185 @@
+//! The `images` of a kustomization, with what they rewrite and what they leave alone.
+
+use std::sync::Arc;
+
+use regex_lite::Regex;
+
+use super::node::{At, Node, Style, Trust, Value};
+use super::reference;
+
+/// One entry.
+pub(super) struct Retag {
+    /// The name as written.
+    pub(super) name: String,
+    pattern: Option<Regex>,
+    new_name: Option<String>,
+    new_tag: Option<String>,
+    digest: Option<String>,
+    suffix: Option<String>,
+    /// Lines of what it changes.
+    pub(super) places: Vec<At>,
+    trust: Trust,
+    /// Whether anything had its name.
+    pub(super) is_used: bool,
+    /// Line and text of a tag that kustomize refuses, being a number.
+    pub(super) number: Option<(At, String)>,
+}
+
+impl Retag {
+    /// Reads an entry.
+    pub(super) fn read(entry: &Node) -> Option<Self> {
+        let name = entry.str_at(&["name"]);
+        let part = |key: &str| entry.get(key).filter(|node| node.as_str().is_some_and(|text| !text.is_empty()));
+        let parts = [part("newName"), part("newTag"), part("digest"), part("tagSuffix")];
+        let [new_name, new_tag, digest, suffix] = parts.map(|part| part.and_then(Node::as_str).map(str::to_owned));
+        if name.is_empty() {
+            return None;
+        }
+        let is_plain = name.chars().all(|c| c.is_alphanumeric() || "./_:-@".contains(c));
+        let pattern = format!("^{name}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$");
+        let pattern = if is_plain { None } else { Some(Regex::new(&pattern).ok()?) };
+        let found = || parts.into_iter().flatten();
+        let number = part("newTag")
+            .filter(|tag| matches!(&tag.value, Value::Text(text, Style::Plain) if text.parse::<f64>().is_ok()));
+        Some(Self {
+            name: name.to_owned(),
+            pattern,
+            new_name,
+            new_tag,
+            digest,
+            suffix,
+            places: found().flat_map(Node::places).collect(),
+            trust: found().map(|node| node.trust).max().unwrap_or(Trust::Certain),
+            is_used: false,
+            number: number.map(|tag| (tag.at, tag.as_str().unwrap_or_default().to_owned())),
+        })
+    }
+
+    fn is_match(&self, image: &str) -> bool {
+        if let Some(pattern) = &self.pattern {
+            return pattern.is_match(image);
+        }
+        let is_word = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || "_.{}-".contains(c));
+        let Some(rest) = image.strip_prefix(self.name.as_str()) else { return false };
+        let (tag, digest) = rest.split_once('@').map_or((rest, None), |(tag, digest)| (tag, Some(digest)));
+        (tag.is_empty() || tag.strip_prefix(':').is_some_and(is_word))
+            && digest.is_none_or(|digest| digest.strip_prefix("sha256:").is_some_and(is_word))
+    }
+
+    /// Rewrites a node that has the entry's name.
+    pub(super) fn apply(&mut self, node: &mut Node) {
+        let Some(text) = node.as_str().filter(|text| self.is_match(text)) else { return };
+        self.is_used = true;
+        let new = self.change(text);
+        if new != text {
+            node.rewrite(&new, self.places.iter().copied());
+            node.trust = node.trust.max(self.trust);
+        }
+    }
+
+    fn change(&self, text: &str) -> String {
+        let (name, tag, digest) = reference::split(text);
+        let name = self.new_name.as_deref().unwrap_or(name);
+        match (&self.new_tag, &self.digest, &self.suffix) {
+            (Some(tag), Some(digest), _) => reference::join(name, Some(tag), Some(digest)),
+            (Some(tag), None, _) => reference::join(name, Some(tag), None),
+            (None, Some(digest), _) => reference::join(name, None, Some(digest)),
+            (None, None, Some(suffix)) => {
+                reference::join(name, Some(&format!("{}{suffix}", tag.unwrap_or_default())), None)
+            }
+            (None, None, None) => reference::join(name, tag, digest),
+        }
+    }
+
+    /// What it says of an image that cannot be seen: a reference, and whether all of it is known.
+    pub(super) fn evidence(&self) -> Option<(String, bool)> {
+        let is_known = self.new_tag.is_some() || self.digest.is_some();
+        if self.places.is_empty() || self.pattern.is_some() {
+            return None;
+        }
+        let known = reference::normalise(&self.change(&self.name))?.text;
+        let text = if is_known { known } else { format!("{}:?", known.trim_end_matches(":latest")) };
+        Some((text, is_known))
+    }
+}
+
+/// Rewrites every image that kustomize rewrites in an object; `fields` are the paths that it knows.
+pub(super) fn apply(object: &mut Arc<Node>, retags: &mut [Retag], fields: &[Vec<String>]) {
+    if object.kind() == "CustomResourceDefinition" {
+        return;
+    }
+    // Objects are shared between overlays, and most have nothing to rewrite.
+    let mut is_touched = false;
+    look(object, &mut |node| {
+        is_touched |= node.as_str().is_some_and(|text| retags.iter().any(|retag| retag.is_match(text)))
+    });
+    let is_any = |node: &Node| node.as_str().is_some_and(|text| retags.iter().any(|retag| retag.is_match(text)));
+    if !is_touched && !fields.iter().any(|field| reaches(object, field, &is_any)) {
+        return;
+    }
+    let object = Arc::make_mut(object);
+    // kustomize goes over pods twice, once by their paths and once looking for containers everywhere. A name that has
+    // changed is found no more, but a suffix is added twice.
+    for retag in retags {
+        rewrite(object, &mut |node| retag.apply(node));
+        for field in fields {
+            follow(object, field, &mut |node| retag.apply(node));
+        }
+    }
+}
+
+/// Where kustomize knows images to be, whatever the kind.
+pub(super) const PODS: &[&str] = &[
+    "spec/containers/image",
+    "spec/initContainers/image",
+    "spec/volumes/image/reference",
+    "spec/template/spec/containers/image",
+    "spec/template/spec/initContainers/image",
+    "spec/template/spec/volumes/image/reference",
+];
+
+// Shows the images of every list of containers.
+fn look(node: &Node, show: &mut dyn FnMut(&Node)) {
+    node.items().iter().for_each(|item| look(item, show));
+    for (name, child) in node.entries() {
+        if matches!(&**name, "containers" | "initContainers") {
+            child.items().iter().filter_map(|item| item.get("image")).for_each(&mut *show);
+        }
+        look(child, show);
+    }
+}
+
+fn reaches(node: &Node, field: &[String], is_any: &dyn Fn(&Node) -> bool) -> bool {
+    match (field.split_first(), &node.value) {
+        (_, Value::List(items)) => items.iter().any(|item| reaches(item, field, is_any)),
+        (None, _) => is_any(node),
+        (Some((step, rest)), _) => node.get(step).is_some_and(|child| reaches(child, rest, is_any)),
+    }
+}
+
+fn rewrite(node: &mut Node, change: &mut dyn FnMut(&mut Node)) {
+    match &mut node.value {
+        Value::List(items) => items.iter_mut().for_each(|item| rewrite(item, change)),
+        Value::Map(entries) => {
+            for (name, child) in entries {
+                if let ("containers" | "initContainers", Value::List(items)) = (&**name, &mut child.value) {
+                    items.iter_mut().filter_map(|item| item.get_mut("image")).for_each(&mut *change);
+                }
+                rewrite(child, change);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn follow(node: &mut Node, field: &[String], change: &mut dyn FnMut(&mut Node)) {
+    match (field.split_first(), &mut node.value) {
+        (_, Value::List(items)) => items.iter_mut().for_each(|item| follow(item, field, change)),
+        (None, _) => change(node),
+        (Some((step, rest)), _) => {
+            if let Some(child) = node.get_mut(step) {
+                follow(child, rest, change);
+            }
+        }
+    }
+}

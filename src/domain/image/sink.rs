@@ -1,0 +1,116 @@
+//! Where references are gathered, each in its normal form with its places.
+
+use std::collections::HashSet;
+
+use super::node::{At, Node, Style, Trust, Value};
+use super::reference;
+use super::{Class, Confidence};
+
+/// One reference at one place.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Hit {
+    /// What it names.
+    pub(super) class: Class,
+    /// Its normal form, or what is known of it.
+    pub(super) reference: String,
+    /// How sure it is.
+    pub(super) confidence: Confidence,
+    /// Every place that made it.
+    pub(super) places: Vec<At>,
+    /// What is to be said of it.
+    pub(super) note: Option<String>,
+}
+
+/// The references of one root.
+#[derive(Debug, Default)]
+pub(super) struct Sink {
+    hits: Vec<Hit>,
+    seen: HashSet<Hit>,
+}
+
+impl Sink {
+    /// What was gathered.
+    pub(super) fn hits(self) -> Vec<Hit> {
+        self.hits
+    }
+
+    /// One more.
+    pub(super) fn push(&mut self, hit: Hit) {
+        let mut hit = hit;
+        let mut seen = HashSet::new();
+        hit.places.retain(|at| seen.insert(*at));
+        if self.seen.insert(hit.clone()) {
+            self.hits.push(hit);
+        }
+    }
+
+    /// An image that this field certainly names: what is no image name is reported as it stands.
+    pub(super) fn image(&mut self, node: &Node, at_least: Trust) {
+        self.image_of(Class::Image, node, at_least, None);
+    }
+
+    /// The same for another class, with a note.
+    pub(super) fn image_of(&mut self, class: Class, node: &Node, at_least: Trust, note: Option<&str>) {
+        let Some(text) = node.as_str().filter(|text| !text.trim().is_empty()) else { return };
+        let places = node.places().collect();
+        let trust = node.trust.max(at_least);
+        let is_number = matches!(&node.value, Value::Text(text, Style::Plain) if text.parse::<f64>().is_ok());
+        let known = if is_open(text) || is_number { None } else { reference::normalise(text) };
+        let (reference, confidence, oddity) = match known {
+            Some(known) => (known.text, Confidence::from(trust), known.oddity),
+            None if is_number => {
+                let why = "it is a number without quotes, which the cluster refuses: quote it";
+                (text.trim().to_owned(), Confidence::Unresolved, Some(why))
+            }
+            None if is_open(text) => (text.trim().to_owned(), Confidence::Unresolved, None),
+            None => (text.trim().to_owned(), Confidence::Unresolved, Some("it is not the name of an image")),
+        };
+        self.push(Hit { class, reference, confidence, places, note: oddity.or(note).map(str::to_owned) });
+    }
+
+    /// An image, if the text may well be one.
+    pub(super) fn plausible(&mut self, node: &Node) {
+        let Some(text) = node.as_str() else { return };
+        if is_plausible(text) || (is_open(text) && is_plausible(&filled(text))) {
+            self.image(node, Trust::Inferred);
+        }
+    }
+
+    /// Something that cannot be looked into.
+    pub(super) fn closed(&mut self, what: &str, confidence: Confidence, places: Vec<At>, note: &str) {
+        let (class, reference) = (Class::Image, what.to_owned());
+        self.push(Hit { class, reference, confidence, places, note: Some(note.to_owned()) });
+    }
+}
+
+/// Whether a text has a part that is to be filled in by somebody, or that nobody knows.
+pub(super) fn is_open(text: &str) -> bool {
+    text.contains(['$', '{', '<', '?'])
+}
+
+// A text with its variables filled in somehow, to see whether it would be an image then.
+fn filled(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("${") {
+        out.push_str(rest.get(..at).unwrap_or_default());
+        out.push('x');
+        rest = rest.get(at..).and_then(|tail| tail.split_once('}')).map_or("", |(_, tail)| tail);
+    }
+    out.push_str(rest);
+    out.replace('?', "x")
+}
+
+/// Whether a text reads like an image: a path or a tag, and nothing that names have not.
+pub(super) fn is_plausible(text: &str) -> bool {
+    !text.contains("://")
+        && !text.starts_with(['/', '.'])
+        && (text.contains('/') || reference::is_pinned(text))
+        && !text.chars().all(|c| c.is_ascii_digit() || c == ':' || c == '.')
+        && reference::normalise(text).is_some()
+}
+
+/// Whether a text can hardly be anything but an image: host, path and a tag or digest.
+pub(super) fn is_literal(text: &str) -> bool {
+    is_plausible(text) && reference::has_host(text) && reference::is_pinned(text)
+}

@@ -1,0 +1,262 @@
+//! Variables as Flux puts them into what a Kustomization builds, with the forms of bash that it knows.
+
+use std::collections::HashMap;
+
+use super::node::{At, Node, Style, Trust, Value};
+
+// Deepest nesting of defaults within defaults.
+const MAX_DEPTH: usize = 8;
+// Longest text that patterns are tried on.
+const MAX_PATTERN: usize = 2048;
+// Longest variable, with its default.
+const MAX_BODY: usize = 8192;
+/// What stands for a part that nobody can know.
+const UNKNOWN: &str = "?";
+
+/// The value of a variable.
+#[derive(Debug, Clone)]
+struct Variable {
+    text: String,
+    trust: Trust,
+    places: Vec<At>,
+}
+
+/// The variables of one Kustomization.
+#[derive(Debug, Default)]
+pub(super) struct Variables {
+    known: HashMap<String, Variable>,
+    /// Whether a source that cannot be seen may define more.
+    has_unknown: bool,
+}
+
+impl Variables {
+    /// Adds the data of a source; a later one wins.
+    pub(super) fn add(&mut self, data: &Node) {
+        for (name, node) in data.entries() {
+            self.insert(name, node);
+        }
+    }
+
+    /// Adds a source that cannot be seen: it may define anything, and change what came before.
+    pub(super) fn add_unknown(&mut self) {
+        self.has_unknown = true;
+        self.known.values_mut().for_each(|variable| variable.trust = variable.trust.max(Trust::Inferred));
+    }
+
+    fn insert(&mut self, name: &str, node: &Node) {
+        let text = match &node.value {
+            Value::Null => "",
+            _ => node.as_str().unwrap_or_default(),
+        };
+        let variable = Variable { text: text.to_owned(), trust: node.trust, places: node.places().collect() };
+        self.known.insert(name.to_owned(), variable);
+    }
+
+    /// Puts the variables into every text of an object that does not opt out; `room` is how much that may write.
+    pub(super) fn apply(&self, object: &mut Node, room: &mut usize) {
+        let opts_out = |key: &str| {
+            object.at_path(&["metadata", key, "kustomize.toolkit.fluxcd.io/substitute"]).and_then(Node::as_str)
+                == Some("disabled")
+        };
+        if !opts_out("labels") && !opts_out("annotations") {
+            self.fill(object, room);
+        }
+    }
+
+    fn fill(&self, node: &mut Node, room: &mut usize) {
+        match &mut node.value {
+            Value::Text(text, style) if text.contains('$') => {
+                let style = *style;
+                let mut filled = Filled { text: String::new(), trust: node.trust, places: Vec::new(), room: *room };
+                self.expand(text, 0, &mut filled);
+                *room = filled.room;
+                node.value = Value::Text(filled.text.into(), if style == Style::Plain { Style::Quoted } else { style });
+                node.trust = filled.trust;
+                node.more.extend(filled.places);
+            }
+            Value::List(items) => items.iter_mut().for_each(|item| self.fill(item, room)),
+            Value::Map(entries) => entries.iter_mut().for_each(|(_, child)| self.fill(child, room)),
+            _ => {}
+        }
+    }
+
+    fn expand(&self, text: &str, depth: usize, out: &mut Filled) {
+        let mut rest = text;
+        while let Some(at) = rest.find('$') {
+            let (before, tail) = rest.split_at(at);
+            out.text.push_str(before);
+            if let Some(after) = tail.strip_prefix("$$") {
+                out.text.push('$');
+                rest = after;
+                // What was escaped is no variable.
+                if let Some(after) = rest.strip_prefix('{') {
+                    out.text.push('{');
+                    rest = after;
+                }
+                continue;
+            }
+            match tail.strip_prefix("${").and_then(body) {
+                Some((inner, after)) => {
+                    self.variable(inner, depth, out);
+                    rest = after;
+                }
+                None => {
+                    out.text.push('$');
+                    rest = tail.get(1..).unwrap_or_default();
+                }
+            }
+        }
+        out.text.push_str(rest);
+    }
+
+    fn variable(&self, inner: &str, depth: usize, out: &mut Filled) {
+        let (wants_length, body) = match inner.strip_prefix('#') {
+            Some(body) => (true, body),
+            None => (false, inner),
+        };
+        let end = body.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(body.len());
+        let (name, operation) = body.split_at(end);
+        if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || depth > MAX_DEPTH {
+            out.text.push_str(&format!("${{{inner}}}"));
+            out.trust = Trust::Unresolved;
+            return;
+        }
+        let default = [":-", ":=", "-", "="].iter().find_map(|sign| operation.strip_prefix(sign));
+        let known = self.known.get(name);
+        match (known.filter(|known| default.is_none() || !known.text.is_empty()), default) {
+            (Some(known), _) => {
+                out.trust = out.trust.max(known.trust);
+                out.places.extend(known.places.iter().copied());
+                if wants_length {
+                    out.push(&known.text.chars().count().to_string());
+                } else if default.is_some() {
+                    out.push(&known.text);
+                } else {
+                    out.push(&change(&known.text, operation));
+                }
+            }
+            (None, Some(default)) => {
+                if self.has_unknown {
+                    out.trust = out.trust.max(Trust::Inferred);
+                }
+                self.expand(default, depth + 1, out);
+            }
+            (None, None) => {
+                out.trust = Trust::Unresolved;
+                out.text.push_str(UNKNOWN);
+            }
+        }
+    }
+}
+
+struct Filled {
+    text: String,
+    trust: Trust,
+    places: Vec<At>,
+    room: usize,
+}
+
+impl Filled {
+    // Variables may repeat texts without end.
+    fn push(&mut self, text: &str) {
+        if let Some(room) = self.room.checked_sub(text.len()) {
+            self.room = room;
+            self.text.push_str(text);
+        } else {
+            self.trust = Trust::Unresolved;
+        }
+    }
+}
+
+// What stands before the closing brace, and what comes after it.
+fn body(text: &str) -> Option<(&str, &str)> {
+    let mut depth = 0;
+    let mut before = ' ';
+    for (at, c) in text.char_indices().take(MAX_BODY) {
+        match c {
+            '{' if before == '$' => depth += 1,
+            '}' if depth == 0 => return Some((text.get(..at)?, text.get(at + 1..)?)),
+            '}' => depth -= 1,
+            _ => {}
+        }
+        before = c;
+    }
+    None
+}
+
+fn change(text: &str, operation: &str) -> String {
+    let strip = |rest: &str| rest.to_owned();
+    match operation {
+        "" => return text.to_owned(),
+        "^^" => return text.to_uppercase(),
+        ",," => return text.to_lowercase(),
+        "^" | "," => {
+            let mut chars = text.chars();
+            let first: String = chars.next().into_iter().collect();
+            let first = if operation == "^" { first.to_uppercase() } else { first.to_lowercase() };
+            return format!("{first}{}", chars.as_str());
+        }
+        _ => {}
+    }
+    if text.len() > MAX_PATTERN || operation.len() > MAX_PATTERN {
+        return UNKNOWN.to_owned();
+    }
+    let heads = || text.char_indices().map(|(at, _)| at).chain([text.len()]);
+    let head = |at: usize| text.get(..at).unwrap_or_default();
+    let tail = |at: usize| text.get(at..).unwrap_or_default();
+    if let Some(pattern) = operation.strip_prefix("##") {
+        let at = heads().rev().find(|at| is_match(pattern, head(*at)));
+        strip(at.map_or(text, tail))
+    } else if let Some(pattern) = operation.strip_prefix('#') {
+        let at = heads().find(|at| is_match(pattern, head(*at)));
+        strip(at.map_or(text, tail))
+    } else if let Some(pattern) = operation.strip_prefix("%%") {
+        let at = heads().find(|at| is_match(pattern, tail(*at)));
+        strip(at.map_or(text, head))
+    } else if let Some(pattern) = operation.strip_prefix('%') {
+        let at = heads().rev().find(|at| is_match(pattern, tail(*at)));
+        strip(at.map_or(text, head))
+    } else if let Some(rest) = operation.strip_prefix('/') {
+        let (is_all, rest) = rest.strip_prefix('/').map_or((false, rest), |rest| (true, rest));
+        let (old, new) = rest.split_once('/').unwrap_or((rest, ""));
+        match (old.strip_prefix('#'), old.strip_prefix('%')) {
+            (Some(old), _) => text.strip_prefix(old).map_or_else(|| text.to_owned(), |rest| format!("{new}{rest}")),
+            (_, Some(old)) => text.strip_suffix(old).map_or_else(|| text.to_owned(), |rest| format!("{rest}{new}")),
+            _ if is_all => text.replace(old, new),
+            _ => text.replacen(old, new, 1),
+        }
+    } else if let Some(range) = operation.strip_prefix(':') {
+        let (from, length) = range.split_once(':').map_or((range, None), |(from, length)| (from, Some(length)));
+        let count = text.chars().count();
+        match (from.trim().parse::<usize>(), length.map(|length| length.trim().parse::<usize>())) {
+            (Ok(from), None) => text.chars().skip(from.min(count)).collect(),
+            (Ok(from), Some(Ok(length))) => text.chars().skip(from.min(count)).take(length).collect(),
+            _ => UNKNOWN.to_owned(),
+        }
+    } else {
+        UNKNOWN.to_owned()
+    }
+}
+
+// A pattern of `*` and `?` against all of a text.
+fn is_match(pattern: &str, text: &str) -> bool {
+    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (mut at, mut seen, mut star) = (0, 0, None);
+    while seen < text.len() {
+        match pattern.get(at) {
+            Some('*') => {
+                star = Some((at, seen));
+                at += 1;
+            }
+            Some(c) if *c == '?' || Some(c) == text.get(seen) => (at, seen) = (at + 1, seen + 1),
+            _ => match star {
+                Some((before, from)) => {
+                    (at, seen) = (before + 1, from + 1);
+                    star = Some((before, from + 1));
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern.get(at..).unwrap_or_default().iter().all(|c| *c == '*')
+}

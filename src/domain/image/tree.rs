@@ -1,0 +1,168 @@
+//! The files of a tree, each read once.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::node::{At, Node};
+use super::yaml::{self, Fault};
+
+// Nodes of all files together: what comes after them is not read.
+const MAX_NODES: usize = 6_000_000;
+const KUSTOMIZATIONS: &[&str] = &["kustomization.yaml", "kustomization.yml", "Kustomization"];
+
+/// One file.
+#[derive(Debug, Default)]
+pub(super) struct File {
+    /// Its documents.
+    pub(super) docs: Vec<Arc<Node>>,
+    /// Why the rest could not be read.
+    pub(super) fault: Option<Fault>,
+}
+
+/// All of them.
+pub(super) struct Tree<'a> {
+    names: Vec<&'a str>,
+    bytes: Vec<&'a [u8]>,
+    files: Vec<File>,
+    by_name: HashMap<&'a str, u32>,
+    kustomizations: BTreeMap<&'a str, u32>,
+    folders: std::collections::BTreeSet<&'a str>,
+    warnings: Vec<(At, String)>,
+}
+
+impl<'a> Tree<'a> {
+    /// Reads every file that may hold manifests.
+    pub(super) fn read(files: &'a BTreeMap<String, Vec<u8>>) -> Self {
+        let mut tree = Self {
+            names: Vec::new(),
+            bytes: Vec::new(),
+            files: Vec::new(),
+            by_name: HashMap::new(),
+            kustomizations: BTreeMap::new(),
+            folders: std::collections::BTreeSet::new(),
+            warnings: Vec::new(),
+        };
+        let mut nodes = 0;
+        for (number, (name, bytes)) in (0..).zip(files) {
+            tree.names.push(name);
+            tree.bytes.push(bytes);
+            tree.by_name.insert(name, number);
+            let mut parent = folder_of(name);
+            while tree.folders.insert(parent) && !parent.is_empty() {
+                parent = folder_of(parent);
+            }
+            let is_kustomization = KUSTOMIZATIONS.contains(&name.rsplit('/').next().unwrap_or(name));
+            let is_manifest = is_kustomization || [".yaml", ".yml", ".json"].iter().any(|kind| name.ends_with(kind));
+            if is_kustomization {
+                tree.kustomizations.insert(folder_of(name), number);
+            }
+            let mut file = File::default();
+            if is_manifest && nodes < MAX_NODES {
+                let parsed = yaml::parse(bytes, number, 1);
+                nodes += parsed.nodes;
+                file.fault = parsed.fault;
+                file.docs = parsed.docs.into_iter().map(slim).map(Arc::new).collect();
+                tree.warnings.extend(parsed.warnings.into_iter().map(|(line, why)| (At { file: number, line }, why)));
+            } else if is_manifest {
+                file.fault = Some(Fault { line: 1, from: 1, why: "the tree holds too much".to_owned() });
+            }
+            tree.files.push(file);
+        }
+        tree
+    }
+
+    /// The number of a file.
+    pub(super) fn number(&self, path: &str) -> Option<u32> {
+        self.by_name.get(path).copied()
+    }
+
+    /// The path of a file.
+    pub(super) fn name(&self, file: u32) -> &'a str {
+        self.names.get(file as usize).copied().unwrap_or_default()
+    }
+
+    /// The bytes of a file.
+    pub(super) fn bytes(&self, file: u32) -> &'a [u8] {
+        self.bytes.get(file as usize).copied().unwrap_or_default()
+    }
+
+    /// What a file holds.
+    pub(super) fn docs(&self, file: u32) -> &[Arc<Node>] {
+        self.files.get(file as usize).map(|file| file.docs.as_slice()).unwrap_or_default()
+    }
+
+    /// Why a file could not be read to its end.
+    pub(super) fn fault(&self, file: u32) -> Option<&Fault> {
+        self.files.get(file as usize).and_then(|file| file.fault.as_ref())
+    }
+
+    /// Every file by number.
+    pub(super) fn all(&self) -> impl Iterator<Item = (u32, &'a str)> + '_ {
+        (0..).zip(self.names.iter().copied())
+    }
+
+    /// The kustomization file of a folder.
+    pub(super) fn kustomization(&self, folder: &str) -> Option<u32> {
+        self.kustomizations.get(folder).copied()
+    }
+
+    /// Every folder with a kustomization file.
+    pub(super) fn kustomizations(&self) -> impl Iterator<Item = (&'a str, u32)> + '_ {
+        self.kustomizations.iter().map(|(folder, file)| (*folder, *file))
+    }
+
+    /// Whether a folder is there.
+    pub(super) fn has_folder(&self, folder: &str) -> bool {
+        self.folders.contains(folder)
+    }
+
+    /// Every folder.
+    pub(super) fn all_folders(&self) -> impl Iterator<Item = &'a str> + '_ {
+        self.folders.iter().copied()
+    }
+
+    /// Files below a folder.
+    pub(super) fn below(&self, folder: &str) -> impl Iterator<Item = (u32, &'a str)> + '_ {
+        let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let from = self.names.partition_point(|name| **name < *prefix);
+        let files = (from..).zip(self.names.get(from..).unwrap_or_default());
+        let mine = files.take_while(move |(_, name)| name.starts_with(&prefix));
+        mine.map(|(number, name)| (u32::try_from(number).unwrap_or(u32::MAX), *name))
+    }
+
+    /// `file:line`.
+    pub(super) fn place(&self, at: At) -> String {
+        format!("{}:{}", self.name(at.file), at.line.max(1))
+    }
+
+    /// Lines that mean something else than they seem to.
+    pub(super) fn warnings(&self) -> &[(At, String)] {
+        &self.warnings
+    }
+}
+
+// Definitions are large, and of no interest but as the targets of patches.
+fn slim(mut doc: Node) -> Node {
+    if doc.kind() == "CustomResourceDefinition" {
+        doc.remove("spec");
+    }
+    doc
+}
+
+/// The folder of a file; empty for the root.
+pub(super) fn folder_of(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+/// A path seen from a folder; None: it leads out of the tree.
+pub(super) fn join(folder: &str, path: &str) -> Option<String> {
+    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()?),
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
+}

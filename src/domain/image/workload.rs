@@ -1,0 +1,218 @@
+//! The images of one object: pod specs, the fields of known custom resources, and what reads like an image in others.
+
+use super::fields;
+use super::helm;
+use super::node::{Node, Trust, Value};
+use super::sink::{self, Sink};
+use super::text;
+use super::yaml;
+
+// What names images without deploying them: definitions, policies, storage, rights.
+const SILENT_GROUPS: &[&str] = &[
+    "admissionregistration.k8s.io",
+    "apiextensions.k8s.io",
+    "apiregistration.k8s.io",
+    "constraints.gatekeeper.sh",
+    "config.gatekeeper.sh",
+    "mutations.gatekeeper.sh",
+    "templates.gatekeeper.sh",
+    "kyverno.io",
+    "policies.kyverno.io",
+    "wgpolicyk8s.io",
+    "policy.sigstore.dev",
+    "policies.kubewarden.io",
+    "policy",
+    "rbac.authorization.k8s.io",
+    "networking.k8s.io",
+    "gateway.networking.k8s.io",
+    "storage.k8s.io",
+    "snapshot.storage.k8s.io",
+    "scheduling.k8s.io",
+    "autoscaling",
+    "kustomize.config.k8s.io",
+    "image.toolkit.fluxcd.io",
+    "notification.toolkit.fluxcd.io",
+    "dashboard.grafana.com",
+];
+
+const SILENT_KINDS: &[&str] = &[
+    "CustomResourceDefinition",
+    "GrafanaDashboard",
+    "PrometheusRule",
+    "ServiceMonitor",
+    "PodMonitor",
+    "SealedSecret",
+    "ExternalSecret",
+];
+
+// Kinds of the core group that deploy nothing.
+const SILENT_CORE: &[&str] =
+    &["PersistentVolume", "PersistentVolumeClaim", "Secret", "Service", "ServiceAccount", "Namespace", "Event"];
+
+// Keys below which no field deploys anything.
+const SILENT_KEYS: &[&str] = &[
+    "metadata",
+    "labels",
+    "annotations",
+    "matchLabels",
+    "matchExpressions",
+    "selector",
+    "nodeSelector",
+    "status",
+    "rbd",
+    "cephfs",
+    "iscsi",
+    "openAPIV3Schema",
+    "imagePullSecrets",
+];
+
+/// Where the pod template of a built-in kind stands.
+fn pod_path(kind: &str, group: &str) -> Option<&'static [&'static str]> {
+    Some(match (group, kind) {
+        ("", "Pod") => &["spec"],
+        ("", "PodTemplate") => &["template", "spec"],
+        ("", "ReplicationController")
+        | ("apps" | "extensions", "Deployment" | "ReplicaSet" | "DaemonSet" | "StatefulSet")
+        | ("batch", "Job") => &["spec", "template", "spec"],
+        ("batch", "CronJob") => &["spec", "jobTemplate", "spec", "template", "spec"],
+        _ => return None,
+    })
+}
+
+/// Finds the images of one object.
+pub(super) fn find(object: &Node, sink: &mut Sink) {
+    let (kind, group) = (object.kind(), object.group());
+    if kind.is_empty() || SILENT_KINDS.contains(&kind) || SILENT_GROUPS.contains(&group) {
+        return;
+    }
+    if group.is_empty() && SILENT_CORE.contains(&kind) {
+        return;
+    }
+    if group == "helm.cattle.io" {
+        return helm::embedded(object, sink);
+    }
+    if group == "template.openshift.io" {
+        return object.get("objects").into_iter().flat_map(Node::items).for_each(|object| lowered(object, sink));
+    }
+    if kind == "ConfigMap" && group.is_empty() {
+        config_map(object, sink);
+    } else if let Some(path) = pod_path(kind, group) {
+        if let Some(spec) = object.at_path(path) {
+            pod(spec, Trust::Certain, sink);
+        }
+    } else if kind.ends_with("List") && object.get("items").is_some() {
+        object.get("items").into_iter().flat_map(Node::items).for_each(|item| find(item, sink));
+    } else {
+        let certain = fields::find(object, sink);
+        custom(object, "", &certain, sink);
+    }
+}
+
+/// The images of a pod spec, in its four places, and those that arguments and variables name.
+pub(super) fn pod(spec: &Node, trust: Trust, sink: &mut Sink) {
+    for key in ["containers", "initContainers", "ephemeralContainers"] {
+        for container in spec.get(key).into_iter().flat_map(Node::items) {
+            if let Some(image) = container.get("image") {
+                sink.image(image, trust);
+            }
+            mentions(container, sink);
+        }
+    }
+    for volume in spec.get("volumes").into_iter().flat_map(Node::items) {
+        if let Some(reference) = volume.at_path(&["image", "reference"]) {
+            sink.image(reference, trust);
+        }
+    }
+}
+
+// What arguments and variables name is started by the program that reads them.
+fn mentions(container: &Node, sink: &mut Sink) {
+    for variable in container.get("env").into_iter().flat_map(Node::items) {
+        let Some(value) = variable.get("value") else { continue };
+        let is_image = variable.str_at(&["name"]).to_ascii_uppercase().contains("IMAGE");
+        if value.as_str().is_some_and(|text| sink::is_literal(text) || (is_image && sink::is_plausible(text))) {
+            sink.image(value, Trust::Inferred);
+        }
+    }
+    for key in ["args", "command"] {
+        for argument in container.get(key).into_iter().flat_map(Node::items) {
+            let Some(text) = argument.as_str() else { continue };
+            let value = text.split_once('=').map_or(text, |(_, value)| value);
+            if sink::is_literal(value) && (value.len() < text.len() || !text.starts_with('-')) {
+                let mut node = argument.clone();
+                node.value = Value::Text(value.into(), super::node::Style::Quoted);
+                sink.image(&node, Trust::Inferred);
+            }
+        }
+    }
+}
+
+// A custom resource: `certain` are nodes that the table of fields has told of already.
+fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
+    if certain.contains(&std::ptr::from_ref(node)) {
+        return;
+    }
+    match &node.value {
+        Value::Text(..) if helm::is_image_key(key) => sink.plausible(node),
+        Value::List(items) => {
+            let is_containers = matches!(key, "containers" | "initContainers" | "ephemeralContainers");
+            for item in items {
+                if is_containers && let Some(image) = item.get("image") {
+                    if !certain.contains(&std::ptr::from_ref(image)) {
+                        sink.image(image, Trust::Inferred);
+                    }
+                    mentions(item, sink);
+                } else {
+                    custom(item, key, certain, sink);
+                }
+            }
+        }
+        Value::Map(entries) => {
+            if key == "image"
+                && let Some(reference) = node.get("reference")
+            {
+                sink.image(reference, Trust::Inferred);
+            }
+            let used = helm::shape(node, key, None, sink);
+            for (name, child) in entries {
+                if !SILENT_KEYS.contains(&&**name) && !used.contains(&&**name) {
+                    custom(child, name, certain, sink);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+// Manifests that somebody applies out of a ConfigMap, and parts of them.
+fn config_map(object: &Node, sink: &mut Sink) {
+    for (_, value) in object.get("data").map(Node::entries).unwrap_or_default() {
+        let Some(text) = value.as_str() else { continue };
+        if sink::is_literal(text) {
+            sink.image(value, Trust::Inferred);
+            continue;
+        }
+        if !(text.contains("apiVersion:") && text.contains("kind:")) {
+            text::inner(value, sink);
+            continue;
+        }
+        let parsed = yaml::parse(text.as_bytes(), value.at.file, value.at.line);
+        if parsed.fault.is_some() {
+            text::inner(value, sink);
+            continue;
+        }
+        // Texts within texts within texts would have no end.
+        let is_plain = |kind: &str| !kind.ends_with("List") && !matches!(kind, "ConfigMap" | "Template");
+        parsed.docs.iter().filter(|doc| is_plain(doc.kind())).for_each(|doc| lowered(doc, sink));
+    }
+}
+
+// An object that somebody else applies.
+fn lowered(object: &Node, sink: &mut Sink) {
+    let mut inner = Sink::default();
+    find(object, &mut inner);
+    for mut hit in inner.hits() {
+        hit.confidence = hit.confidence.max(super::Confidence::Inferred);
+        sink.push(hit);
+    }
+}

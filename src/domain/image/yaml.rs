@@ -1,0 +1,291 @@
+//! YAML as the cluster reads it: every document of a file, aliases and merge keys resolved, the last of doubled keys. What is
+//! made to exhaust a reader ends in an error.
+
+use std::collections::HashMap;
+
+use granit_parser::{Event, Options, Parser, ScalarStyle};
+
+use super::node::{At, Node, Style, Value};
+
+// Most bytes of a file; the largest bundles of definitions have a third of it.
+const MAX_BYTES: usize = 16 << 20;
+// Most nodes of a file, those that aliases repeat included.
+const MAX_NODES: usize = 1_000_000;
+// Most nodes that aliases repeat.
+const MAX_REPEATED: usize = 200_000;
+// Deepest nesting, aliases included: everything that walks a tree does so by recursion.
+const MAX_DEPTH: usize = 200;
+// From here on keys are looked up by hash.
+const MANY: usize = 24;
+
+/// What a file holds.
+#[derive(Debug, Default)]
+pub(super) struct Parsed {
+    /// Its documents.
+    pub(super) docs: Vec<Node>,
+    /// Why the rest could not be read, with the line of that and the line on which the rest begins.
+    pub(super) fault: Option<Fault>,
+    /// How many nodes that are.
+    pub(super) nodes: usize,
+    /// Lines that mean something else than they seem to.
+    pub(super) warnings: Vec<(u32, String)>,
+}
+
+/// Why a file could not be read to its end.
+#[derive(Debug, Clone)]
+pub(super) struct Fault {
+    /// The line.
+    pub(super) line: u32,
+    /// The first line that was not read.
+    pub(super) from: u32,
+    /// Why.
+    pub(super) why: String,
+}
+
+enum Frame {
+    List(Node, usize),
+    Map { node: Node, anchor: usize, key: Option<Key>, index: HashMap<Box<str>, usize>, merged: Vec<Node> },
+}
+
+struct Key {
+    text: Box<str>,
+    line: u32,
+    is_merge: bool,
+}
+
+struct Reader {
+    file: u32,
+    first: u32,
+    stack: Vec<Frame>,
+    anchors: HashMap<usize, (Node, usize, usize)>,
+    nodes: usize,
+    repeated: usize,
+    parsed: Parsed,
+    doc: Option<Node>,
+}
+
+/// Reads the text of a file, or one that begins on line `first` of it.
+pub(super) fn parse(bytes: &[u8], file: u32, first: u32) -> Parsed {
+    let mut reader = Reader {
+        file,
+        first,
+        stack: Vec::new(),
+        anchors: HashMap::new(),
+        nodes: 0,
+        repeated: 0,
+        parsed: Parsed::default(),
+        doc: None,
+    };
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let outcome = if bytes.len() > MAX_BYTES {
+        Err((first, format!("larger than {} MiB", MAX_BYTES >> 20)))
+    } else {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => reader.all(text),
+            Err(_) => Err((first, "not UTF-8".to_owned())),
+        }
+    };
+    if let Err((line, why)) = outcome {
+        let from = reader.parsed.fault.take().map_or(first, |fault| fault.from);
+        reader.parsed.fault = Some(Fault { line, from, why });
+    } else {
+        reader.parsed.fault = None;
+    }
+    reader.parsed.nodes = reader.nodes;
+    reader.parsed
+}
+
+type Outcome = Result<(), (u32, String)>;
+
+impl Reader {
+    fn all(&mut self, text: &str) -> Outcome {
+        let mut options = Options::default();
+        options.set_emit_comments(false);
+        for next in Parser::new_from_str_with_options(text, options) {
+            let (event, span) = next.map_err(|error| (self.line(error.marker().line()), error.info().to_string()))?;
+            let line = self.line(span.start.line());
+            self.event(event, line).map_err(|why| (line, why))?;
+        }
+        Ok(())
+    }
+
+    fn line(&self, line: usize) -> u32 {
+        self.first + u32::try_from(line.saturating_sub(1)).unwrap_or(u32::MAX - self.first)
+    }
+
+    fn event(&mut self, event: Event<'_>, line: u32) -> Result<(), String> {
+        let at = At { file: self.file, line };
+        match event {
+            Event::DocumentStart(..) => {
+                self.anchors.clear();
+                self.stack.clear();
+                self.doc = None;
+                self.parsed.fault = Some(Fault { line, from: line, why: String::new() });
+            }
+            Event::DocumentEnd => {
+                self.parsed.docs.extend(self.doc.take().filter(|doc| !matches!(doc.value, Value::Null)));
+            }
+            Event::Scalar(text, style, anchor, _) => {
+                let style = match style {
+                    ScalarStyle::Plain => Style::Plain,
+                    ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
+                    _ => Style::Quoted,
+                };
+                let is_null = style == Style::Plain && matches!(&*text, "" | "~" | "null" | "Null" | "NULL");
+                let value = if is_null { Value::Null } else { Value::Text(text.into(), style) };
+                self.count(1)?;
+                let mut node = Node::new(at, value);
+                // A block is said to begin with its first line that is not empty.
+                if let Value::Text(text, Style::Block) = &node.value {
+                    let empty = text.chars().take_while(|c| *c == '\n').count();
+                    node.at.line -= u32::try_from(empty).unwrap_or(0).min(node.at.line);
+                }
+                self.place(node, anchor, 1, 1)?;
+            }
+            Event::SequenceStart(_, anchor, _) => {
+                self.open()?;
+                self.stack.push(Frame::List(Node::new(at, Value::List(Vec::new())), anchor));
+            }
+            Event::MappingStart(_, anchor, _) => {
+                self.open()?;
+                let node = Node::new(at, Value::Map(Vec::new()));
+                let (index, merged) = (HashMap::new(), Vec::new());
+                self.stack.push(Frame::Map { node, anchor, key: None, index, merged });
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.close()?,
+            Event::Alias(id) => {
+                let Some((node, size, height)) = self.anchors.get(&id) else {
+                    return Err("an alias of something that contains it".to_owned());
+                };
+                let (size, height) = (*size, *height);
+                self.repeated += size;
+                if self.repeated > MAX_REPEATED {
+                    return Err("aliases repeat too much".to_owned());
+                }
+                let node = node.clone();
+                self.count(size)?;
+                self.place(node, 0, size, height)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, nodes: usize) -> Result<(), String> {
+        self.nodes += nodes;
+        if self.nodes > MAX_NODES { Err("too many nodes".to_owned()) } else { Ok(()) }
+    }
+
+    fn open(&mut self) -> Result<(), String> {
+        if self.stack.len() >= MAX_DEPTH {
+            return Err("nested too deeply".to_owned());
+        }
+        self.count(1)
+    }
+
+    fn close(&mut self) -> Result<(), String> {
+        let (node, anchor) = match self.stack.pop() {
+            Some(Frame::List(node, anchor)) => (node, anchor),
+            Some(Frame::Map { mut node, anchor, index, merged, .. }) => {
+                merge(&mut node, &index, merged);
+                (node, anchor)
+            }
+            None => return Ok(()),
+        };
+        // Only what an alias may repeat is measured.
+        let (size, height) = if anchor > 0 { measure(&node) } else { (0, 0) };
+        self.place(node, anchor, size, height)
+    }
+
+    fn place(&mut self, node: Node, anchor: usize, size: usize, height: usize) -> Result<(), String> {
+        if self.stack.len() + height > MAX_DEPTH {
+            return Err("nested too deeply".to_owned());
+        }
+        if anchor > 0 {
+            // The copy is paid for as an alias is.
+            self.repeated += size;
+            if self.repeated > MAX_REPEATED {
+                return Err("aliases repeat too much".to_owned());
+            }
+            self.anchors.insert(anchor, (node.clone(), size, height));
+        }
+        match self.stack.last_mut() {
+            None => self.doc = Some(node),
+            Some(Frame::List(list, _)) => {
+                if let Value::List(items) = &mut list.value {
+                    items.push(node);
+                }
+            }
+            Some(Frame::Map { node: map, key, index, merged, .. }) => match key.take() {
+                None => {
+                    let line = node.at.line;
+                    let (text, is_merge) = match node.value {
+                        Value::Text(text, style) => {
+                            let is_merge = style == Style::Plain && &*text == "<<";
+                            (text, is_merge)
+                        }
+                        Value::Null => ("null".into(), false),
+                        _ => return Err("a key that is not a text".to_owned()),
+                    };
+                    *key = Some(Key { text, line, is_merge });
+                }
+                Some(Key { is_merge: true, .. }) => merged.push(node),
+                Some(Key { text, line, .. }) => {
+                    let Value::Map(entries) = &mut map.value else { return Ok(()) };
+                    let before = if index.is_empty() {
+                        entries.iter().position(|(name, _)| *name == text)
+                    } else {
+                        index.get(&text).copied()
+                    };
+                    if let Some((_, old)) = before.and_then(|before| entries.get_mut(before)) {
+                        let first = old.at.line;
+                        *old = node;
+                        self.parsed
+                            .warnings
+                            .push((line, format!("the key {text:?} stands twice (line {first}), the last one wins")));
+                    } else {
+                        entries.push((text.clone(), node));
+                        if !index.is_empty() {
+                            index.insert(text, entries.len() - 1);
+                        } else if entries.len() == MANY {
+                            index.extend(entries.iter().enumerate().map(|(at, (name, _))| (name.clone(), at)));
+                        }
+                    }
+                }
+            },
+        }
+        Ok(())
+    }
+}
+
+// What stands in the mapping itself wins, then the earlier of what is merged in.
+fn merge(node: &mut Node, index: &HashMap<Box<str>, usize>, merged: Vec<Node>) {
+    if merged.is_empty() {
+        return;
+    }
+    let Value::Map(entries) = &mut node.value else { return };
+    let mut known: std::collections::HashSet<Box<str>> = index.keys().cloned().collect();
+    known.extend(entries.iter().map(|(name, _)| name.clone()));
+    for source in merged {
+        let maps = match source.value {
+            Value::List(items) => items,
+            _ => vec![source],
+        };
+        for map in maps {
+            let Value::Map(more) = map.value else { continue };
+            entries.extend(more.into_iter().filter(|(name, _)| known.insert(name.clone())));
+        }
+    }
+}
+
+// Nodes and levels of a tree.
+fn measure(node: &Node) -> (usize, usize) {
+    let mut sum = (1, 0);
+    let mut add = |child: &Node| {
+        let (size, height) = measure(child);
+        sum = (sum.0 + size, sum.1.max(height));
+    };
+    node.items().iter().for_each(&mut add);
+    node.entries().iter().for_each(|(_, child)| add(child));
+    (sum.0, sum.1 + 1)
+}
