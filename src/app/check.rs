@@ -253,6 +253,7 @@ fn ask(
             break_glass: glass.map(|glass| glass.reason.clone()),
             skip_older: false,
             patience: None,
+            wait: None,
             actor: actor.clone(),
             committer: committer.clone(),
         },

@@ -8,7 +8,7 @@ use super::evidence::{self, Wanted};
 use super::site::Site;
 use super::source::{Source, accepted_url};
 use super::{AppError, Context, Place};
-use crate::domain::gate::{previous, soak};
+use crate::domain::gate::{previous, soak, statuses};
 use crate::domain::id::{BranchName, CommitId, Digest, StageName, UnitName};
 use crate::domain::listing::{Leaves, has_git_file};
 use crate::domain::outcome::Verdict;
@@ -162,10 +162,16 @@ fn stage_status(context: &Context<'_>, at: &Look, looks: &[Look]) -> Result<Stag
             let content = content(before, ahead, *landing, &accept.unit)?;
             let soak = accept.branches.iter().map(|rule| after.soak_for(rule)).max().unwrap_or(after.soak);
             let names: Vec<UnitName> = accept.names().cloned().collect();
-            let wanted = Wanted { names: &names, digest: ahead.digest, content: &content, soak };
+            // As the stage was opened: what only another stage names gets no token.
+            let role = if at.is_named { Role::Previous } else { Role::Distant };
+            let wanted = Wanted { names: &names, digest: ahead.digest, content: &content, soak, role };
             let anchor = record.as_ref().and_then(|r| r.after.iter().find(|anchor| anchor.stage == after.stage));
             let seen = evidence::look(context, after, wanted, anchor);
-            let answers = [seen.previous.map(|facts| previous::ask(&facts)), seen.soak.map(|facts| soak::ask(&facts))];
+            let answers = [
+                seen.previous.map(|facts| previous::ask(&facts)),
+                seen.soak.map(|facts| soak::ask(&facts)),
+                seen.statuses.map(|facts| statuses::ask(&facts)),
+            ];
             let blocked = answers.into_iter().filter_map(|answer| match answer {
                 Ok(answer) if matches!(answer.verdict, Verdict::Passed | Verdict::NotAsked) => None,
                 Ok(answer) => {
