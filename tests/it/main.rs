@@ -12,6 +12,7 @@ mod audit;
 mod branches;
 mod check;
 mod cli;
+mod described;
 mod drift;
 mod everyday;
 mod evidence;
