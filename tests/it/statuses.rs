@@ -175,6 +175,21 @@ fn a_stage_that_only_another_stage_names_gets_no_token() {
 }
 
 #[test]
+fn a_machine_without_certificates_can_ask_too() {
+    let hub = Hub::new(APPS);
+    let (artifact, landing) = hub.passed();
+    hub.github.status(&landing, FLUX, "success");
+    let to = hub.to("qual");
+    let none = [("SSL_CERT_FILE", "/nonexistent"), ("SSL_CERT_DIR", "/nonexistent")];
+    hub.run_with(&["plan", &artifact, "--to", &to], &none).is(0, "planned");
+    // A file that was named is meant.
+    let missing = [("NODE_EXTRA_CA_CERTS", "/nonexistent")];
+    let args = ["release", &artifact, "--to", &to];
+    let run = hub.world.untouched(|| hub.run_with(&args, &missing)).is(1, "undecided");
+    assert!(run.gate("statuses")["detail"].as_str().unwrap().contains("cannot read /nonexistent"), "{run:#?}");
+}
+
+#[test]
 fn plain_git_has_no_statuses_and_says_so() {
     let world = World::new();
     world.environment("qual", &Policy { after_more: APPS.to_owned(), ..world.policy("qual", Some("dev")) });
