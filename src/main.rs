@@ -7,10 +7,12 @@ use std::sync::atomic::AtomicBool;
 
 use passgate::adapter::clock::SystemClock;
 use passgate::adapter::folder::Disk;
-use passgate::adapter::git::{Credentials, Environment, Git};
+use passgate::adapter::git::{Environment, Git};
+use passgate::adapter::github::{GitHub, Settings};
 use passgate::adapter::zip::ZipArtifacts;
-use passgate::cli::common::{Adapters, Setting};
-use passgate::port::{Artifacts, Clock, Folders, Repositories, WorkingCopy};
+use passgate::cli::common::{Adapters, Remotes, Setting};
+use passgate::domain::credentials::Credentials;
+use passgate::port::{Artifacts, Clock, Folders, WorkingCopy};
 use passgate::{cli, host};
 
 #[derive(Default)]
@@ -20,20 +22,27 @@ struct Real {
     clock: SystemClock,
 }
 
-fn git(setting: Setting) -> Git {
-    let [target, previous, source] = setting.tokens;
-    let credentials = Credentials::new(target, previous, source, setting.place.as_ref());
+fn credentials(setting: &Setting) -> Credentials {
+    let [target, previous, source] = setting.tokens.clone();
+    Credentials::new(target, previous, source, setting.place.as_ref())
+}
+
+fn git(setting: Setting, credentials: Credentials) -> Git {
     let environment = Environment::new(host::environment::variables());
     Git::new(environment, credentials, setting.interrupted, setting.progress)
 }
 
 impl Adapters for Real {
-    fn repositories(&self, setting: Setting) -> Box<dyn Repositories> {
-        Box::new(git(setting))
+    fn remotes(&self, setting: Setting) -> Remotes {
+        let credentials = credentials(&setting);
+        let settings = Settings::new(host::environment::variable);
+        let github = GitHub::new(settings, credentials.clone(), Arc::clone(&setting.interrupted));
+        Remotes { repositories: Box::new(git(setting, credentials)), forges: Box::new(github) }
     }
 
     fn working_copy(&self, path: PathBuf, setting: Setting) -> Box<dyn WorkingCopy> {
-        git(setting).working_copy(path)
+        let credentials = credentials(&setting);
+        git(setting, credentials).working_copy(path)
     }
 
     fn artifacts(&self) -> &dyn Artifacts {

@@ -7,11 +7,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::domain::artifact::Manifest;
+use crate::domain::gate::statuses::Status;
 use crate::domain::graph::Graph;
 use crate::domain::id::{BlobId, BranchName, CommitId, TreeId};
 use crate::domain::listing::{Entry, File, FileMode, Leaves};
 use crate::domain::object::{Object, Tree};
 use crate::domain::url::RepoUrl;
+
+pub use crate::domain::credentials::Role;
 
 /// An artifact that was proven intact: a manifest, and the content of its files on demand.
 pub struct Artifact {
@@ -115,6 +118,16 @@ pub enum PortError {
         /// The way out, where git's words tell it.
         hint: Option<String>,
     },
+    /// A forge could not be asked, or its answer makes no sense.
+    #[error("{doing}")]
+    Forge {
+        /// What was tried, on which repository.
+        doing: String,
+        /// What came of it.
+        said: String,
+        /// The way out, where it is known.
+        hint: Option<String>,
+    },
     /// An object that a server was asked for by name is not there.
     #[error("{repository} does not have the object {id}")]
     Missing {
@@ -138,19 +151,6 @@ pub enum PortError {
     /// Somebody stopped the command.
     #[error("interrupted")]
     Interrupted,
-}
-
-/// Whose credentials are used for a repository.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// The environment that is released into.
-    Target,
-    /// A stage that content must have passed before: the target's own policy names it.
-    Previous,
-    /// A stage that only another stage's policy names: no token goes to a host that the target's policy does not name.
-    Distant,
-    /// Where content was developed.
-    Source,
 }
 
 /// What a server advertises.
@@ -304,6 +304,35 @@ pub trait Repositories: Send + Sync {
 
     /// The same place with local paths made canonical, for comparison.
     fn canonical(&self, url: &RepoUrl) -> RepoUrl;
+}
+
+/// What a forge has of a run's artifact.
+pub enum Fetched {
+    /// A deployment zip, which goes when this goes.
+    Zip(Box<dyn AsRef<Path> + Send + Sync>),
+    /// It must not be used.
+    Refused(String),
+}
+
+/// One repository on a forge: what is known of it beyond git.
+pub trait Forge: Send + Sync {
+    /// Every status of a commit (check runs are statuses too), of each context the latest.
+    ///
+    /// # Errors
+    /// The forge cannot be asked, or its answer is not to be believed.
+    fn statuses(&self, commit: CommitId) -> Result<Vec<Status>, PortError>;
+
+    /// The deployment zip in an artifact of a run; without a name, the run's only one.
+    ///
+    /// # Errors
+    /// The forge cannot be asked, or the artifact is missing, expired, damaged or holds no deployment zip.
+    fn artifact(&self, run: u64, name: Option<&str>) -> Result<Fetched, PortError>;
+}
+
+/// Finds out which forge a repository is on.
+pub trait Forges: Send + Sync {
+    /// The forge of a repository, with the credentials of a role; None: plain git, which knows commits and nothing else.
+    fn of(&self, url: &RepoUrl, role: Role) -> Option<Arc<dyn Forge>>;
 }
 
 /// A commit of a local repository, to be packaged.

@@ -272,6 +272,14 @@ fn imports_go_downward_only() {
 }
 
 #[test]
+fn each_forge_is_spoken_to_in_one_adapter() {
+    for (file, text) in sources().iter().filter(|(file, _)| !file.starts_with("adapter/github/")) {
+        let tokens = tokens(text);
+        assert!(paths(&tokens, "octocrab").is_empty(), "{file}: only adapter::github uses octocrab");
+    }
+}
+
+#[test]
 fn the_domain_is_pure() {
     let sources = sources();
     let manifest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();

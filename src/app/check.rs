@@ -302,6 +302,7 @@ fn ask_release(
         break_glass: glass.map(|glass| glass.reason.clone()),
         skip_older: false,
         patience: None,
+        wait: None,
         actor: Actor { by: glass.and_then(|glass| glass.by.clone()), run: None },
         committer: Committer(String::new()),
     };

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use super::site::{NEWEST, Site, WINDOW, file, resolve};
-use super::{AppError, Context, Place};
+use super::{AppError, Context, Place, statuses};
 use crate::domain::chain::{Change, Here, History};
 use crate::domain::gate::previous::Standing;
+use crate::domain::gate::statuses::Facts as Statuses;
 use crate::domain::gate::{Asked, previous, soak};
 use crate::domain::graph::Node;
 use crate::domain::id::{BlobId, CommitId, Digest, TreeId, UnitName};
@@ -152,6 +153,8 @@ pub struct Seen {
     pub previous: Asked<previous::Facts>,
     /// For gate `soak`.
     pub soak: Asked<soak::Facts>,
+    /// For gate `statuses`.
+    pub statuses: Asked<Statuses>,
     /// For the record.
     pub anchor: Option<Anchor>,
 }
@@ -167,6 +170,8 @@ pub struct Wanted<'a> {
     pub content: &'a Leaves,
     /// How long it must have been live.
     pub soak: std::time::Duration,
+    /// Whose credentials are for the stage.
+    pub role: Role,
 }
 
 /// Looks for content in a previous stage. `anchor` is what our last release saw of it.
@@ -178,7 +183,8 @@ pub fn look(context: &Context<'_>, after: &After, wanted: Wanted<'_>, anchor: Op
             let unasked =
                 soak::Facts { stage: after.stage.clone(), wanted: wanted.soak, now: 0, intervals: Vec::new() };
             let soak = if wanted.soak.is_zero() { Ok(unasked) } else { Err(why.clone()) };
-            Seen { previous: Err(why), soak, anchor: None }
+            let unasked = after.statuses.is_empty().then(|| statuses::none(after));
+            Seen { previous: Err(why.clone()), soak, statuses: unasked.ok_or(why), anchor: None }
         }
     }
 }
@@ -190,6 +196,7 @@ pub fn told(error: &AppError) -> String {
             let reason = said.lines().find(|line| line.starts_with("fatal:") || line.starts_with("error:"));
             format!("{doing}: {}", reason.or(said.lines().last()).unwrap_or_default())
         }
+        AppError::Port(PortError::Forge { doing, said, .. }) => format!("{doing}: {said}"),
         other => other.to_string(),
     }
 }
@@ -203,7 +210,7 @@ fn try_look(
     let now = context.clock.now();
     let place = Place { url: after.repository.clone(), branch: Some(after.branch.clone()) };
     let url = context.repositories.canonical(&after.repository);
-    let mut facts = previous::Facts {
+    let facts = previous::Facts {
         stage: after.stage.clone(),
         repository: url.clone(),
         branch: after.branch.clone(),
@@ -222,10 +229,14 @@ fn try_look(
         other_content: false,
         overridden: false,
     };
-    let mut soaked = soak::Facts { stage: after.stage.clone(), wanted: wanted.soak, now, intervals: Vec::new() };
-    let Some(site) = Site::find(context, &place, Role::Previous)? else {
-        return Ok(Seen { previous: Ok(facts), soak: Ok(soaked), anchor: None });
+    let soak = soak::Facts { stage: after.stage.clone(), wanted: wanted.soak, now, intervals: Vec::new() };
+    let watched = !after.statuses.is_empty();
+    let mut gathered = Gathered { previous: facts, soak, watched, carriers: Vec::new() };
+    let Some(site) = Site::find(context, &place, wanted.role)? else {
+        let Gathered { previous, soak, .. } = gathered;
+        return Ok(Seen { previous: Ok(previous), soak: Ok(soak), statuses: Ok(statuses::none(after)), anchor: None });
     };
+    let facts = &mut gathered.previous;
     facts.branch_exists = true;
     let mut folders: Vec<String> =
         wanted.content.keys().filter_map(|path| Some(path.split_once('/')?.0.to_owned())).collect();
@@ -268,7 +279,7 @@ fn try_look(
                 facts.released = record.release_of(wanted.digest).is_some();
                 let accept = policy.as_ref().and_then(|policy| policy.accepts(&names[0]));
                 let local = accept.map(|accept| accept.local.clone());
-                evidence(&site, &history, record, wanted, local.as_ref(), &mut facts, &mut soaked)?
+                evidence(&site, &history, record, wanted, local.as_ref(), &mut gathered)?
             }
         }
     };
@@ -279,7 +290,19 @@ fn try_look(
         release_commit,
         tip: site.tip,
     };
-    Ok(Seen { previous: Ok(facts), soak: Ok(soaked), anchor: Some(anchor) })
+    let Gathered { previous, soak, carriers, .. } = gathered;
+    let statuses = statuses::look(context, &after.stage, (&site.url, wanted.role), &after.statuses, &carriers);
+    Ok(Seen { previous: Ok(previous), soak: Ok(soak), statuses: Ok(statuses), anchor: Some(anchor) })
+}
+
+// What is found out of one content in one stage.
+struct Gathered {
+    previous: previous::Facts,
+    soak: soak::Facts,
+    // Whether its statuses are asked for, so that it matters which commits carry it.
+    watched: bool,
+    // Those since its newest release, newest first.
+    carriers: Vec<CommitId>,
 }
 
 // Finds the newest release of the content whose folders are the content, and every interval in which it was live.
@@ -289,9 +312,9 @@ fn evidence(
     record: &Record,
     wanted: Wanted<'_>,
     local: Option<&PathPatterns>,
-    facts: &mut previous::Facts,
-    soaked: &mut soak::Facts,
+    gathered: &mut Gathered,
 ) -> Result<Option<CommitId>, AppError> {
+    let facts = &mut gathered.previous;
     let is_local = |path: &str| local.is_some_and(|patterns| patterns.matches(path));
     let mut evidence = None;
     for entry in record.ledger.iter().filter(|e| e.digest == wanted.digest && e.is_release()) {
@@ -304,38 +327,94 @@ fn evidence(
             facts.other_content |= evidence.is_none();
             continue;
         }
-        if evidence.is_none() {
+        let is_newest = evidence.is_none();
+        if is_newest {
             facts.landing = Some(change.commit);
             facts.other_content = false;
             // The ledger says it of a later re-anchoring too.
             facts.overridden = entry.overridden.is_some() || then.overridden.is_some();
             evidence = Some(change.commit);
         }
+        let is_watched = is_newest && gathered.watched;
+        if wanted.soak.is_zero() && !is_watched {
+            continue;
+        }
+        let since = since(site, change.commit, ended(history, change, wanted), wanted.content, &folders, &aside)?;
+        if is_watched {
+            gathered.carriers = since.carriers();
+        }
         if !wanted.soak.is_zero() {
             // A record cannot make content older than the commit that brought it, nor a commit older than its record.
             let written = time::seconds(&entry.released).unwrap_or(i64::MAX);
-            let lived = intervals(site, history, change, wanted, &folders, &aside)?;
-            soaked.intervals.extend(lived.into_iter().map(|(from, until)| (from.max(written), until)));
+            let lived = since.intervals(change.time);
+            gathered.soak.intervals.extend(lived.into_iter().map(|(from, until)| (from.max(written), until)));
         }
     }
     Ok(evidence)
 }
 
-// The intervals in which a branch held exactly the content that landed with `landing`: until another release, with a break
-// wherever somebody changed its folders by hand.
-fn intervals(
+// The commit at which something else took the place of what landed with a change.
+fn ended(history: &History, landing: &Change, wanted: Wanted<'_>) -> Option<CommitId> {
+    let later = history.changes.iter().rev().skip_while(|change| change.commit != landing.commit);
+    let mut others = later.filter(|change| match &change.record {
+        Some((_, Ok(record))) => record.digest != wanted.digest,
+        _ => true,
+    });
+    others.next().map(|change| change.commit)
+}
+
+/// What became of content on a branch since it landed.
+pub struct Since {
+    landing: CommitId,
+    // Every commit after the landing, its time, and whether its folders are the content.
+    commits: Vec<(CommitId, i64, bool)>,
+    // When something else was released.
+    ended: Option<i64>,
+}
+
+impl Since {
+    /// The commits that carry the content, newest first, down to the landing.
+    pub fn carriers(&self) -> Vec<CommitId> {
+        let later = self.commits.iter().rev().filter(|(.., holds)| *holds).map(|(commit, ..)| *commit);
+        later.chain([self.landing]).collect()
+    }
+
+    // The intervals in which the branch held exactly the content, with a break wherever somebody changed it by hand.
+    fn intervals(&self, landed: i64) -> Vec<(i64, Option<i64>)> {
+        let mut found = Vec::new();
+        let mut from = Some(landed);
+        for (_, time, holds) in &self.commits {
+            match (from, holds) {
+                (Some(begun), false) => {
+                    found.push((begun, Some(*time)));
+                    from = None;
+                }
+                (None, true) => from = Some(*time),
+                _ => {}
+            }
+        }
+        found.extend(from.map(|from| (from, self.ended)));
+        found
+    }
+}
+
+/// Follows content from the commit at which it landed to the tip, or to the commit at which something else was released.
+///
+/// # Errors
+/// The repository cannot be asked.
+pub fn since(
     site: &Site,
-    history: &History,
-    landing: &Change,
-    wanted: Wanted<'_>,
+    landing: CommitId,
+    other: Option<CommitId>,
+    content: &Leaves,
     folders: &[String],
     aside: &dyn Fn(&str) -> bool,
-) -> Result<Vec<(i64, Option<i64>)>, AppError> {
+) -> Result<Since, AppError> {
     let mut since: Vec<(CommitId, TreeId, i64)> = site
         .graph
         .first_parents(site.tip)
         .map(|(id, node)| (id, node.tree, node.time))
-        .take_while(|(id, ..)| *id != landing.commit)
+        .take_while(|(id, ..)| *id != landing)
         .collect();
     // A clock that was ahead cannot make an interval longer: it ended before every later commit was made.
     let mut earliest = i64::MAX;
@@ -344,7 +423,10 @@ fn intervals(
         *time = earliest;
     }
     since.reverse();
-    let root = site.root_of(landing.commit)?;
+    let end = other.and_then(|other| since.iter().position(|(id, ..)| *id == other));
+    let ended = end.map(|end| since[end].2);
+    since.truncate(end.unwrap_or(since.len()));
+    let root = site.root_of(landing)?;
     let roots: Vec<TreeId> = since.iter().map(|(_, tree, _)| *tree).chain([root]).collect();
     let mut at: Vec<HashMap<TreeId, Entry>> = Vec::new();
     for folder in folders {
@@ -353,36 +435,18 @@ fn intervals(
     let state = |tree: &TreeId| -> Vec<Option<Entry>> { at.iter().map(|found| found.get(tree).copied()).collect() };
     // Folders are compared as a whole first; files of the environment itself make them differ without a break.
     let mut known: HashMap<Vec<Option<Entry>>, bool> = HashMap::from([(state(&root), true)]);
-    let other =
-        history.changes.iter().rev().skip_while(|c| c.commit != landing.commit).find(|change| match &change.record {
-            Some((_, Ok(record))) => record.digest != wanted.digest,
-            _ => true,
-        });
-    let mut found = Vec::new();
-    let mut from = Some(landing.time);
+    let mut commits = Vec::new();
     for (commit, tree, time) in since {
-        if other.is_some_and(|change| change.commit == commit) {
-            found.extend(from.map(|from| (from, Some(time))));
-            return Ok(found);
-        }
         let key = state(&tree);
         let holds = match known.get(&key) {
             Some(holds) => *holds,
             None => {
-                let holds = same_content(&site.folders_at(commit, folders)?, wanted.content, aside);
+                let holds = same_content(&site.folders_at(commit, folders)?, content, aside);
                 known.insert(key, holds);
                 holds
             }
         };
-        match (from, holds) {
-            (Some(begun), false) => {
-                found.push((begun, Some(time)));
-                from = None;
-            }
-            (None, true) => from = Some(time),
-            _ => {}
-        }
+        commits.push((commit, time, holds));
     }
-    found.extend(from.map(|from| (from, None)));
-    Ok(found)
+    Ok(Since { landing, commits, ended })
 }

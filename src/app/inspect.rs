@@ -1,7 +1,6 @@
 //! `inspect`: proves an artifact intact.
 
-use std::path::Path;
-
+use super::fetch::{self, Named};
 use super::{AppError, Context};
 use crate::domain::artifact::Manifest;
 
@@ -9,6 +8,6 @@ use crate::domain::artifact::Manifest;
 ///
 /// # Errors
 /// It is refused, or cannot be read.
-pub fn inspect(context: &Context<'_>, artifact: &Path) -> Result<Manifest, AppError> {
-    Ok(context.artifacts.open(artifact)?.manifest)
+pub fn inspect(context: &Context<'_>, artifact: &Named) -> Result<Manifest, AppError> {
+    Ok(fetch::open(context, artifact)?.artifact.manifest)
 }

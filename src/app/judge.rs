@@ -290,11 +290,17 @@ pub fn case(context: &Context<'_>, place: &Place, manifest: &Manifest, leave: Le
                 let longest = accept.map_or(after.soak, |accept| {
                     accept.branches.iter().map(|rule| after.soak_for(rule)).max().unwrap_or(after.soak)
                 });
-                let wanted = Wanted { names: &target.names, digest: manifest.digest, content, soak: longest };
+                let (names, digest, role) = (target.names.as_slice(), manifest.digest, crate::port::Role::Previous);
+                let wanted = Wanted { names, digest, content, soak: longest, role };
                 scope.spawn(move || evidence::look(context, after, wanted, anchor))
             })
             .collect();
-        let died = || Seen { previous: Err("the check died".into()), soak: Err("the check died".into()), anchor: None };
+        let died = || Seen {
+            previous: Err("the check died".into()),
+            soak: Err("the check died".into()),
+            statuses: Err("the check died".into()),
+            anchor: None,
+        };
         let seen: Vec<Seen> = seen.into_iter().map(|thread| thread.join().unwrap_or_else(|_| died())).collect();
         (source.join().unwrap_or_else(|_| Err("the check died".to_owned())), seen)
     });
@@ -385,6 +391,7 @@ fn facts(
         order: order_facts(target, source, manifest, leave),
         previous: previous.iter().map(|seen| seen.previous.clone()).collect(),
         soak: previous.iter().enumerate().map(|(at, seen)| soaked(seen, at)).collect(),
+        statuses: previous.iter().map(|seen| seen.statuses.clone()).collect(),
         hold: hold_facts(target, source, context.clock.now()),
         freeze: target.policy.frozen(context.clock.now(), policy::Deed::Release),
         drift: drift_facts(target, leave.adopt, plan),
@@ -491,8 +498,11 @@ pub fn again(
     case(context, place, manifest, leave)
 }
 
-// Whether source and previous stages still advertise the tips that were judged.
+// Whether source and previous stages still advertise the tips that were judged. Statuses change without that.
 fn others_unmoved(context: &Context<'_>, case: &Case) -> bool {
+    if case.target.policy.after.iter().any(|after| !after.statuses.is_empty()) {
+        return false;
+    }
     let tip = |url, branch: &crate::domain::id::BranchName, role| {
         let advertised = context.repositories.open(url, role).ok()?.advertise().ok()?;
         advertised.branches.get(branch).copied()

@@ -3,6 +3,8 @@
 use super::entry::{closed_ledger, follow, sha256};
 use super::judge::{Leave, Owned, Target, target};
 use super::land::{self, Change, Committer, Decision};
+use super::site::Site;
+use super::statuses::{self, Wait};
 use super::{Actor, AppError, Context, Place};
 use crate::domain::artifact::Folder;
 use crate::domain::escape;
@@ -10,7 +12,7 @@ use crate::domain::gate::freeze;
 use crate::domain::id::{BlobId, CommitId, Digest, UnitName};
 use crate::domain::listing::{self, EntryMode, FileMode, Leaves, is_gits_own, is_utf8, shown};
 use crate::domain::message;
-use crate::domain::outcome::{Outcome, Report};
+use crate::domain::outcome::{GateReport, Outcome, Report, Verdict};
 use crate::domain::path::is_within;
 use crate::domain::plan::same_content;
 use crate::domain::policy::{self, Source as Accepted};
@@ -39,6 +41,8 @@ pub struct Request {
     pub checked: Checked,
     /// What the marker has to say.
     pub note: Option<String>,
+    /// `--wait-for STATUS`: what must be said of the content before the mark.
+    pub wait: Option<Wait>,
     /// Who runs this.
     pub actor: Actor,
     /// Author of the commit.
@@ -51,13 +55,30 @@ pub struct Request {
 /// The checks saw something else than what is live, or something that must answer does not.
 pub fn mark(context: &Context<'_>, request: &Request) -> Result<Report, AppError> {
     let look = || target(context, &request.to, &request.unit, Owned::Recorded, Leave::default());
-    land::until_landed(context, &look, &|target| {
-        let own = target.accepted(context)?.source == Accepted::SelfRepository;
-        land::only_commits(target, "marks", target.policy.deliver.mark)?;
-        let record = match (&request.checked, own) {
-            (Checked::Commit(commit), true) => attest(context, target, request, commit)?,
-            _ => marked(context, target, request)?,
+    if let Some(wait) = &request.wait {
+        statuses::can_wait(context, &request.to.url, wait)?;
+        // What would not be marked is not waited for.
+        let look_again = || {
+            let target = look()?;
+            next(context, &target, request)?;
+            let since = match &request.checked {
+                Checked::Commit(text) if is_own(context, &target)? => Some(on_chain(&target.site, text)?),
+                _ => None,
+            };
+            Ok((target, since))
         };
+        let (target, answer) = statuses::wait(context, wait, &look_again)?;
+        if answer.verdict != Verdict::Passed {
+            let refused = answer.verdict == Verdict::Refused;
+            let mut report = land::report(&target, if refused { Outcome::Refused } else { Outcome::Undecided });
+            report.digest = target.record().map(|record| record.digest);
+            let (detail, remedy) = (answer.detail, answer.remedy);
+            report.gates.push(GateReport { gate: "statuses".to_owned(), verdict: answer.verdict, detail, remedy });
+            return Ok(report);
+        }
+    }
+    land::until_landed(context, &look, &|target| {
+        let record = next(context, target, request)?;
         let mut report = land::report(target, Outcome::Marked);
         report.live = true;
         let Some(record) = record else {
@@ -80,6 +101,20 @@ pub fn mark(context: &Context<'_>, request: &Request) -> Result<Report, AppError
     })
 }
 
+fn is_own(context: &Context<'_>, target: &Target) -> Result<bool, AppError> {
+    Ok(target.accepted(context)?.source == Accepted::SelfRepository)
+}
+
+// The record with the mark; None when it has this mark already.
+fn next(context: &Context<'_>, target: &Target, request: &Request) -> Result<Option<Record>, AppError> {
+    let own = is_own(context, target)?;
+    land::only_commits(target, "marks", target.policy.deliver.mark)?;
+    match (&request.checked, own) {
+        (Checked::Commit(commit), true) => attest(context, target, request, commit),
+        _ => marked(context, target, request),
+    }
+}
+
 fn not_frozen(context: &Context<'_>, target: &Target) -> Result<(), AppError> {
     match target.policy.frozen(context.clock.now(), policy::Deed::Mark) {
         None => Ok(()),
@@ -100,7 +135,7 @@ fn mark_of(context: &Context<'_>, request: &Request) -> Mark {
     }
 }
 
-// The live record with a mark; None when it has this mark already.
+// The live record with a mark.
 fn marked(context: &Context<'_>, target: &Target, request: &Request) -> Result<Option<Record>, AppError> {
     let (stage, unit) = (&target.policy.stage, &target.unit);
     if let Err(broken) = target.history.verify() {
@@ -166,16 +201,21 @@ fn marked(context: &Context<'_>, target: &Target, request: &Request) -> Result<O
     Ok(Some(record))
 }
 
-// Content that was developed in this very repository: the commit is on this branch, and the tip still holds it.
-fn attest(context: &Context<'_>, target: &Target, request: &Request, text: &str) -> Result<Option<Record>, AppError> {
-    let (site, unit) = (&target.site, &target.unit);
+// The commit of a branch that the beginning of its id names.
+fn on_chain(site: &Site, text: &str) -> Result<CommitId, AppError> {
     let mut chain = site.graph.first_parents(site.tip).map(|(id, _)| id);
-    let commit = chain.find(|id| text.len() >= 7 && id.to_string().starts_with(text)).ok_or_else(|| {
+    chain.find(|id| text.len() >= 7 && id.to_string().starts_with(text)).ok_or_else(|| {
         AppError::refused(
             format!("{text} is not on the first-parent chain of {}", site.name()),
             "mark a commit that was the state of this branch (7 or more digits of its id)",
         )
-    })?;
+    })
+}
+
+// Content that was developed in this very repository: the commit is on this branch, and the tip still holds it.
+fn attest(context: &Context<'_>, target: &Target, request: &Request, text: &str) -> Result<Option<Record>, AppError> {
+    let (site, unit) = (&target.site, &target.unit);
+    let commit = on_chain(site, text)?;
     let accept = target.accept();
     let folders: Vec<String> =
         accept.map(|a| a.folders.iter().map(|folder| folder.to.clone()).collect()).unwrap_or_default();

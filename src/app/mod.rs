@@ -5,6 +5,7 @@ pub mod audit;
 pub mod check;
 pub mod entry;
 pub mod evidence;
+pub mod fetch;
 pub mod images;
 pub mod inspect;
 pub mod judge;
@@ -18,16 +19,19 @@ pub mod rollback;
 pub mod site;
 pub mod source;
 pub mod status;
+pub mod statuses;
 
 use crate::domain::id::BranchName;
 use crate::domain::policy::PolicyError;
 use crate::domain::url::RepoUrl;
-use crate::port::{ArtifactError, Artifacts, Clock, PortError, Progress, Repositories};
+use crate::port::{ArtifactError, Artifacts, Clock, Forges, PortError, Progress, Repositories};
 
 /// What every use case has at hand.
 pub struct Context<'a> {
     /// Repositories.
     pub repositories: &'a dyn Repositories,
+    /// What is known of them beyond git.
+    pub forges: &'a dyn Forges,
     /// Artifacts.
     pub artifacts: &'a dyn Artifacts,
     /// The time.

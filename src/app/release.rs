@@ -8,13 +8,14 @@ use super::entry::{self, Entering};
 use super::judge::{self, Case, Leave};
 use super::land::{self, Change, Committer, Landed, Tries};
 use super::source::Source;
-use super::{Actor, AppError, Context, Place};
+use super::statuses::{self, Wait};
+use super::{Actor, AppError, Context, Place, evidence};
 use crate::domain::artifact::Manifest;
 use crate::domain::gate::Asked;
 use crate::domain::id::{BlobId, CommitId};
 use crate::domain::listing::File;
 use crate::domain::message::{self, Reference};
-use crate::domain::outcome::{Outcome, Report, Verdict};
+use crate::domain::outcome::{Outcome, Report, Trouble, Verdict};
 use crate::domain::record::{Origin, Override, Record, State};
 use crate::port::{Artifact, PortError};
 
@@ -33,6 +34,8 @@ pub struct Request {
     pub skip_older: bool,
     /// `--wait-for hold`: how long a release that holds the stage is waited for.
     pub patience: Option<Duration>,
+    /// `--wait-for STATUS`: what must be said of the content once it is there.
+    pub wait: Option<Wait>,
     /// Who runs this.
     pub actor: Actor,
     /// Author of the commit.
@@ -54,6 +57,49 @@ enum Step {
 /// # Errors
 /// Something that must answer does not; the target is untouched then.
 pub fn release(context: &Context<'_>, artifact: &Artifact, request: &Request) -> Result<Report, AppError> {
+    let wait = request.wait.as_ref().filter(|_| !request.dry_run);
+    if let Some(wait) = wait {
+        statuses::can_wait(context, &request.to.url, wait)?;
+    }
+    let report = land(context, artifact, request)?;
+    let is_there = matches!(report.result, Outcome::Released | Outcome::Unchanged);
+    Ok(match wait.filter(|_| is_there) {
+        Some(wait) => settled(context, artifact, request, wait, report),
+        None => report,
+    })
+}
+
+// Waits until what watches the environment has spoken. The content is there whatever it says, so nothing here is an error:
+// a release that is not known to be good is `unknown`.
+fn settled(context: &Context<'_>, artifact: &Artifact, request: &Request, wait: &Wait, mut report: Report) -> Report {
+    let manifest = &artifact.manifest;
+    let look = || {
+        let target = judge::target(context, &request.to, &manifest.unit, judge::Owned::Recorded, Leave::default())?;
+        if target.record().is_none_or(|record| record.digest != manifest.digest) {
+            return Err(AppError::refused("something else is live by now", "see passgate status"));
+        }
+        Ok((target, None))
+    };
+    let (way_back, detail, remedy) = match statuses::wait(context, wait, &look) {
+        Ok((_, answer)) if answer.verdict == Verdict::Passed => {
+            report.warnings.push(answer.detail);
+            return report;
+        }
+        Ok((target, answer)) => (target.way_back(), answer.detail, answer.remedy),
+        Err(error) => (None, evidence::told(&error), None),
+    };
+    report.result = Outcome::Unknown;
+    report.way_back = way_back;
+    report.error = Some(Trouble {
+        code: "statuses".to_owned(),
+        message: "the content is live, but what was waited for is not green".to_owned(),
+        causes: vec![detail],
+        hint: remedy.or_else(|| Some("run it again: it finds the content live, and waits on".to_owned())),
+    });
+    report
+}
+
+fn land(context: &Context<'_>, artifact: &Artifact, request: &Request) -> Result<Report, AppError> {
     let manifest = &artifact.manifest;
     let mut tries = Tries::begin();
     let until = request.patience.map(|patience| context.clock.now().saturating_add_unsigned(patience.as_secs()));

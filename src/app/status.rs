@@ -9,7 +9,7 @@ use super::site::Site;
 use super::source::{Source, accepted_url};
 use super::{AppError, Context, Place};
 use crate::domain::escape;
-use crate::domain::gate::{freeze, previous, soak};
+use crate::domain::gate::{freeze, previous, soak, statuses};
 use crate::domain::id::{BranchName, CommitId, Digest, StageName, UnitName};
 use crate::domain::listing::{Leaves, is_gits_own};
 use crate::domain::outcome::Verdict;
@@ -198,10 +198,16 @@ fn stage_status(context: &Context<'_>, at: &Look, seen: &[Seen]) -> Result<Stage
             let content = content(before, ahead, *landing, &accept.unit)?;
             let soak = accept.branches.iter().map(|rule| after.soak_for(rule)).max().unwrap_or(after.soak);
             let names: Vec<UnitName> = accept.names().cloned().collect();
-            let wanted = Wanted { names: &names, digest: ahead.digest, content: &content, soak };
+            // As the stage was opened: what only another stage names gets no token.
+            let role = if at.is_named { Role::Previous } else { Role::Distant };
+            let wanted = Wanted { names: &names, digest: ahead.digest, content: &content, soak, role };
             let anchor = record.as_ref().and_then(|r| r.after.iter().find(|anchor| anchor.stage == after.stage));
             let seen = evidence::look(context, after, wanted, anchor);
-            let answers = [seen.previous.map(|facts| previous::ask(&facts)), seen.soak.map(|facts| soak::ask(&facts))];
+            let answers = [
+                seen.previous.map(|facts| previous::ask(&facts)),
+                seen.soak.map(|facts| soak::ask(&facts)),
+                seen.statuses.map(|facts| statuses::ask(&facts)),
+            ];
             let own = [
                 failed(&record, ahead),
                 at.policy.frozen(context.clock.now(), Deed::Release).map(|frozen| {

@@ -31,9 +31,9 @@ impl Args {
             return Err(AppError::usage("--sarif and --json are two documents for one stdout", "give one of them"));
         }
         let to = common::place(&self.to)?;
-        let repositories = wiring.repositories(Some(&to));
+        let remotes = wiring.remotes(Some(&to));
         let since = self.since.filter(|text| !text.is_empty());
-        let found = audit(&wiring.context(&*repositories), &Request { to: to.clone(), since })?;
+        let found = audit(&wiring.context(&remotes), &Request { to: to.clone(), since })?;
         let result = match (found.findings.is_empty(), found.cut_off || !found.warnings.is_empty()) {
             (false, _) => Outcome::Findings,
             (true, true) => Outcome::Undecided,

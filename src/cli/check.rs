@@ -24,8 +24,8 @@ impl Args {
     /// As the use case.
     pub fn run(self, wiring: &Wiring) -> Result<u8, AppError> {
         let to = common::place(&self.to)?;
-        let repositories = wiring.repositories(Some(&to));
-        let (report, findings) = check(&wiring.context(&*repositories), &Request { to, head: self.head })?;
+        let remotes = wiring.remotes(Some(&to));
+        let (report, findings) = check(&wiring.context(&remotes), &Request { to, head: self.head })?;
         let code = wiring.document(&report, ("findings", &findings), String::new);
         if !wiring.wants_json() {
             writer::tell(&render::check(&report, &findings, writer::width()));

@@ -3,19 +3,26 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use clap::builder::{BoolishValueParser, TypedValueParser};
 use serde::Serialize;
 
 use super::{markdown, render};
+use crate::app::fetch::Named;
 use crate::app::land::Committer;
+use crate::app::statuses::Wait;
 use crate::app::{Actor, AppError, Context, Place};
+use crate::domain::escape;
+use crate::domain::id::InvalidId;
 use crate::domain::outcome::{Outcome, Report};
+use crate::domain::policy::{StatusPattern, parse_duration};
+use crate::domain::reference::RunArtifact;
 use crate::domain::url::RepoUrl;
 use crate::host::detect::Host;
 use crate::host::progress::Spinner;
 use crate::host::{artifact, defaults, environment, publish, writer};
-use crate::port::{Artifacts, Clock, Folders, Progress, Repositories, WorkingCopy};
+use crate::port::{Artifacts, Clock, Folders, Forges, Progress, Repositories, WorkingCopy};
 
 /// What the adapters to repositories are made from.
 pub struct Setting {
@@ -29,10 +36,18 @@ pub struct Setting {
     pub progress: Arc<dyn Progress>,
 }
 
+/// What is reached over the network, with one set of credentials.
+pub struct Remotes {
+    /// Repositories.
+    pub repositories: Box<dyn Repositories>,
+    /// What is known of them beyond git.
+    pub forges: Box<dyn Forges>,
+}
+
 /// The adapters, which `main` wires in and the command line never names.
 pub trait Adapters: Sync {
-    /// Remote repositories.
-    fn repositories(&self, setting: Setting) -> Box<dyn Repositories>;
+    /// Remote repositories, and the forges that they are on.
+    fn remotes(&self, setting: Setting) -> Remotes;
 
     /// A local repository to package from.
     fn working_copy(&self, path: PathBuf, setting: Setting) -> Box<dyn WorkingCopy>;
@@ -79,9 +94,9 @@ impl<'a> Wiring<'a> {
         }
     }
 
-    /// Repositories, with the credentials that are meant for `place`.
-    pub fn repositories(&self, place: Option<&Place>) -> Box<dyn Repositories> {
-        self.adapters.repositories(self.setting(place))
+    /// Repositories and forges, with the credentials that are meant for `place`.
+    pub fn remotes(&self, place: Option<&Place>) -> Remotes {
+        self.adapters.remotes(self.setting(place))
     }
 
     /// A local repository to package from.
@@ -90,9 +105,10 @@ impl<'a> Wiring<'a> {
     }
 
     /// What every use case has at hand.
-    pub fn context<'b>(&'b self, repositories: &'b dyn Repositories) -> Context<'b> {
+    pub fn context<'b>(&'b self, remotes: &'b Remotes) -> Context<'b> {
         let (artifacts, clock) = (self.adapters.artifacts(), self.adapters.clock());
-        Context { repositories, artifacts, clock, progress: &*self.spinner }
+        let (repositories, forges) = (&*remotes.repositories, &*remotes.forges);
+        Context { repositories, forges, artifacts, clock, progress: &*self.spinner }
     }
 
     /// Reads and writes deployment zips.
@@ -114,7 +130,19 @@ impl<'a> Wiring<'a> {
     ///
     /// # Errors
     /// None was named, and there is none or several.
-    pub fn artifact(&self, named: Option<PathBuf>) -> Result<PathBuf, AppError> {
+    pub fn artifact(&self, named: Option<PathBuf>) -> Result<Named, AppError> {
+        let run = named.as_ref().and_then(|named| RunArtifact::parse(named.to_str()?));
+        let Some(run) = run else { return self.file(named).map(Named::Path) };
+        let hint = "run:<id>[/name], or run:owner/repository/<id>[/name]";
+        let wrong = |error: InvalidId| AppError::usage(error.to_string(), hint);
+        let run = run.map_err(wrong)?;
+        let url = defaults::repository(run.repository.as_deref()).ok_or_else(|| {
+            AppError::usage("a run without a repository is one of GITHUB_REPOSITORY, which is not set", hint)
+        })?;
+        Ok(Named::Run(url.parse().map_err(wrong)?, run))
+    }
+
+    fn file(&self, named: Option<PathBuf>) -> Result<PathBuf, AppError> {
         let Some(folder) = named.is_none().then(|| artifact::folder(self.host)).flatten() else {
             let hint = "give the path of the deployment zip, or of the folder it was unpacked into";
             return named.ok_or_else(|| AppError::usage("no ARTIFACT was named", hint));
@@ -247,6 +275,43 @@ impl Person {
             )),
         }
     }
+}
+
+/// An artifact as it was named.
+pub fn shown(named: &Named) -> String {
+    match named {
+        Named::Path(path) => path.display().to_string(),
+        Named::Run(url, run) => {
+            let name = run.name.as_ref().map(|name| format!("/{name}")).unwrap_or_default();
+            format!("{url}: run {}{name}", run.run)
+        }
+    }
+}
+
+/// Patterns of statuses to wait for, and how long.
+///
+/// # Errors
+/// One is not a pattern, or the time is none.
+pub fn wait(patterns: &[&str], timeout: &str) -> Result<Option<Wait>, AppError> {
+    let patience = patience(timeout)?;
+    let parse = |pattern: &&str| {
+        StatusPattern::parse(pattern).map_err(|bad| {
+            let hint = bad.hint.unwrap_or_else(|| "such as --wait-for 'kustomization/apps/*'".to_owned());
+            AppError::usage(format!("--wait-for {}: {}", escape::line(pattern), bad.why), hint)
+        })
+    };
+    let wanted = patterns.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+    Ok((!wanted.is_empty()).then_some(Wait { wanted, patience }))
+}
+
+/// The time of `--timeout`.
+///
+/// # Errors
+/// It is none.
+pub fn patience(timeout: &str) -> Result<Duration, AppError> {
+    parse_duration(timeout).map_err(|error| {
+        AppError::usage(format!("--timeout {}: {error}", escape::line(timeout)), "such as --timeout 15m")
+    })
 }
 
 /// Reads `URL`, `URL#branch` or a path as a place.

@@ -13,6 +13,7 @@ fn kind(error: &AppError) -> (Outcome, &'static str, Option<String>) {
             (Outcome::Interrupted, "interrupted", Some("nothing was changed; run it again".into()))
         }
         AppError::Port(PortError::Git { hint, .. }) => (Outcome::Failed, "git", hint.clone()),
+        AppError::Port(PortError::Forge { hint, .. }) => (Outcome::Failed, "forge", hint.clone()),
         AppError::Port(PortError::Missing { .. }) => {
             (Outcome::Failed, "missing-object", Some("the repository is damaged or cut off: run git fsck there".into()))
         }
@@ -65,7 +66,7 @@ pub fn report(error: &AppError) -> Report {
     let (outcome, code, hint) = kind(error);
     let mut causes = Vec::new();
     let said = match error {
-        AppError::Port(PortError::Git { said, .. })
+        AppError::Port(PortError::Git { said, .. } | PortError::Forge { said, .. })
         | AppError::Rejected { said, .. }
         | AppError::Unknown { said, .. }
         | AppError::PushFailed { said, .. } => Some(said.clone()),

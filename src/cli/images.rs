@@ -30,9 +30,10 @@ impl Args {
         if self.tsv && wiring.wants_json() {
             return Err(AppError::usage("--tsv and --json are two documents for one stdout", "give one of them"));
         }
-        let repositories = wiring.repositories(None);
-        let path = wiring.artifact(self.artifact)?;
-        let (report, images) = images(&wiring.context(&*repositories), wiring.folders(), &path)?;
+        let remotes = wiring.remotes(None);
+        let named = wiring.artifact(self.artifact)?;
+        let (mut report, images) = images(&wiring.context(&remotes), wiring.folders(), &named)?;
+        report.path = Some(common::shown(&named));
         let text = || if self.tsv { tsv(&images) } else { render::images(&images.found, writer::width()) };
         let code = wiring.document(&report, ("images", &images.found), text);
         let rest = render::text(&report, writer::width());

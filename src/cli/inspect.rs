@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::common::Wiring;
+use super::common::{self, Wiring};
 use crate::app::AppError;
 use crate::app::inspect::inspect;
 use crate::domain::artifact::Manifest;
@@ -12,7 +12,8 @@ use crate::domain::outcome::{Outcome, Report};
 /// Arguments of `inspect`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The deployment zip, or the folder it was unpacked into; on a pipeline by default the only one there.
+    /// The deployment zip, the folder it was unpacked into, or `run:<id>[/name]` for an artifact of a GitHub run
+    /// (`run:owner/repository/<id>[/name]` of another repository); on a pipeline by default the only one there.
     #[arg(env = "PASSGATE_ARTIFACT")]
     artifact: Option<PathBuf>,
 }
@@ -23,13 +24,13 @@ impl Args {
     /// # Errors
     /// As the use case.
     pub fn run(self, wiring: &Wiring) -> Result<u8, AppError> {
-        let repositories = wiring.repositories(None);
+        let remotes = wiring.remotes(None);
         let artifact = wiring.artifact(self.artifact)?;
-        let manifest = inspect(&wiring.context(&*repositories), &artifact)?;
+        let manifest = inspect(&wiring.context(&remotes), &artifact)?;
         let mut report = Report::new(Outcome::Inspected);
         report.digest = Some(manifest.digest);
         report.unit = Some(manifest.unit.clone());
-        report.path = Some(artifact.display().to_string());
+        report.path = Some(common::shown(&artifact));
         Ok(wiring.document(&report, ("manifest", &manifest), || text(&manifest)))
     }
 }

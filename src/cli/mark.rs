@@ -27,6 +27,12 @@ pub struct Args {
     /// What you have to say.
     #[arg(long, env = "PASSGATE_NOTE", value_name = "TEXT")]
     note: Option<String>,
+    /// Statuses of the content that must be green before it is marked, by pattern; none may be red.
+    #[arg(long, env = "PASSGATE_WAIT_FOR", value_name = "STATUS", value_delimiter = ',')]
+    wait_for: Vec<String>,
+    /// How long to wait at most.
+    #[arg(long, env = "PASSGATE_TIMEOUT", value_name = "DURATION", default_value = "15m")]
+    timeout: String,
     #[command(flatten)]
     person: Person,
 }
@@ -48,13 +54,21 @@ impl Args {
     pub fn run(self, wiring: &Wiring) -> Result<u8, AppError> {
         let wrong = |error: InvalidId| AppError::usage(error.to_string(), "see passgate status");
         let to = common::place(&self.to)?;
-        let repositories = wiring.repositories(Some(&to));
+        let remotes = wiring.remotes(Some(&to));
         let (actor, committer) = self.person.read()?;
         let checked = match (self.digest.filter(|d| !d.is_empty()), self.commit.filter(|c| !c.is_empty())) {
             (Some(digest), None) => Checked::Digest(digest.parse().map_err(wrong)?),
             (None, Some(commit)) => Checked::Commit(commit),
             _ => return Err(AppError::usage("say what was checked: --digest or --commit", "see passgate status")),
         };
+        let statuses: Vec<&str> = self.wait_for.iter().map(String::as_str).filter(|word| !word.is_empty()).collect();
+        let wait = common::wait(&statuses, &self.timeout)?;
+        if wait.is_some() && matches!(self.state, Said::Failed) {
+            return Err(AppError::usage(
+                "green statuses are waited for before `mark passed` only",
+                "leave --wait-for out",
+            ));
+        }
         let request = Request {
             to,
             unit: self.unit.parse().map_err(wrong)?,
@@ -64,10 +78,11 @@ impl Args {
             },
             checked,
             note: self.note.filter(|note| !note.is_empty()),
+            wait,
             actor,
             committer,
         };
-        let report = mark(&wiring.context(&*repositories), &request)?;
+        let report = mark(&wiring.context(&remotes), &request)?;
         Ok(wiring.report(&report, ""))
     }
 }

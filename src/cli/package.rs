@@ -42,7 +42,7 @@ impl Args {
     /// # Errors
     /// As the use case.
     pub fn run(self, wiring: &Wiring) -> Result<u8, AppError> {
-        let repositories = wiring.repositories(None);
+        let remotes = wiring.remotes(None);
         let copy = wiring.working_copy(self.repo);
         let given = |list: Vec<String>| list.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>();
         let mut folders = given(self.folder);
@@ -68,7 +68,7 @@ impl Args {
             allow_empty: given(self.allow_empty),
             output: self.output,
         };
-        let mut report = package(&wiring.context(&*repositories), &*copy, request)?;
+        let mut report = package(&wiring.context(&remotes), &*copy, request)?;
         report.warnings.extend(merge.map(|name| {
             format!("this run checked out {name}, the merge commit of a pull request: it is on no branch, so no environment takes this artifact; package the branch after the merge")
         }));

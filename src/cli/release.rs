@@ -5,20 +5,20 @@ use std::time::Duration;
 
 use super::common::{self, Person, Wiring};
 use super::error;
+use crate::app::fetch::{self, Opened};
 use crate::app::judge::Leave;
 use crate::app::promote::promote;
 use crate::app::release::{Request, release};
+use crate::app::statuses::Wait;
 use crate::app::{AppError, Place};
-use crate::domain::escape;
 use crate::domain::id::{Digest, InvalidId, UnitName};
 use crate::domain::outcome::Report;
-use crate::domain::policy::parse_duration;
-use crate::port::Artifact;
 
 /// Arguments of `release`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The deployment zip, or the folder it was unpacked into; on a pipeline by default the only one there.
+    /// The deployment zip, the folder it was unpacked into, or `run:<id>[/name]` for an artifact of a GitHub run
+    /// (`run:owner/repository/<id>[/name]` of another repository); on a pipeline by default the only one there.
     #[arg(env = "PASSGATE_ARTIFACT")]
     artifact: Option<PathBuf>,
     /// The environment; given several times, they are released into side by side, each on its own.
@@ -49,7 +49,8 @@ pub struct Args {
     /// stage unless it accepts overrides.
     #[arg(long = "override", env = "PASSGATE_OVERRIDE", value_name = "REASON")]
     break_glass: Option<String>,
-    /// What to wait for: `hold` (a release that holds a shared stage), `landed` (the branch holds the content).
+    /// What to wait for: `hold` (a release that holds a shared stage), `landed` (the branch holds the content), or statuses
+    /// of the released content, by pattern.
     #[arg(long, env = "PASSGATE_WAIT_FOR", value_name = "hold|landed|STATUS", value_delimiter = ',')]
     wait_for: Vec<String>,
     /// How long to wait at most.
@@ -91,7 +92,7 @@ impl Args {
         if given_to.iter().enumerate().any(|(at, to)| given_to[..at].contains(to)) {
             return Err(AppError::usage("an environment is named twice", "name each --to once"));
         }
-        let patience = self.patience()?;
+        let (patience, wait) = self.waits()?;
         let break_glass = self.break_glass.as_deref().map(reason).transpose()?;
         let (actor, committer) = self.person.read()?;
         let request = |to: &Place| Request {
@@ -101,31 +102,39 @@ impl Args {
             break_glass: break_glass.clone(),
             skip_older: self.if_older == IfOlder::Skip,
             patience,
+            wait: wait.clone(),
             actor: actor.clone(),
             committer: committer.clone(),
         };
         let wrong = |error: InvalidId| AppError::usage(error.to_string(), "see passgate status");
         let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         let from = given(&self.from);
-        let artifact =
-            if from.is_some() { self.artifact.clone() } else { Some(wiring.artifact(self.artifact.clone())?) };
+        let artifact = if from.is_none() || self.artifact.is_some() {
+            Some(wiring.artifact(self.artifact.clone())?)
+        } else {
+            None
+        };
         let what = match (from, given(&self.unit), artifact) {
             (Some(from), Some(unit), None) => What::Earlier {
                 from: common::place(&from)?,
                 unit: unit.parse().map_err(wrong)?,
                 digest: given(&self.digest).map(|digest| digest.parse()).transpose().map_err(wrong)?,
             },
-            (None, _, Some(path)) => What::Artifact(wiring.artifacts().open(&path)?),
+            (None, _, Some(named)) => {
+                let place = given_to.first().map(|to| common::place(to)).transpose()?;
+                let remotes = wiring.remotes(place.as_ref());
+                What::Artifact(fetch::open(&wiring.context(&remotes), &named)?)
+            }
             _ => {
                 return Err(AppError::usage("give either an ARTIFACT, or --from with --unit", "passgate help release"));
             }
         };
         let one = |to: &Place| -> Result<(Report, bool), AppError> {
-            let repositories = wiring.repositories(Some(to));
-            let (context, request) = (wiring.context(&*repositories), request(to));
+            let remotes = wiring.remotes(Some(to));
+            let (context, request) = (wiring.context(&remotes), request(to));
             let report = match &what {
                 What::Earlier { from, unit, digest } => promote(&context, from, unit, *digest, &request)?,
-                What::Artifact(artifact) => release(&context, artifact, &request)?,
+                What::Artifact(opened) => release(&context, &opened.artifact, &request)?,
             };
             let is_forgiven = request.forgives(report.result);
             Ok((report, is_forgiven))
@@ -146,31 +155,19 @@ impl Args {
         Ok(wiring.reports(given_to.into_iter().zip(done).collect()))
     }
 
-    fn patience(&self) -> Result<Option<Duration>, AppError> {
-        let timeout = parse_duration(&self.timeout).map_err(|error| {
-            AppError::usage(format!("--timeout {}: {error}", escape::line(&self.timeout)), "such as --timeout 15m")
-        })?;
-        let mut holds = false;
-        for word in self.wait_for.iter().filter(|word| !word.is_empty()) {
-            match word.as_str() {
-                "hold" => holds = true,
-                // What is delivered as a commit has landed when the push is through.
-                "landed" => {}
-                status => {
-                    return Err(AppError::usage(
-                        format!("plain git has no commit statuses, so {} cannot be waited for", escape::line(status)),
-                        "wait for `hold` or `landed`; let the job that runs the checks say: passgate mark",
-                    ));
-                }
-            }
-        }
-        Ok(holds.then_some(timeout))
+    // For how long a held stage is waited for, and which statuses are.
+    fn waits(&self) -> Result<(Option<Duration>, Option<Wait>), AppError> {
+        let words: Vec<&str> = self.wait_for.iter().map(String::as_str).filter(|word| !word.is_empty()).collect();
+        let patience = common::patience(&self.timeout)?;
+        // What is delivered as a commit has landed when the push is through.
+        let statuses: Vec<&str> = words.iter().filter(|word| !matches!(**word, "hold" | "landed")).copied().collect();
+        Ok((words.contains(&"hold").then_some(patience), common::wait(&statuses, &self.timeout)?))
     }
 }
 
 // What is released.
 enum What {
-    Artifact(Artifact),
+    Artifact(Opened),
     Earlier { from: Place, unit: UnitName, digest: Option<Digest> },
 }
 

@@ -29,11 +29,11 @@ impl Args {
     pub fn run(self, wiring: &Wiring) -> Result<u8, AppError> {
         let wrong = |error: InvalidId| AppError::usage(error.to_string(), "see passgate status");
         let to = common::place(&self.to)?;
-        let repositories = wiring.repositories(Some(&to));
+        let remotes = wiring.remotes(Some(&to));
         let (actor, committer) = self.person.read()?;
         let unit = self.unit.parse().map_err(wrong)?;
         let request = Request { to, unit, dry_run: self.dry_run, actor, committer };
-        let report = retire(&wiring.context(&*repositories), &request)?;
+        let report = retire(&wiring.context(&remotes), &request)?;
         Ok(wiring.report(&report, ""))
     }
 }

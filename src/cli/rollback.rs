@@ -41,7 +41,7 @@ impl Args {
     pub fn run(self, wiring: &Wiring) -> Result<u8, AppError> {
         let wrong = |error: InvalidId| AppError::usage(error.to_string(), "see passgate status");
         let to = common::place(&self.to)?;
-        let repositories = wiring.repositories(Some(&to));
+        let remotes = wiring.remotes(Some(&to));
         let (actor, committer) = self.person.read()?;
         let choice = match (self.digest.filter(|digest| !digest.is_empty()), self.steps) {
             (Some(digest), _) => Choice::Digest(digest.parse().map_err(wrong)?),
@@ -58,7 +58,7 @@ impl Args {
             actor,
             committer,
         };
-        let report = rollback(&wiring.context(&*repositories), &request)?;
+        let report = rollback(&wiring.context(&remotes), &request)?;
         Ok(wiring.report(&report, ""))
     }
 }

@@ -22,8 +22,8 @@ impl Args {
     /// As the use case.
     pub fn run(self, wiring: &Wiring) -> Result<u8, AppError> {
         let places = self.to.iter().map(|text| common::place(text)).collect::<Result<Vec<_>, _>>()?;
-        let repositories = wiring.repositories(places.first());
-        let stages = status(&wiring.context(&*repositories), &places)?;
+        let remotes = wiring.remotes(places.first());
+        let stages = status(&wiring.context(&remotes), &places)?;
         let report = Report::new(Outcome::Reported);
         Ok(wiring.document(&report, ("stages", &stages), || render::status(&stages, writer::width())))
     }

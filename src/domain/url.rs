@@ -58,6 +58,15 @@ impl RepoUrl {
         Some(&self.transport[..start + end])
     }
 
+    /// `scheme://host[:port]` of the web host that the repository is at, also where git goes there by ssh.
+    pub fn web_origin(&self) -> Option<&str> {
+        self.http_origin().or_else(|| {
+            let rest = self.identity.strip_prefix("https://")?;
+            let end = rest.find('/').unwrap_or(rest.len());
+            Some(&self.identity[.."https://".len() + end])
+        })
+    }
+
     /// The forge whose commit pages can be linked to, by host name only.
     pub fn web_commit(&self, commit: &str) -> Option<String> {
         let web = self.identity.starts_with("https://");

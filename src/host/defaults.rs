@@ -48,6 +48,14 @@ fn project() -> Option<String> {
     Some(format!("{}/{}", collection()?.trim_end_matches('/'), utf8_percent_encode(&project, NON_ALPHANUMERIC)))
 }
 
+/// The URL of a repository on the server whose runner this is, or else on github.com; without a name, the one that the
+/// workflow runs in.
+pub fn repository(name: Option<&str>) -> Option<String> {
+    let server = variable("GITHUB_SERVER_URL").unwrap_or_else(|| "https://github.com".to_owned());
+    let name = name.map(str::to_owned).or_else(|| variable("GITHUB_REPOSITORY"))?;
+    Some(format!("{}/{name}", server.trim_end_matches('/')))
+}
+
 /// The unit that a pipeline of the source repository releases: the repository's name, as for `package`.
 pub fn unit(host: Host) -> Option<String> {
     let url = match host {

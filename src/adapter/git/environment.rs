@@ -1,14 +1,14 @@
 //! The environment that git is given: nothing inherited but what finding programs and authentication need.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
 use base64::Engine as _;
 
+use crate::domain::credentials::{Form, Secret};
 use crate::domain::url::RepoUrl;
-use crate::port::Role;
 
 // What git and the programs it starts (ssh, credential helpers) need of the environment.
 const INHERITED: &[&str] = &[
@@ -101,7 +101,7 @@ impl Environment {
             if let (Some(token), Some(origin)) = (token, url.http_origin()) {
                 // An empty value drops what was configured before, so that exactly one header is sent.
                 settings.push((format!("http.{origin}/.extraHeader"), String::new()));
-                settings.push((format!("http.{origin}/.extraHeader"), token.header()));
+                settings.push((format!("http.{origin}/.extraHeader"), header(token)));
                 settings.push(("credential.helper".to_owned(), String::new()));
             }
         }
@@ -186,105 +186,16 @@ fn is_authentication(key: &str) -> bool {
     ["core.sshcommand", "core.askpass", "ssh.variant", "safe.directory"].contains(&lower.as_str())
 }
 
-/// A secret, which no `Debug` shows.
-#[derive(Clone)]
-pub(super) struct Secret(String);
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("***")
-    }
-}
-
-impl Secret {
-    // `Bearer x` and JSON web tokens go as bearer, `user:password` as it is, everything else as the password of a user
-    // name that GitHub, Azure DevOps, GitLab and Bitbucket all take.
-    fn header(&self) -> String {
-        let token = self.0.trim();
-        let bearer = token.strip_prefix("Bearer ").or_else(|| token.strip_prefix("bearer "));
-        let is_jwt = token.starts_with("eyJ") && token.matches('.').count() == 2;
-        match bearer.or_else(|| is_jwt.then_some(token)) {
-            Some(token) => format!("Authorization: Bearer {}", token.trim()),
-            None => {
-                let pair = if token.contains(':') { token.to_owned() } else { format!("x-access-token:{token}") };
-                format!("Authorization: Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))
-            }
-        }
-    }
-}
-
-/// The tokens of the three roles. Each defaults to the one before it, on the same host only.
-#[derive(Debug, Default, Clone)]
-pub struct Credentials {
-    target: Option<(Secret, Option<String>)>,
-    previous: Option<Secret>,
-    source: Option<Secret>,
-    // Hosts of the stages that the target's own policy names.
-    named: Arc<Mutex<HashSet<String>>>,
-}
-
-impl Credentials {
-    /// Takes `PASSGATE_TOKEN`, `PASSGATE_PREVIOUS_TOKEN`, `PASSGATE_SOURCE_TOKEN`, and the place that the first one is for.
-    pub fn new(
-        target: Option<String>,
-        previous: Option<String>,
-        source: Option<String>,
-        place: Option<&RepoUrl>,
-    ) -> Self {
-        let secret = |text: Option<String>| text.filter(|t| !t.trim().is_empty()).map(Secret);
-        let origin = place.and_then(RepoUrl::http_origin).map(str::to_owned);
-        Self {
-            target: secret(target).map(|s| (s, origin)),
-            previous: secret(previous),
-            source: secret(source),
-            named: Arc::default(),
-        }
-    }
-
-    pub(super) fn token(&self, role: Role, url: &RepoUrl) -> Option<&Secret> {
-        let target =
-            self.target.as_ref().filter(|(_, place)| place.as_deref() == url.http_origin()).map(|(secret, _)| secret);
-        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
-        let origin = url.http_origin().unwrap_or_default();
-        if role == Role::Previous {
-            named.insert(origin.to_owned());
-        }
-        let previous = self.previous.as_ref().filter(|_| named.contains(origin));
-        match role {
-            Role::Target => target,
-            Role::Previous | Role::Distant => previous.or(target),
-            Role::Source => self.source.as_ref().or(previous).or(target),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_never_goes_to_another_host() {
-        let place: RepoUrl = "https://a.example/env".parse().unwrap();
-        let other: RepoUrl = "https://b.example/env".parse().unwrap();
-        let http: RepoUrl = "http://a.example/env".parse().unwrap();
-        let credentials = Credentials::new(Some("t".into()), None, None, Some(&place));
-        assert!(credentials.token(Role::Source, &place).is_some());
-        assert!(credentials.token(Role::Previous, &other).is_none());
-        assert!(credentials.token(Role::Target, &http).is_none());
-        assert_eq!(format!("{credentials:?}").matches("***").count(), 1);
-
-        let credentials = Credentials::new(None, Some("p".into()), None, Some(&place));
-        assert!(credentials.token(Role::Distant, &other).is_none(), "nobody named it yet");
-        assert!(credentials.token(Role::Source, &other).is_none());
-        assert!(credentials.token(Role::Previous, &other).is_some());
-        assert!(credentials.token(Role::Source, &other).is_some(), "the same host as the stage before");
-        assert!(credentials.token(Role::Distant, &place).is_none());
-    }
-
-    #[test]
-    fn the_kind_of_a_token_is_seen_from_its_shape() {
-        assert_eq!(Secret("Bearer abc".into()).header(), "Authorization: Bearer abc");
-        assert_eq!(Secret("eyJa.b.c".into()).header(), "Authorization: Bearer eyJa.b.c");
-        assert_eq!(Secret("u:p".into()).header(), "Authorization: Basic dTpw");
+// What git sends for a token. A plain one goes as the password of a user name that GitHub, Azure DevOps, GitLab and
+// Bitbucket all take.
+fn header(token: &Secret) -> String {
+    let basic = |user: &str, password: &str| {
+        let pair = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
+        format!("Authorization: Basic {pair}")
+    };
+    match token.form() {
+        Form::Bearer(token) => format!("Authorization: Bearer {token}"),
+        Form::Pair(user, password) => basic(user, password),
+        Form::Plain(token) => basic("x-access-token", token),
     }
 }

@@ -16,10 +16,11 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
+use crate::domain::credentials::Credentials;
 use crate::domain::url::RepoUrl;
 use crate::port::{PortError, Progress, Repositories, Repository, Role, WorkingCopy};
 
-pub use environment::{Credentials, Environment};
+pub use environment::Environment;
 use store::Store;
 
 /// Opens repositories through the git program.

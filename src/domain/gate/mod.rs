@@ -16,6 +16,7 @@ pub mod order;
 pub mod previous;
 pub mod soak;
 pub mod source;
+pub mod statuses;
 pub mod unit;
 
 use super::outcome::{GateReport, Verdict};
@@ -74,6 +75,8 @@ pub struct Facts {
     pub previous: Vec<Asked<previous::Facts>>,
     /// For `soak`, one for each stage in `after`.
     pub soak: Vec<Asked<soak::Facts>>,
+    /// For `statuses`, one for each stage in `after`.
+    pub statuses: Vec<Asked<statuses::Facts>>,
     /// For `hold`.
     pub hold: hold::Facts,
     /// For `freeze`: what keeps it out now.
@@ -133,7 +136,7 @@ pub const GATES: &[Gate] = &[
         ask: |facts| decide_all(&facts.previous, previous::ask, "a first stage: nothing comes before it"),
     },
     Gate { name: "soak", ask: |facts| decide_all(&facts.soak, soak::ask, "no soak time is asked for") },
-    Gate { name: "statuses", ask: |_| Answer::not_asked("no statuses are asked for") },
+    Gate { name: "statuses", ask: |facts| decide_all(&facts.statuses, statuses::ask, "no statuses are asked for") },
     Gate { name: "hold", ask: |facts| hold::ask(&facts.hold) },
     Gate { name: "images", ask: |_| Answer::not_asked("no registry is configured") },
     Gate { name: "freeze", ask: |facts| freeze::ask(facts.freeze.as_ref()) },

@@ -108,16 +108,11 @@ impl Check<'_> {
 
     // Asked first, told last: a fault of a part that is supported is of more use than this.
     fn not_built(&self, raw: &raw::Stage) -> Option<PolicyError> {
-        let statuses = raw.after.iter().flat_map(|list| &list.value).filter_map(|after| after.value.statuses.as_ref());
-        let statuses = statuses.filter(|list| !list.value.is_empty()).map(|list| (list.place, "statuses"));
         let images = raw.images.as_ref().filter(|images| {
             let Images { rewrite, ignore } = &images_of(images.value.clone());
             !rewrite.is_empty() || !ignore.is_empty()
         });
-        statuses
-            .chain(images.map(|at| (at.place, "images")))
-            .min_by_key(|(place, _)| (place.line, place.column))
-            .map(|(place, what)| self.unsupported(place, what))
+        images.map(|at| self.unsupported(at.place, "images"))
     }
 
     fn word<T: Words>(&self, text: &str, place: Place) -> Checked<T::Target> {

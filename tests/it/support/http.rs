@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::clean;
+use super::github::GitHub;
 
 /// How much of a push arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +47,7 @@ struct Shared {
     authorizations: Mutex<Vec<String>>,
     sent: AtomicU64,
     ends: AtomicBool,
+    api: Mutex<Option<Arc<GitHub>>>,
 }
 
 /// A running server.
@@ -68,6 +70,7 @@ impl Server {
             authorizations: Mutex::default(),
             sent: AtomicU64::new(0),
             ends: AtomicBool::new(false),
+            api: Mutex::default(),
         });
         let serving = Arc::clone(&shared);
         std::thread::spawn(move || {
@@ -87,6 +90,16 @@ impl Server {
     /// The URL of a repository.
     pub fn url(&self, name: &str) -> String {
         format!("http://127.0.0.1:{}/{name}.git", self.port)
+    }
+
+    /// Answers what is asked below `/api/v3` as GitHub does.
+    pub fn answer_as(&self, api: &Arc<GitHub>) {
+        *self.shared.api.lock().unwrap() = Some(Arc::clone(api));
+    }
+
+    /// `http://host:port`.
+    pub fn origin(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
     }
 
     /// Makes something go wrong from now on.
@@ -177,6 +190,23 @@ impl Shared {
             self.seen.lock().unwrap().push(format!("{} {}", request.method, request.target));
             if let Some(sent) = request.header("authorization") {
                 self.authorizations.lock().unwrap().push(sent.to_owned());
+            }
+            let api = self.api.lock().unwrap().clone();
+            if let Some(api) =
+                api.filter(|_| request.target.starts_with("/api/v3/") || request.target.starts_with("/blob/"))
+            {
+                let origin = format!("http://{}", request.header("host").unwrap_or_default());
+                let reply = api.answer(&origin, &request.method, &request.target, request.header("authorization"));
+                let headers: Vec<(&str, &str)> = reply.headers.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+                if reply.cut {
+                    let promised = reply.body.len() + 1000;
+                    write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {promised}\r\n")?;
+                    write!(stream, "Content-Type: application/json\r\n\r\n")?;
+                    stream.write_all(&reply.body)?;
+                    return stream.shutdown(std::net::Shutdown::Both);
+                }
+                self.answer(&mut stream, &reply.status, &headers, &reply.body)?;
+                continue;
             }
             let is_push = request.method == "POST" && request.target.ends_with("git-receive-pack");
             let fault = self.fault.lock().unwrap().clone();

@@ -2,6 +2,7 @@
 
 pub mod faults;
 pub mod forge;
+pub mod github;
 pub mod history;
 pub mod http;
 pub mod node;

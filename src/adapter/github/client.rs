@@ -1,0 +1,420 @@
+//! Requests: bounded, tried again where that can help, never with credentials to another host, and each refusal explained.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use http_body_util::BodyExt;
+use octocrab::Octocrab;
+use reqwest::header::{ACCEPT, HeaderMap, HeaderName};
+use reqwest::{Certificate, Url};
+use serde::de::DeserializeOwned;
+
+use super::place::Place;
+use crate::domain::credentials::{Form, Role, Secret};
+use crate::domain::escape;
+use crate::port::PortError;
+
+// A page of a hundred check runs with their outputs is well below it.
+const LARGEST_ANSWER: u64 = 16 << 20;
+const TRIES: u32 = 3;
+const CONNECT: Duration = Duration::from_secs(20);
+const ANSWER: Duration = Duration::from_secs(60);
+const DOWNLOAD: Duration = Duration::from_secs(30 * 60);
+// Seconds that a rate limit is waited for, all in all.
+const PATIENCE: u64 = 60;
+const HOPS: usize = 5;
+
+/// What all repositories share: a runtime, and a client.
+pub(super) struct Client {
+    runtime: tokio::runtime::Runtime,
+    http: reqwest::Client,
+    interrupted: Arc<AtomicBool>,
+}
+
+/// The interface for one repository.
+pub(super) struct Api<'a> {
+    client: &'a Client,
+    place: &'a Place,
+    base: Url,
+    octocrab: Octocrab,
+    role: Role,
+    has_token: bool,
+    // Permissions, as GitHub calls them.
+    needs: &'static [&'static str],
+}
+
+// How a try went wrong.
+enum Failure {
+    // Another one may go better.
+    Again(String),
+    // So many seconds must pass before another one.
+    Limited(u64, String),
+    // It would go the same way.
+    Final { said: String, hint: Option<String> },
+    // There was something, and it is gone (410).
+    Gone,
+    Interrupted,
+}
+
+/// Why something could not be had.
+pub(super) enum Trouble {
+    /// There was something, and it is gone.
+    Gone,
+    /// Anything else.
+    Other(PortError),
+}
+
+type Tried<T> = Result<T, Failure>;
+
+impl Client {
+    /// Makes it, with the system's certificates, those of some files, and those of browsers where the system has none.
+    pub(super) fn new(certificates: &[PathBuf], interrupted: Arc<AtomicBool>) -> Result<Self, PortError> {
+        let failed = |error: &dyn std::fmt::Display| PortError::Unusable(format!("no HTTPS client: {error}"));
+        let mut more = Vec::new();
+        for file in certificates {
+            let pem = std::fs::read(file)
+                .map_err(|source| PortError::Io { doing: format!("cannot read {}", file.display()), source })?;
+            more.extend(Certificate::from_pem_bundle(&pem).map_err(|error| failed(&error))?);
+        }
+        let builder = || {
+            // Redirects are followed by hand: the client would take credentials along, or leave them out in silence.
+            let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+            builder.connect_timeout(CONNECT).read_timeout(ANSWER).hickory_dns(true)
+        };
+        let http = match builder().build() {
+            Ok(plain) if more.is_empty() => Ok(plain),
+            Ok(_) => builder().tls_certs_merge(more).build(),
+            Err(_) => {
+                let known = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
+                more.extend(known.filter_map(|one| Certificate::from_der(one).ok()));
+                builder().tls_certs_only(more).build()
+            }
+        };
+        let http = http.map_err(|error| failed(&error))?;
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = runtime.worker_threads(2).enable_all().build().map_err(|error| failed(&error))?;
+        Ok(Self { runtime, http, interrupted })
+    }
+
+    async fn until_interrupted(&self) {
+        while !self.interrupted.load(Ordering::Relaxed) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+impl<'a> Api<'a> {
+    pub(super) fn new(
+        client: &'a Client,
+        place: &'a Place,
+        role: Role,
+        token: Option<&Secret>,
+        needs: &'static [&'static str],
+    ) -> Result<Self, PortError> {
+        let unusable = |error: &dyn std::fmt::Display| PortError::Unusable(format!("{}: {error}", place.api));
+        let base = Url::parse(&place.api).map_err(|error| unusable(&error))?;
+        let token = token.map(|token| match token.form() {
+            Form::Bearer(token) | Form::Plain(token) | Form::Pair(_, token) => token.to_owned(),
+        });
+        // octocrab would panic on it.
+        if token.as_ref().is_some_and(|token| !token.bytes().all(|b| b.is_ascii_graphic())) {
+            let variable = role.variable();
+            return Err(PortError::Unusable(format!("the token in {variable} has characters that no token has")));
+        }
+        // octocrab starts a task of its own as soon as it is made.
+        let _inside = client.runtime.enter();
+        let builder = Octocrab::builder()
+            .base_uri(place.api.as_str())
+            .map_err(|error| unusable(&error))?
+            .add_header(ACCEPT, "application/vnd.github+json".to_owned())
+            .add_header(HeaderName::from_static("x-github-api-version"), "2022-11-28".to_owned());
+        let has_token = token.is_some();
+        let builder = match token {
+            Some(token) => builder.personal_token(token),
+            None => builder,
+        };
+        let octocrab = builder.build_with_reqwest(client.http.clone()).map_err(|error| unusable(&error))?;
+        Ok(Self { client, place, base, octocrab, role, has_token, needs })
+    }
+
+    /// `owner/name`.
+    pub(super) fn slug(&self) -> &str {
+        &self.place.slug
+    }
+
+    /// An error of this repository.
+    pub(super) fn error(&self, doing: &str, said: impl Into<String>, hint: Option<String>) -> PortError {
+        let doing = format!("cannot {doing} {} on {}", self.slug(), self.base.host_str().unwrap_or_default());
+        PortError::Forge { doing, said: said.into(), hint }
+    }
+
+    /// Gets what a path below the repository has, as JSON.
+    pub(super) fn get<T: DeserializeOwned>(&self, doing: &str, path: &str) -> Result<T, PortError> {
+        let one = async {
+            let mut bytes = Vec::new();
+            let is_json = self.fetch(path, false, LARGEST_ANSWER, ANSWER, &mut bytes).await?;
+            serde_json::from_slice(&bytes).map_err(|error| {
+                let (what, hint) = if is_json {
+                    (format!("its answer is not what GitHub answers: {error}"), None)
+                } else {
+                    let hint = "look at that address: it may be a proxy's or a login page, and no interface of GitHub";
+                    ("it answered with a page for people instead of JSON".to_owned(), Some(hint.to_owned()))
+                };
+                Failure::Final { said: what, hint }
+            })
+        };
+        match self.run(one) {
+            Ok(answer) => Ok(answer),
+            Err(Trouble::Gone) => Err(self.error(doing, "it answers that this is gone (410)", None)),
+            Err(Trouble::Other(error)) => Err(self.named(error, doing)),
+        }
+    }
+
+    /// Downloads what a path below the repository leads to.
+    pub(super) fn download(
+        &self,
+        doing: &str,
+        path: &str,
+        limit: u64,
+        sink: &mut (dyn Restart + Send),
+    ) -> Result<(), Trouble> {
+        match self.run(async { self.fetch(path, true, limit, DOWNLOAD, sink).await.map(|_| ()) }) {
+            Err(Trouble::Other(error)) => Err(Trouble::Other(self.named(error, doing))),
+            other => other,
+        }
+    }
+
+    // Errors are born without knowing what was tried.
+    fn named(&self, error: PortError, doing: &str) -> PortError {
+        match error {
+            PortError::Forge { said, hint, .. } => self.error(doing, said, hint),
+            other => other,
+        }
+    }
+
+    fn run<T>(&self, work: impl Future<Output = Tried<T>>) -> Result<T, Trouble> {
+        let raced = self.client.runtime.block_on(async {
+            tokio::select! {
+                done = work => done,
+                () = self.client.until_interrupted() => Err(Failure::Interrupted),
+            }
+        });
+        raced.map_err(|failure| match failure {
+            Failure::Gone => Trouble::Gone,
+            Failure::Interrupted => Trouble::Other(PortError::Interrupted),
+            Failure::Again(said) | Failure::Limited(_, said) => {
+                Trouble::Other(PortError::Forge { doing: String::new(), said, hint: None })
+            }
+            Failure::Final { said, hint } => Trouble::Other(PortError::Forge { doing: String::new(), said, hint }),
+        })
+    }
+
+    // All of it may be asked twice. Gives whether the answer says that it is JSON.
+    async fn fetch(
+        &self,
+        path: &str,
+        elsewhere: bool,
+        limit: u64,
+        time: Duration,
+        sink: &mut (dyn Restart + Send),
+    ) -> Tried<bool> {
+        let (mut tries, mut waited) = (0, 0);
+        loop {
+            tries += 1;
+            sink.restart().map_err(|error| Failure::Final { said: error.to_string(), hint: None })?;
+            let tried = tokio::time::timeout(time, self.once(path, elsewhere, limit, sink)).await;
+            let pause = match tried.unwrap_or_else(|_| Err(Failure::Again("it did not answer in time".to_owned()))) {
+                Err(Failure::Again(_)) if tries < TRIES => {
+                    Duration::from_millis(u64::from(tries) * 500 + fastrand::u64(0..500))
+                }
+                Err(Failure::Limited(seconds, _)) if waited + seconds <= PATIENCE && tries < 2 * TRIES => {
+                    waited += seconds;
+                    Duration::from_secs(seconds)
+                }
+                done => return done,
+            };
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn once(&self, path: &str, elsewhere: bool, limit: u64, sink: &mut (dyn Restart + Send)) -> Tried<bool> {
+        let mut url = format!("{}/repos/{}/{path}", self.place.api, self.slug());
+        for _ in 0..=HOPS {
+            let parsed = Url::parse(&url).map_err(|error| again(&error))?;
+            // Storage may be on the very host of the interface.
+            let below = parsed.path().strip_prefix(self.base.path().trim_end_matches('/'));
+            let is_ours = parsed.origin() == self.base.origin() && below.is_some_and(|path| path.starts_with('/'));
+            if !is_ours && (!elsewhere || (self.base.scheme() == "https" && parsed.scheme() != "https")) {
+                let host = escape::line(parsed.host_str().unwrap_or_default());
+                return Err(Failure::Final {
+                    said: format!("it redirects to another place ({host}), which is not asked"),
+                    hint: Some("name the repository by the URL that it has now".to_owned()),
+                });
+            }
+            let location = if is_ours {
+                let response = self.octocrab._get(url.as_str()).await.map_err(|error| again(&error))?;
+                let (parts, body) = response.into_parts();
+                match self.follow(parts.status.as_u16(), &parts.headers) {
+                    Some(location) => location,
+                    None => return self.take(parts.status.as_u16(), &parts.headers, body, limit, sink).await,
+                }
+            } else {
+                // Without credentials: the address itself is the permission.
+                let sent = self.client.http.get(parsed.clone()).send().await;
+                let response = sent.map_err(|error| again(&error.without_url()))?;
+                let (status, headers) = (response.status().as_u16(), response.headers().clone());
+                match self.follow(status, &headers) {
+                    Some(location) => location,
+                    None => {
+                        let taken = self.take(status, &headers, reqwest::Body::from(response), limit, sink).await;
+                        // No permission of ours would change what storage says.
+                        return taken.map_err(|failure| match failure {
+                            Failure::Final { said, .. } => {
+                                Failure::Final { said: format!("its storage: {said}"), hint: None }
+                            }
+                            other => other,
+                        });
+                    }
+                }
+            };
+            url = parsed.join(&location).map_err(|error| again(&error))?.to_string();
+        }
+        Err(Failure::Final { said: "it redirects in a circle".to_owned(), hint: None })
+    }
+
+    fn follow(&self, status: u16, headers: &HeaderMap) -> Option<String> {
+        let is_redirect = matches!(status, 301 | 302 | 303 | 307 | 308);
+        headers.get("location").filter(|_| is_redirect)?.to_str().ok().map(str::to_owned)
+    }
+
+    // What an answer says, into the sink when it is one.
+    async fn take<B>(
+        &self,
+        status: u16,
+        headers: &HeaderMap,
+        body: B,
+        limit: u64,
+        sink: &mut (dyn Restart + Send),
+    ) -> Tried<bool>
+    where
+        B: BodyExt + Unpin,
+        B::Data: AsRef<[u8]>,
+        B::Error: std::fmt::Display,
+    {
+        let is_json = header(headers, "content-type").is_some_and(|kind| kind.contains("json"));
+        if status == 200 {
+            read(body, limit, sink).await?;
+            return Ok(is_json);
+        }
+        let mut words = Vec::new();
+        read(body, 64 << 10, &mut words).await.ok();
+        let message = serde_json::from_slice::<serde_json::Value>(&words).ok();
+        let message = message.and_then(|json| json.get("message")?.as_str().map(str::to_owned)).unwrap_or_default();
+        let shown: String = escape::line(&message).chars().take(300).collect();
+        let said = if shown.is_empty() { format!("it answered {status}") } else { format!("{shown} ({status})") };
+        Err(match status {
+            410 => Failure::Gone,
+            429 => Failure::Limited(pause(headers), rate(&said, headers)),
+            403 if is_limit(headers, &message) => Failure::Limited(pause(headers), rate(&said, headers)),
+            401 | 403 | 404 => Failure::Final { said, hint: Some(self.way_in(status, headers)) },
+            500..=599 => Failure::Again(said),
+            _ => Failure::Final { said, hint: None },
+        })
+    }
+
+    // The way in, for an answer that keeps us out.
+    fn way_in(&self, status: u16, headers: &HeaderMap) -> String {
+        let (variable, slug) = (self.role.variable(), self.slug());
+        let all: Vec<String> = self.needs.iter().map(|need| format!("{need}: read")).collect();
+        let all = all.join(", ");
+        if !self.has_token {
+            return format!("no token is meant for this host: give one as {variable} that has {all} on {slug}");
+        }
+        if header(headers, "x-github-sso").is_some() {
+            return format!("authorize the token in {variable} for the organisation's single sign-on");
+        }
+        if status == 401 {
+            return format!("the token for {slug} is wrong or has expired: give a new one as {variable}");
+        }
+        let (owner, name) = slug.split_once('/').unwrap_or((slug, ""));
+        let asked: Vec<String> = self.needs.iter().map(|need| format!("permission-{need}: read")).collect();
+        format!(
+            "the token for {slug} needs {all}. In its own repository a workflow says `permissions: {{{all}}}`; a \
+             workflow's token sees no other repository: there, make one with the step actions/create-github-app-token \
+             (with: owner: {owner}, repositories: {name}, {}) and give it as {variable}",
+            asked.join(", ")
+        )
+    }
+}
+
+/// Takes bytes; what it has is dropped when they come anew.
+pub(super) trait Restart: Write {
+    fn restart(&mut self) -> std::io::Result<()>;
+}
+
+impl Restart for Vec<u8> {
+    fn restart(&mut self) -> std::io::Result<()> {
+        self.clear();
+        Ok(())
+    }
+}
+
+fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
+}
+
+// The whole chain of causes: the first says only that there was an error.
+fn again(error: &dyn std::error::Error) -> Failure {
+    let mut said = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let next_said = next.to_string();
+        if !said.contains(&next_said) {
+            said = format!("{said}: {next_said}");
+        }
+        cause = next.source();
+    }
+    Failure::Again(escape::line(&said))
+}
+
+async fn read<B>(mut body: B, limit: u64, sink: &mut (dyn Restart + Send)) -> Tried<()>
+where
+    B: BodyExt + Unpin,
+    B::Data: AsRef<[u8]>,
+    B::Error: std::fmt::Display,
+{
+    let mut had = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame
+            .map_err(|error| Failure::Again(format!("its answer broke off: {}", escape::line(&error.to_string()))))?;
+        let Ok(data) = frame.into_data() else { continue };
+        had += data.as_ref().len() as u64;
+        if had > limit {
+            return Err(Failure::Final { said: format!("its answer has more than {limit} bytes"), hint: None });
+        }
+        sink.write_all(data.as_ref()).map_err(|error| Failure::Final { said: error.to_string(), hint: None })?;
+    }
+    Ok(())
+}
+
+// The primary limit says that nothing remains, the secondary one when to come again, or only its name.
+fn is_limit(headers: &HeaderMap, message: &str) -> bool {
+    header(headers, "x-ratelimit-remaining") == Some("0")
+        || header(headers, "retry-after").is_some()
+        || message.to_ascii_lowercase().contains("rate limit")
+}
+
+fn pause(headers: &HeaderMap) -> u64 {
+    let number = |name| header(headers, name).and_then(|text| text.trim().parse::<u64>().ok());
+    #[allow(clippy::disallowed_methods, reason = "the server names a time of day until which it must be left alone")]
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |now| now.as_secs());
+    let reset = number("x-ratelimit-reset").map(|at| at.saturating_sub(now) + 1);
+    number("retry-after").or(reset).unwrap_or(PATIENCE).max(1)
+}
+
+fn rate(said: &str, headers: &HeaderMap) -> String {
+    format!("{said}; its rate limit wants {} s without requests", pause(headers))
+}

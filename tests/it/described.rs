@@ -1,0 +1,108 @@
+//! GitHub's own description of its interface between the program and our stand-in: a request that does not fit it, or an
+//! answer of ours that does not, is an error. The description is no part of this repository.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write as _;
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::support::github::{Hub, Stored};
+use crate::support::node::program;
+use crate::support::{clean, text};
+
+const PATHS: &[&str] = &[
+    "/repos/{owner}/{repo}/commits/{ref}/status",
+    "/repos/{owner}/{repo}/commits/{ref}/check-runs",
+    "/repos/{owner}/{repo}/actions/runs/{run_id}/artifacts",
+];
+const VARIABLE: &str = "PASSGATE_TEST_GITHUB_API";
+
+// What of a description our paths need; the whole takes its reader a minute.
+fn cut(mut whole: Value) -> Value {
+    whole["paths"].as_object_mut().unwrap().retain(|path, _| PATHS.contains(&path.as_str()));
+    assert_eq!(whole["paths"].as_object().unwrap().len(), PATHS.len());
+    whole.as_object_mut().unwrap().retain(|key, _| !key.contains("webhooks"));
+    let (mut needed, mut open) = (BTreeSet::new(), vec![whole["paths"].clone()]);
+    while let Some(value) = open.pop() {
+        match value {
+            Value::Object(object) => {
+                let name = object.get("$ref").and_then(Value::as_str).and_then(|name| name.strip_prefix('#'));
+                if let Some(name) = name.filter(|name| needed.insert((*name).to_owned())) {
+                    open.push(whole.pointer(name).unwrap().clone());
+                }
+                open.extend(object.into_iter().map(|(_, value)| value));
+            }
+            Value::Array(values) => open.extend(values),
+            _ => {}
+        }
+    }
+    for (kind, all) in whole["components"].as_object_mut().unwrap() {
+        if let Some(all) = all.as_object_mut() {
+            all.retain(|name, _| needed.contains(&format!("/components/{kind}/{name}")));
+        }
+    }
+    whole
+}
+
+struct Prism(Child, u16);
+
+impl Prism {
+    fn start(hub: &Hub) -> Option<Self> {
+        let prism = program("prism", "npm install -g @stoplight/prism-cli")?;
+        let Some(description) = std::env::var_os(VARIABLE) else {
+            assert!(std::env::var_os("PASSGATE_TEST_ALL").is_none(), "{VARIABLE} names no file");
+            let note = format!("\nSKIPPED: {VARIABLE} is the api.github.com.json of npm's @octokit/openapi\n");
+            std::io::stderr().write_all(note.as_bytes()).unwrap();
+            return None;
+        };
+        let whole = serde_json::from_slice(&fs::read(description).unwrap()).unwrap();
+        let file = hub.world.path().join("description.json");
+        fs::write(&file, cut(whole).to_string()).unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let upstream = format!("{}/api/v3", hub.server.origin());
+        let mut command = Command::new(prism);
+        clean(&mut command, &hub.world.path().join("home"));
+        command.args(["proxy", "--errors", "--host", "127.0.0.1", "--port", &port.to_string(), text(&file), &upstream]);
+        let log = fs::File::create(hub.world.path().join("prism.log")).unwrap();
+        let child = command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+        let begun = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(begun.elapsed() < Duration::from_secs(120), "prism does not listen");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        Some(Self(child, port))
+    }
+}
+
+impl Drop for Prism {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+#[test]
+fn requests_and_answers_fit_githubs_own_description() {
+    let hub = Hub::new("statuses: [\"kustomization/apps/*\", e2e]\n");
+    let Some(prism) = Prism::start(&hub) else { return };
+    let (artifact, landing) = hub.passed();
+    hub.github.status(&landing, "kustomization/apps/4b2a", "success");
+    hub.github.check(&landing, "e2e", "completed", Some("success"));
+    // Prism follows the redirect of a download by itself, so a download is not asked for.
+    let (expired, gone, digest, fork) = (true, false, None, false);
+    hub.github.store(Stored { run: 7, name: "shop".to_owned(), bytes: Vec::new(), expired, gone, digest, fork });
+    let (server, api) = (hub.server.origin(), format!("http://127.0.0.1:{}", prism.1));
+    let variables = [("GITHUB_SERVER_URL", server.as_str()), ("GITHUB_API_URL", api.as_str())];
+    let run = hub.run_with(&["inspect", "run:acme/source/7/shop"], &variables).is(1, "failed");
+    assert!(run.json["error"].to_string().contains("has expired"), "{run:#?}");
+    let run = hub.run_with(&["release", &artifact, "--to", &hub.to("qual")], &variables);
+    let log = fs::read_to_string(hub.world.path().join("prism.log")).unwrap();
+    assert_eq!(run.json["result"], "released", "{run:#?}\n{log}");
+    assert_eq!(run.verdict("statuses"), "passed");
+    assert!(log.contains("/status") && log.contains("/check-runs") && log.contains("/artifacts"), "{log}");
+    assert!(!log.contains("VIOLATION"), "{log}");
+}
