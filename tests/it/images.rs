@@ -156,7 +156,8 @@ fn an_overlay_builds_what_kustomize_builds() {
              targets: [{select: {kind: Pod}, fieldPaths: ['spec.containers.[name=a].image'], options: {delimiter: ':', index: 1}}]\n\
              - source: {kind: Pod, name: p}\n  \
              targets: [{select: {kind: Pod}, fieldPaths: ['spec.containers.[name=b].image'], options: {delimiter: ':', index: 1}}]\n\
-             - source: {kind: Pod}\n  targets: [{select: {kind: Pod}, fieldPaths: ['metadata.annotations.[a.b/c]'], options: {create: true}}]",
+             - source: {kind: Pod}\n  targets: [{select: {kind: Pod}, fieldPaths: ['metadata.annotations.[a.b/c]'], options: {create: true}}]\n\
+             - source: {kind: Pod}\n  targets: [{select: {kind: Pod}, fieldPaths: ['metadata.annotations.[a.b/c]']}]",
             &["e.io/a:ns", "e.io/b:x-p"],
         ),
     ] {

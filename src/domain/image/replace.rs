@@ -119,7 +119,9 @@ fn steps(path: &str) -> Vec<String> {
             step.push(c);
         }
     }
-    steps
+    // A key in brackets may have dots.
+    let key = |step: &str| step.strip_prefix('[').and_then(|step| step.strip_suffix(']')).map(str::to_owned);
+    steps.into_iter().map(|step| key(&step).filter(|key| !key.contains('=')).unwrap_or(step)).collect()
 }
 
 fn follow(node: &mut Node, steps: &[String], create: Option<&Node>, change: &mut dyn FnMut(&mut Node)) {
