@@ -210,7 +210,8 @@ fn several_environments_leave_one_set_of_outputs_and_at_most_five_annotations() 
     let host = Hosted::new("github");
     let artifact = host.world.package("main");
     let (dev, qual, prod) = (host.world.to("dev"), host.world.to("qual"), host.world.to("prod"));
-    let run = host.run(&["release", text(&artifact), "--to", &dev, "--to", &qual, "--to", &prod, "--to", &qual]);
+    let nowhere = host.world.url("nowhere");
+    let run = host.run(&["release", text(&artifact), "--to", &dev, "--to", &qual, "--to", &prod, "--to", &nowhere]);
     assert_eq!((run.code, host.output(&run, "result").as_str()), (Some(3), "refused"), "{run:#?}");
     assert_eq!(host.outputs(&run).len(), 9);
     assert!(host.annotations(&run).len() <= 5, "{run:#?}");
