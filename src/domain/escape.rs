@@ -35,8 +35,9 @@ fn begins_command(rest: &str) -> bool {
 
 /// A word of a command that somebody copies into a shell: quoted wherever a shell would read anything into it.
 pub fn shell(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_./:@%+=,-".contains(c);
-    if !text.is_empty() && text.chars().all(is_plain) {
+    // Within a word, `#` begins no comment.
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_./:@%+=,-#".contains(c);
+    if !text.is_empty() && !text.starts_with('#') && text.chars().all(is_plain) {
         text.to_owned()
     } else {
         format!("'{}'", line(text).replace('\'', r"'\''"))

@@ -301,3 +301,12 @@ proptest! {
         prop_assert!(backslashes % 2 == 0);
     }
 }
+
+#[test]
+fn a_word_of_a_command_is_one_word_to_a_shell() {
+    assert_eq!(shell("https://git.acme.io/env-qual#main"), "https://git.acme.io/env-qual#main");
+    assert_eq!(shell("$(touch pwned).json"), "'$(touch pwned).json'");
+    assert_eq!(shell("it's"), r"'it'\''s'");
+    assert_eq!(shell("#x"), "'#x'");
+    assert_eq!(shell(""), "''");
+}
