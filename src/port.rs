@@ -49,6 +49,15 @@ pub enum ArtifactError {
         #[source]
         source: std::io::Error,
     },
+    /// It cannot be written.
+    #[error("cannot write {path}")]
+    Unwritten {
+        /// The file.
+        path: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
 }
 
 /// Reads and writes artifacts.
