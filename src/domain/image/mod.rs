@@ -10,7 +10,7 @@ mod index;
 mod kustomize;
 mod node;
 mod patch;
-mod reference;
+pub mod reference;
 mod replace;
 mod retag;
 mod roots;
