@@ -84,7 +84,7 @@ pub(super) fn is_tag(tag: &str) -> bool {
 }
 
 /// Whether a text can be a digest.
-pub(super) fn is_digest(digest: &str) -> bool {
+pub fn is_digest(digest: &str) -> bool {
     digest.split_once(':').is_some_and(|(algorithm, hex)| {
         !algorithm.is_empty()
             && algorithm.chars().all(|c| c.is_ascii_alphanumeric() || "+._-".contains(c))
