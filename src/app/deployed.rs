@@ -6,9 +6,9 @@ use super::judge::Target;
 use super::site::{Site, file, resolve};
 use super::{AppError, Context, evidence};
 use crate::domain::gate::Asked;
-use crate::domain::gate::images::{Facts, Inquiry, Inventory, Question, Seen};
+use crate::domain::gate::images::{self, Facts, Inquiry, Inventory, Question, Seen};
 use crate::domain::id::BlobId;
-use crate::domain::image::{self, Found, Images};
+use crate::domain::image::{self, Change, Found, Images};
 use crate::domain::listing::{File, Leaves};
 use crate::domain::path::is_within;
 use crate::domain::policy;
@@ -18,36 +18,78 @@ use crate::port::{Artifact, PortError};
 const LARGEST: u64 = 64 << 20;
 const LARGEST_INVENTORY: u64 = 16 << 20;
 
-/// The facts for gate `images`, of what the unit's folders would hold; None: the policy does not ask for any.
-pub fn look(
-    context: &Context<'_>,
-    target: &Target,
-    result: &Leaves,
-    artifact: Option<&Artifact>,
-) -> Option<Asked<Facts>> {
-    let rules = target.policy.images.as_ref()?;
-    context.progress.step("asking for the images");
-    Some(
-        gather(context, target, rules, result, artifact)
-            .map_err(|error| format!("the images could not be looked at: {}", evidence::told(&error))),
-    )
+/// What the unit's folders would deploy, and what the gate says of it.
+#[derive(Default)]
+pub struct Deployed {
+    /// The facts for gate `images`; None: the policy does not ask for any.
+    pub facts: Option<Asked<Facts>>,
+    // What they would deploy, if it is known.
+    images: Option<Images>,
 }
 
-fn gather(
-    context: &Context<'_>,
+impl Deployed {
+    /// What could not be found out because a check died.
+    pub fn died() -> Self {
+        Self { facts: Some(Err("the check died".to_owned())), images: None }
+    }
+
+    /// What is worth saying of the images.
+    pub fn warnings(&self) -> Vec<String> {
+        self.facts.iter().flatten().flat_map(images::warnings).collect()
+    }
+
+    /// What changes in images against what is there now. Where the policy asks for no images they are looked at only when
+    /// somebody `wants` to know: a release costs what it changes.
+    pub fn changes(
+        &mut self,
+        target: &Target,
+        result: &Leaves,
+        artifact: Option<&Artifact>,
+        wants: bool,
+    ) -> Result<Vec<Change>, AppError> {
+        if self.images.is_none() && !wants {
+            return Ok(Vec::new());
+        }
+        let rules = target.policy.images.clone().unwrap_or_default();
+        let old = image::find(&tree(target, &rules, &target.there, None)?);
+        if self.images.is_none() {
+            self.images = Some(image::find(&tree(target, &rules, result, artifact)?));
+        }
+        let new = self.images.as_ref();
+        Ok(new.map(|new| image::changes(&old, new, &rules.roots)).unwrap_or_default())
+    }
+}
+
+/// Looks at the images of what the unit's folders would hold.
+pub fn look(context: &Context<'_>, target: &Target, result: &Leaves, artifact: Option<&Artifact>) -> Deployed {
+    let Some(rules) = &target.policy.images else { return Deployed::default() };
+    context.progress.step("asking for the images");
+    let told = |error: AppError| format!("the images could not be looked at: {}", evidence::told(&error));
+    let images = match tree(target, rules, result, artifact) {
+        Ok(files) => image::find(&files),
+        Err(error) => return Deployed { facts: Some(Err(told(error))), images: None },
+    };
+    let is_about_us = |found: &Found| found.places.iter().any(|place| is_ours(target, place));
+    let list = rules.inventory.as_ref().map(|path| inventory(&target.site, path)).transpose();
+    let facts = list.and_then(|list| judge(context, rules, list.as_ref(), &images, &is_about_us));
+    Deployed { facts: Some(facts.map_err(told)), images: Some(images) }
+}
+
+fn is_ours(target: &Target, path: &str) -> bool {
+    target.folders.iter().any(|folder| is_within(path, folder))
+}
+
+// The unit's folders with these leaves, and the folders that say how they are built.
+fn tree(
     target: &Target,
     rules: &policy::Images,
-    result: &Leaves,
+    leaves: &Leaves,
     artifact: Option<&Artifact>,
-) -> Result<Facts, AppError> {
-    let is_ours = |path: &str| target.folders.iter().any(|folder| is_within(path, folder));
-    let mut leaves = target.site.folders_at(target.site.tip, &rules.context)?;
-    leaves.retain(|path, _| !is_ours(path));
-    leaves.extend(result.iter().map(|(path, entry)| (path.clone(), *entry)));
-    let images = image::find(&read(target, &leaves, artifact)?);
-    let inventory = rules.inventory.as_ref().map(|path| inventory(&target.site, path)).transpose()?;
-    let is_about_us = |found: &Found| found.places.iter().any(|place| is_ours(place));
-    judge(context, rules, inventory.as_ref(), &images, &is_about_us)
+) -> Result<BTreeMap<String, Vec<u8>>, AppError> {
+    let mut all = target.site.folders_at(target.site.tip, &rules.context)?;
+    all.retain(|path, _| !is_ours(target, path));
+    all.extend(leaves.iter().map(|(path, entry)| (path.clone(), *entry)));
+    read(&target.site, &all, artifact)
 }
 
 /// The facts for the images of a tree.
@@ -94,8 +136,11 @@ pub fn inventory(site: &Site, path: &str) -> Result<Inventory, AppError> {
     Ok(parsed.map_err(|why| PortError::Unusable(format!("{path} of {}: {why}", site.name())))?)
 }
 
-// The files that can say anything of images: of the artifact where it has them, else of the environment.
-fn read(target: &Target, leaves: &Leaves, artifact: Option<&Artifact>) -> Result<BTreeMap<String, Vec<u8>>, AppError> {
+/// The files that can say anything of images: of the artifact where it has them, else of the environment.
+///
+/// # Errors
+/// They cannot be had.
+pub fn read(site: &Site, leaves: &Leaves, artifact: Option<&Artifact>) -> Result<BTreeMap<String, Vec<u8>>, AppError> {
     let known = artifact.map(|artifact| artifact.manifest.files.as_slice()).unwrap_or_default();
     let known: HashMap<BlobId, &File> = known.iter().map(|file| (file.blob, file)).collect();
     let wanted = || {
@@ -103,7 +148,7 @@ fn read(target: &Target, leaves: &Leaves, artifact: Option<&Artifact>) -> Result
         readable.filter_map(|(path, entry)| Some((path, file(entry)?)))
     };
     let lacking: Vec<BlobId> = wanted().map(|(_, blob)| blob).filter(|blob| !known.contains_key(blob)).collect();
-    let there = if lacking.is_empty() { HashMap::new() } else { target.site.repository.blobs(&lacking, LARGEST)? };
+    let there = if lacking.is_empty() { HashMap::new() } else { site.repository.blobs(&lacking, LARGEST)? };
     let mut files = BTreeMap::new();
     for (path, blob) in wanted() {
         let content = match (known.get(&blob), artifact) {

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::deployed::{self, Deployed};
 use super::evidence::{self, Seen, Wanted};
 use super::site::Site;
 use super::source::{self, Source};
-use super::{AppError, Context, Place, deployed};
+use super::{AppError, Context, Place};
 use crate::domain::artifact::Manifest;
 use crate::domain::chain::History;
 use crate::domain::gate::{Asked, Facts, Judgement, drift, hold, images, order, unit};
@@ -180,8 +181,8 @@ pub struct Case {
     pub judgement: Judgement,
     /// What would be written.
     pub plan: Plan,
-    /// What is to be said of its images.
-    pub images: Vec<String>,
+    /// What it would deploy.
+    pub images: Deployed,
     /// Seconds for which another branch's release still holds the stage.
     pub held: Option<i64>,
     /// The commits that the environment gets.
@@ -311,19 +312,18 @@ pub fn case(context: &Context<'_>, place: &Place, artifact: &Artifact, leave: Le
             anchor: None,
         };
         let seen: Vec<Seen> = seen.into_iter().map(|thread| thread.join().unwrap_or_else(|_| died())).collect();
-        let images = images.join().unwrap_or_else(|_| Some(Err("the check died".to_owned())));
+        let images = images.join().unwrap_or_else(|_| Deployed::died());
         (source.join().unwrap_or_else(|_| Err("the check died".to_owned())), seen, images)
     });
     // What was stopped would else read as "could not be asked".
     if context.repositories.interrupted() {
         return Err(crate::port::PortError::Interrupted.into());
     }
-    let said = images.iter().flatten().flat_map(images::warnings).collect();
-    let facts = facts(context, &target, &source, &previous, images, manifest, &content, &plan, leave);
+    let facts = facts(context, &target, &source, &previous, images.facts.clone(), manifest, &content, &plan, leave);
     let allow: &[OverridableGate] = if leave.break_glass { &target.policy.override_allow } else { &[] };
     let judgement = Judgement::of(&facts, allow);
     let notes = source.as_ref().map(|source| notes(&target, source)).unwrap_or_default();
-    Ok(Case { target, source, previous, judgement, images: said, held: facts.hold.left(), plan, notes, asked })
+    Ok(Case { target, source, previous, judgement, images, held: facts.hold.left(), plan, notes, asked })
 }
 
 // Notes are for people: when they cannot be had, the release goes on without.

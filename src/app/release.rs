@@ -109,7 +109,7 @@ fn land(context: &Context<'_>, artifact: &Artifact, request: &Request) -> Result
         land::only_commits(&case.target, "releases", case.target.policy.deliver.release)?;
     }
     loop {
-        let mut report = report(&case, manifest, request);
+        let mut report = report(&mut case, artifact, request);
         let step = step(&case, manifest);
         if let Some(result) = decided(&case, step, request) {
             if result == Outcome::Refused && case.judgement.is_only("hold") && wait(context, &case, until)? {
@@ -164,8 +164,8 @@ pub fn drafted(
     request: &Request,
 ) -> Result<(Report, Option<Record>), AppError> {
     let manifest = &artifact.manifest;
-    let case = judge::case(context, &request.to, artifact, request.leave)?;
-    let mut report = report(&case, manifest, request);
+    let mut case = judge::case(context, &request.to, artifact, request.leave)?;
+    let mut report = report(&mut case, artifact, request);
     let step = step(&case, manifest);
     report.result = decided(&case, step, request).unwrap_or(Outcome::Planned);
     let draft = (report.result == Outcome::Planned).then(|| record(context, &case, step, manifest, request));
@@ -229,7 +229,10 @@ fn step(case: &Case, manifest: &Manifest) -> Step {
     }
 }
 
-fn report(case: &Case, manifest: &Manifest, request: &Request) -> Report {
+fn report(case: &mut Case, artifact: &Artifact, request: &Request) -> Report {
+    let manifest = &artifact.manifest;
+    let changes = case.images.changes(&case.target, &case.plan.result, Some(artifact), request.dry_run);
+    let case = &*case;
     let mut report = Report::new(Outcome::Planned);
     report.digest = Some(manifest.digest);
     report.stage = Some(case.target.policy.stage.clone());
@@ -238,7 +241,11 @@ fn report(case: &Case, manifest: &Manifest, request: &Request) -> Report {
     report.previous_commit = Some(case.target.site.tip);
     report.gates = case.judgement.reports.clone();
     report.changes = case.plan.changes.clone();
-    report.warnings.clone_from(&case.images);
+    report.warnings = case.images.warnings();
+    match changes {
+        Ok(changes) => report.image_changes = changes,
+        Err(error) => report.warnings.push(format!("nobody knows what images change: {}", evidence::told(&error))),
+    }
     if let Ok(source) = &case.source {
         report.notes = case.notes.markdown(&source.url);
     }

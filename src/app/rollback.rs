@@ -84,9 +84,10 @@ fn decide(context: &Context<'_>, target: &Target, request: &Request) -> Result<D
     let is_local = |path: &str| target.is_local(path);
     let (written, there, rule) = (target.written.as_ref(), &target.there, target.policy.drift);
     let plan = plan(&target.folders, written, there, &earlier.content, rule, &record.kept, &is_local);
-    let images = deployed::look(context, target, &plan.result, None);
-    let judgement = judge(context, target, &plan, request.adopt, &images);
-    report.warnings.extend(images.iter().flatten().flat_map(images::warnings));
+    let mut deployed = deployed::look(context, target, &plan.result, None);
+    let judgement = judge(context, target, &plan, request.adopt, &deployed.facts);
+    report.warnings.extend(deployed.warnings());
+    report.image_changes = deployed.changes(target, &plan.result, None, request.dry_run).unwrap_or_default();
     report.gates = judgement.reports.clone();
     report.changes = plan.changes.clone();
     // At three in the morning a registry that does not answer must not keep the way back closed.

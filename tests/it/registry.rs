@@ -505,3 +505,92 @@ fn a_real_registry_with_tokens_is_asked() {
         (auth, Some(issuer.host))
     });
 }
+
+#[test]
+fn images_asks_for_what_a_folder_an_artifact_or_an_environment_deploys() {
+    let yard = Yard::new("");
+    for (registry, tags) in [(&yard.dev, &["1", "2"][..]), (&yard.prod, &["1"])] {
+        tags.iter().for_each(|tag| drop(registry.has("shop/web", tag, tag)));
+    }
+    let (world, to) = (&yard.world, yard.world.to("dev"));
+    let good = yard.artifact(&[&yard.image("shop/web:1")]);
+    yard.release(&good).is(0, "released");
+    let bad = yard.artifact(&[&yard.image("shop/web:2")]);
+    let folder = world.path().join("folder");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("d.yaml"), deployment("web", &yard.image("shop/web:2"))).unwrap();
+    for (named, code, result, check) in [
+        (text(&good), 0, "reported", "there"),
+        (text(&bad), 3, "refused", "missing"),
+        (text(&folder), 3, "refused", "missing"),
+        ("", 0, "reported", "there"),
+    ] {
+        let mut args = vec!["images", "--to", &to, "--check"];
+        args.extend((!named.is_empty()).then_some(named));
+        let run = world.untouched(|| world.run(&args)).is(code, result);
+        assert_eq!(run.json["images"][0]["check"], check, "{run:#?}");
+        assert_eq!(run.verdict("images"), if code == 0 { "passed" } else { "refused" });
+    }
+    yard.prod.fail(Some(Wrong::Status(403, None)));
+    world.run(&["images", text(&good), "--to", &to, "--check"]).is(1, "undecided");
+    yard.prod.sent();
+    let run = world.run(&["images", "--to", &to]).is(0, "reported");
+    assert_eq!(run.json["images"][0]["places"][0], "apps/shop/d0.yaml:9");
+    assert_eq!(yard.prod.sent(), []);
+    world.run(&["images", text(&good), "--check"]).is(2, "usage");
+    let output = world.command().args(["images", text(&good), "--to", &to, "--check"]).output().unwrap();
+    assert!(String::from_utf8(output.stdout).unwrap().contains("could not ask"));
+}
+
+#[test]
+fn what_changes_in_images_is_told_for_each_workload() {
+    let yard = Yard::new("  compare: false\n");
+    for name in ["web", "db", "new", "old"] {
+        (1..3).for_each(|tag| drop(yard.prod.has(name, &tag.to_string(), name)));
+    }
+    let world = &yard.world;
+    let commit = |files: &[(&str, &str)]| {
+        let edits: Vec<_> = files
+            .iter()
+            .map(|(name, image)| put(&format!("apps/shop/{name}.yaml"), &deployment(name, &yard.image(image))))
+            .collect();
+        world.repo("source").commit("main", &edits);
+    };
+    commit(&[("web", "web:1"), ("db", "db:1"), ("old", "old:1")]);
+    let run = yard.release(&world.package("main")).is(0, "released");
+    assert_eq!(run.json["image_changes"].as_array().unwrap().len(), 3);
+    commit(&[("web", "web:2"), ("new", "new:1")]);
+    world.repo("source").commit("main", &[crate::support::del("apps/shop/old.yaml")]);
+    let artifact = world.package("main");
+    let told = |run: &Run| -> Vec<String> {
+        let row = |row: &serde_json::Value| {
+            let image = |key: &str| row[key].as_str().map_or("-", |text| text.rsplit('/').next().unwrap()).to_owned();
+            format!("{}: {} {}", row["workload"].as_str().unwrap(), image("old"), image("new"))
+        };
+        run.json["image_changes"].as_array().unwrap().iter().map(row).collect()
+    };
+    let wanted = ["Deployment new: - new:1", "Deployment old: old:1 -", "Deployment web: web:1 web:2"];
+    let to = world.to("dev");
+    let plan = world.run(&["plan", text(&artifact), "--to", &to]).is(0, "planned");
+    assert_eq!(told(&plan), wanted);
+    let summary = world.path().join("summary");
+    std::fs::write(&summary, "").unwrap();
+    let mut command = world.command();
+    command.args(["release", text(&artifact), "--to", &to]).env("GITHUB_ACTIONS", "true");
+    let output = command.env("GITHUB_STEP_SUMMARY", &summary).output().unwrap();
+    let shown = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{shown}");
+    assert!(shown.contains(&format!("{0}/web:1 → {0}/web:2", yard.dev.host)), "{shown}");
+    let summary = std::fs::read_to_string(summary).unwrap().replace("\\.", ".");
+    assert!(summary.contains(&format!("| Deployment web | {0}/web:1 | {0}/web:2 |", yard.dev.host)), "{summary}");
+    // A way back has them too; and where no images are asked for, a plan has them all the same.
+    let back = world.run(&["rollback", "--to", &to, "--unit", "shop", "--dry-run"]).is(0, "planned");
+    assert!(told(&back).contains(&"Deployment web: web:2 web:1".to_owned()), "{back:#?}");
+    world.environment("dev", &world.policy("dev", None));
+    commit(&[("web", "web:1")]);
+    let artifact = world.package("main");
+    let plan = world.run(&["plan", text(&artifact), "--to", &to]).is(0, "planned");
+    assert_eq!(told(&plan), ["Deployment web: web:2 web:1"]);
+    let run = yard.release(&artifact).is(0, "released");
+    assert_eq!(run.json["image_changes"], serde_json::json!([]));
+}

@@ -356,42 +356,84 @@ fn count(count: usize) -> String {
 fn tally(facts: &Facts) -> Tally {
     let mut tally = Tally::default();
     for check in &facts.checks {
-        let told = |more: &str| told(check, more);
-        match &check.fate {
-            Fate::Denied(rule) => tally.denied.push(told(&format!("by {}", escape::line(rule)))),
-            Fate::Skipped(_) => tally.skipped += 1,
-            Fate::Unmapped => tally.unmapped.push(told("")),
-            Fate::Blind(confidence) => tally.blind.push(told(confidence.as_str())),
-            Fate::Asked { seen: Err(why), .. } => tally.unsure.push(told(why)),
-            Fate::Asked { before: Some(Err(why)), .. } => tally.unsure.push(told(why)),
-            Fate::Asked { there, seen: Ok(seen), range, before } => {
-                let wanted = range.clone().unwrap_or_else(|| version(there));
-                match (seen, range, before) {
-                    (Seen::Missing(known), ..) => tally.missing.push(told(&nearest(&wanted, known))),
-                    (Seen::Elsewhere(known), ..) => {
-                        tally.missing.push(told(&format!("there for {}", escape::line(&known.join(", ")))));
-                    }
-                    (Seen::Names(known), range, _) => {
-                        let range = range.as_deref().unwrap_or(&wanted);
-                        if known.iter().any(|name| range::contains(range, &name.replace('_', "+")) || name == range) {
-                            tally.there += 1;
-                        } else {
-                            tally.missing.push(told(&nearest(&wanted, known)));
-                        }
-                    }
-                    (Seen::Manifest(here), _, Some(Ok(Seen::Manifest(before)))) if here != before => {
-                        tally.stale.push(told(&format!(
-                            "{} there, {} where it comes from",
-                            short(here),
-                            short(before)
-                        )));
-                    }
-                    (Seen::Manifest(_), ..) => tally.there += 1,
-                }
-            }
+        let (state, more) = state(check);
+        let told = || told(check, &more);
+        match state {
+            State::There => tally.there += 1,
+            State::Skipped => tally.skipped += 1,
+            State::Missing => tally.missing.push(told()),
+            State::Stale => tally.stale.push(told()),
+            State::Denied => tally.denied.push(told()),
+            State::Unsure => tally.unsure.push(told()),
+            State::Unmapped => tally.unmapped.push(told()),
+            State::Blind => tally.blind.push(told()),
         }
     }
     tally
+}
+
+/// How it is with a reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It is there.
+    There,
+    /// It is not there.
+    Missing,
+    /// Something else is there under its name.
+    Stale,
+    /// A rule denies it.
+    Denied,
+    /// A rule skips it.
+    Skipped,
+    /// It could not be asked for.
+    Unsure,
+    /// No rule names its host.
+    Unmapped,
+    /// Nobody can tell what it names.
+    Blind,
+}
+
+impl State {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::There => "there",
+            Self::Missing => "missing",
+            Self::Stale => "stale",
+            Self::Denied => "denied",
+            Self::Skipped => "skipped",
+            Self::Unsure => "could not ask",
+            Self::Unmapped => "not asked",
+            Self::Blind => "nobody can tell",
+        }
+    }
+}
+
+/// How it is with a reference, and what is to be said of that.
+pub fn state(check: &Check) -> (State, String) {
+    let (there, seen, range) = match &check.fate {
+        Fate::Denied(rule) => return (State::Denied, format!("by {}", escape::line(rule))),
+        Fate::Skipped(reason) => return (State::Skipped, escape::line(reason)),
+        Fate::Unmapped => return (State::Unmapped, String::new()),
+        Fate::Blind(confidence) => return (State::Blind, confidence.as_str().to_owned()),
+        Fate::Asked { seen: Err(why), .. } | Fate::Asked { before: Some(Err(why)), .. } => {
+            return (State::Unsure, why.clone());
+        }
+        Fate::Asked { seen: Ok(Seen::Manifest(here)), before: Some(Ok(Seen::Manifest(before))), .. }
+            if here != before =>
+        {
+            return (State::Stale, format!("{} there, {} where it comes from", short(here), short(before)));
+        }
+        Fate::Asked { there, seen: Ok(seen), range, .. } => (there, seen, range),
+    };
+    let wanted = range.clone().unwrap_or_else(|| version(there));
+    let has = |name: &String| range::contains(&wanted, &name.replace('_', "+")) || *name == wanted;
+    match seen {
+        Seen::Manifest(_) => (State::There, String::new()),
+        Seen::Names(known) if known.iter().any(has) => (State::There, String::new()),
+        Seen::Missing(known) | Seen::Names(known) => (State::Missing, nearest(&wanted, known)),
+        Seen::Elsewhere(known) => (State::Missing, format!("there for {}", escape::line(&known.join(", ")))),
+    }
 }
 
 // A reference, the name that it is asked for by, where it stands, and more.

@@ -2,6 +2,7 @@
 //! places and how sure it is, and everything that could not be looked into.
 
 mod argo;
+mod change;
 mod fields;
 mod flux;
 mod generate;
@@ -27,6 +28,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+pub use change::{Change, Workloads, changes};
 use node::Trust;
 
 use super::path::is_within;
@@ -126,6 +128,8 @@ pub struct Images {
     pub warnings: Vec<String>,
     /// Which root names which other one.
     pub claims: BTreeSet<(String, String)>,
+    /// What each object of each root deploys.
+    pub workloads: Workloads,
 }
 
 impl Images {

@@ -10,7 +10,7 @@ use super::kustomize::{Built, Extra, Kustomizer, Resource};
 use super::node::{At, Node, Value};
 use super::sink::{Hit, Sink};
 use super::tree::{self, Tree};
-use super::{Found, Images, argo, flux, helm, workload};
+use super::{Found, Images, Workloads, argo, flux, helm, workload};
 
 /// The name of what stands alone.
 const ALONE: &str = "-";
@@ -213,19 +213,25 @@ impl Roots<'_> {
     }
 
     fn finish(mut self) -> Images {
+        let mut workloads = Workloads::new();
         for (root, (folder, built)) in std::mem::take(&mut self.roots).into_iter().enumerate() {
             let mut sink = Sink::default();
             for resource in &built.resources {
+                sink.about(&resource.node);
                 if !flux::find(resource, root, self.tree, &self.index, &mut sink)
                     && !argo::find(&resource.node, self.tree, &mut sink)
                 {
                     workload::find(&resource.node, &mut sink);
                 }
             }
+            for (workload, reference) in sink.deployed() {
+                let key = (shown(&folder), workload.to_owned());
+                workloads.entry(key).or_default().insert(reference.to_owned());
+            }
             self.hits.extend(built.closed.into_iter().chain(sink.hits()).map(|hit| (folder.clone(), hit)));
         }
         let tree = self.tree;
-        let mut images = Images { claims: self.claims, ..Images::default() };
+        let mut images = Images { claims: self.claims, workloads, ..Images::default() };
         let found: BTreeSet<(String, Vec<At>, Found)> = self
             .hits
             .into_iter()
