@@ -7,6 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::domain::artifact::Manifest;
+use crate::domain::gate::Asked;
+use crate::domain::gate::images::{Question, Seen};
 use crate::domain::gate::statuses::Status;
 use crate::domain::graph::Graph;
 use crate::domain::id::{BlobId, BranchName, CommitId, TreeId};
@@ -351,6 +353,16 @@ pub trait Forge: Send + Sync {
 pub trait Forges: Send + Sync {
     /// The forge of a repository, with the credentials of a role; None: plain git, which knows commits and nothing else.
     fn of(&self, url: &RepoUrl, role: Role) -> Option<Arc<dyn Forge>>;
+}
+
+/// Registries of images and charts.
+pub trait Registry: Send + Sync {
+    /// What they have, each distinct question asked once a run. No host but these is ever contacted; what could not be
+    /// asked is an answer too.
+    ///
+    /// # Errors
+    /// The user asked to stop, or nothing can be asked at all.
+    fn ask(&self, questions: &[Question], hosts: &[String]) -> Result<HashMap<Question, Asked<Seen>>, PortError>;
 }
 
 /// A commit of a local repository, to be packaged.

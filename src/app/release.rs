@@ -103,17 +103,17 @@ fn land(context: &Context<'_>, artifact: &Artifact, request: &Request) -> Result
     let manifest = &artifact.manifest;
     let mut tries = Tries::begin();
     let until = request.patience.map(|patience| context.clock.now().saturating_add_unsigned(patience.as_secs()));
-    let mut case = judge::case(context, &request.to, manifest, request.leave)?;
+    let mut case = judge::case(context, &request.to, artifact, request.leave)?;
     let mut reference = None;
     if !request.dry_run {
         land::only_commits(&case.target, "releases", case.target.policy.deliver.release)?;
     }
     loop {
-        let mut report = report(&case, manifest, request);
+        let mut report = report(&mut case, artifact, request);
         let step = step(&case, manifest);
         if let Some(result) = decided(&case, step, request) {
             if result == Outcome::Refused && case.judgement.is_only("hold") && wait(context, &case, until)? {
-                case = judge::case(context, &request.to, manifest, request.leave)?;
+                case = judge::case(context, &request.to, artifact, request.leave)?;
                 continue;
             }
             report.result = result;
@@ -141,7 +141,7 @@ fn land(context: &Context<'_>, artifact: &Artifact, request: &Request) -> Result
             }
             Landed::Moved => {
                 context.progress.step("somebody else was first: looking again");
-                case = judge::again(context, case, &request.to, manifest, request.leave)?;
+                case = judge::again(context, case, &request.to, artifact, request.leave)?;
                 // The answer to a push may get lost, and git's own second try then meets the first.
                 if case.target.site.graph.nodes.contains_key(&finished) {
                     report.result = Outcome::Released;
@@ -164,8 +164,8 @@ pub fn drafted(
     request: &Request,
 ) -> Result<(Report, Option<Record>), AppError> {
     let manifest = &artifact.manifest;
-    let case = judge::case(context, &request.to, manifest, request.leave)?;
-    let mut report = report(&case, manifest, request);
+    let mut case = judge::case(context, &request.to, artifact, request.leave)?;
+    let mut report = report(&mut case, artifact, request);
     let step = step(&case, manifest);
     report.result = decided(&case, step, request).unwrap_or(Outcome::Planned);
     let draft = (report.result == Outcome::Planned).then(|| record(context, &case, step, manifest, request));
@@ -229,7 +229,10 @@ fn step(case: &Case, manifest: &Manifest) -> Step {
     }
 }
 
-fn report(case: &Case, manifest: &Manifest, request: &Request) -> Report {
+fn report(case: &mut Case, artifact: &Artifact, request: &Request) -> Report {
+    let manifest = &artifact.manifest;
+    let changes = case.images.changes(&case.target, &case.plan.result, Some(artifact), request.dry_run);
+    let case = &*case;
     let mut report = Report::new(Outcome::Planned);
     report.digest = Some(manifest.digest);
     report.stage = Some(case.target.policy.stage.clone());
@@ -238,6 +241,11 @@ fn report(case: &Case, manifest: &Manifest, request: &Request) -> Report {
     report.previous_commit = Some(case.target.site.tip);
     report.gates = case.judgement.reports.clone();
     report.changes = case.plan.changes.clone();
+    report.warnings = case.images.warnings();
+    match changes {
+        Ok(changes) => report.image_changes = changes,
+        Err(error) => report.warnings.push(format!("nobody knows what images change: {}", evidence::told(&error))),
+    }
     if let Ok(source) = &case.source {
         report.notes = case.notes.markdown(&source.url);
     }

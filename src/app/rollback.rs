@@ -4,9 +4,9 @@ use super::entry::{self, Entering};
 use super::judge::{Leave, Owned, Target, drift_facts, target};
 use super::land::{self, Change, Committer, Decision};
 use super::site::{Site, file, resolve};
-use super::{Actor, AppError, Context, Place};
+use super::{Actor, AppError, Context, Place, deployed};
 use crate::domain::escape;
-use crate::domain::gate::{Answer, GATES, Judgement, drift, freeze};
+use crate::domain::gate::{Answer, Asked, GATES, Judgement, drift, freeze, images};
 use crate::domain::id::{BlobId, CommitId, Digest, TreeId, UnitName};
 use crate::domain::listing::{EntryMode, Leaves, is_gits_own};
 use crate::domain::message;
@@ -84,9 +84,16 @@ fn decide(context: &Context<'_>, target: &Target, request: &Request) -> Result<D
     let is_local = |path: &str| target.is_local(path);
     let (written, there, rule) = (target.written.as_ref(), &target.there, target.policy.drift);
     let plan = plan(&target.folders, written, there, &earlier.content, rule, &record.kept, &is_local);
-    let judgement = judge(context, target, &plan, request.adopt);
+    let mut deployed = deployed::look(context, target, &plan.result, None);
+    let judgement = judge(context, target, &plan, request.adopt, &deployed.facts);
+    report.warnings.extend(deployed.warnings());
+    report.image_changes = deployed.changes(target, &plan.result, None, request.dry_run).unwrap_or_default();
     report.gates = judgement.reports.clone();
     report.changes = plan.changes.clone();
+    // At three in the morning a registry that does not answer must not keep the way back closed.
+    let unsure = report.gates.iter().filter(|gate| gate.verdict == Verdict::Undecided);
+    let unsure: Vec<String> = unsure.map(|gate| format!("{}: {}", gate.gate, gate.detail)).collect();
+    report.warnings.extend(unsure);
     if judgement.verdict() == Verdict::Refused {
         report.result = Outcome::Refused;
     }
@@ -241,7 +248,13 @@ fn record_at(site: &Site, target: &Target, commit: CommitId) -> Result<Option<Re
     Ok(None)
 }
 
-fn judge(context: &Context<'_>, target: &Target, plan: &Plan, adopt: bool) -> Judgement {
+fn judge(
+    context: &Context<'_>,
+    target: &Target,
+    plan: &Plan,
+    adopt: bool,
+    images: &Option<Asked<images::Facts>>,
+) -> Judgement {
     let answer = |name: &str| match name {
         "unit" => Answer::passed(target.unit.to_string()),
         "drift" => {
@@ -253,6 +266,7 @@ fn judge(context: &Context<'_>, target: &Target, plan: &Plan, adopt: bool) -> Ju
             }
             answer
         }
+        "images" => images::ask(images),
         "freeze" => freeze::ask(target.policy.frozen(context.clock.now(), Deed::Rollback).as_ref()),
         _ => Answer::not_asked("a rollback does not ask it"),
     };

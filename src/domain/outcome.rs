@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::id::{CommitId, Digest, StageName, UnitName};
+use super::image::Change;
 use super::record::Override;
 
 /// What a gate says.
@@ -195,6 +196,8 @@ pub struct Report {
     pub gates: Vec<GateReport>,
     /// The files.
     pub changes: Changes,
+    /// The images that come, go or give way to others.
+    pub image_changes: Vec<Change>,
     /// Release notes, Markdown.
     pub notes: String,
     /// The pull request, where that is how it is delivered.
@@ -224,6 +227,7 @@ impl Report {
             live: false,
             gates: Vec::new(),
             changes: Changes::default(),
+            image_changes: Vec::new(),
             notes: String::new(),
             pull_request: None,
             overridden: None,

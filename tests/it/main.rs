@@ -30,6 +30,7 @@ mod package;
 mod pipeline;
 mod progress;
 mod races;
+mod registry;
 mod renames;
 mod rollback;
 mod runs;

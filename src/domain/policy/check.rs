@@ -1,5 +1,7 @@
 //! From the shape of the file to its meaning: every value parsed once, every rule between values asked.
 
+mod images;
+
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::time::Duration;
@@ -11,8 +13,8 @@ use super::kinds::{At, List, Place, Word, WordOr, Words};
 use super::pattern::{BranchPattern, InvalidPattern, PathPattern, PathPatterns, StatusPattern};
 use super::raw;
 use super::{
-    Accept, After, BranchRule, Deliver, FolderRule, Freeze, Hold, Images, OverridableGate, Rewrite, Source, Stage,
-    Window, WindowKind, parse_duration,
+    Accept, After, BranchRule, Deliver, FolderRule, Freeze, Hold, OverridableGate, Source, Stage, Window, WindowKind,
+    parse_duration,
 };
 use crate::domain::artifact::check_folder;
 use crate::domain::id::BranchName;
@@ -68,18 +70,12 @@ impl Check<'_> {
         PolicyError::new(self.text, Kind::Invalid, place, &message.to_string())
     }
 
-    fn unsupported(&self, place: Place, what: &str) -> PolicyError {
-        let message = format!("`{what}` is not supported yet by this version of passgate");
-        PolicyError::new(self.text, Kind::Unsupported, place, &message).with_hint("remove it, or use a newer version")
-    }
-
     fn stage(&self, raw: raw::Stage) -> Checked<Stage> {
         if raw.version.value.0 != Some(1) {
             let message = "this version of the format is not known";
             return Err(self.wrong(raw.version.place, message).with_hint("write `version: 1`"));
         }
         let deliver = raw.deliver.as_ref().map(|at| self.deliver(at)).transpose()?.unwrap_or_default();
-        let later = self.not_built(&raw);
         let stage = self.parsed(&raw.stage.value.0, raw.stage.place)?;
         let repository = self.repository(&raw.repository)?;
         let branch = self.parsed(&raw.branch.value.0, raw.branch.place)?;
@@ -89,7 +85,7 @@ impl Check<'_> {
             None => Vec::new(),
         };
         let freeze = raw.freeze.map(|list| list.value).unwrap_or_default();
-        let parsed = Stage {
+        Ok(Stage {
             stage,
             repository,
             branch,
@@ -99,20 +95,10 @@ impl Check<'_> {
             deliver,
             drift: self.maybe(&raw.drift)?.unwrap_or_default(),
             hold: raw.hold.map(|hold| self.hold(&hold.value)).transpose()?,
-            images: raw.images.map(|images| self.images(images.value)).transpose()?,
+            images: raw.images.map(|images| self.images(&images.value)).transpose()?,
             freeze: freeze.into_iter().map(|entry| self.freeze(entry)).collect::<Checked<_>>()?,
             override_allow: self.overrides(raw.overrides.as_ref().and_then(|o| o.value.allow.as_ref()))?,
-        };
-        later.map_or(Ok(parsed), Err)
-    }
-
-    // Asked first, told last: a fault of a part that is supported is of more use than this.
-    fn not_built(&self, raw: &raw::Stage) -> Option<PolicyError> {
-        let images = raw.images.as_ref().filter(|images| {
-            let Images { rewrite, ignore } = &images_of(images.value.clone());
-            !rewrite.is_empty() || !ignore.is_empty()
-        });
-        images.map(|at| self.unsupported(at.place, "images"))
+        })
     }
 
     fn word<T: Words>(&self, text: &str, place: Place) -> Checked<T::Target> {
@@ -362,17 +348,6 @@ impl Check<'_> {
         Ok(Hold { branches: branches.collect::<Checked<_>>()?, max: self.duration(&raw.max)? })
     }
 
-    fn images(&self, raw: raw::Images) -> Checked<Images> {
-        for rule in raw.rewrite.iter().flat_map(|list| &list.value) {
-            for part in [&rule.value.from, &rule.value.to] {
-                if part.value.is_empty() {
-                    return Err(self.wrong(part.place, "an empty text would rewrite every reference"));
-                }
-            }
-        }
-        Ok(images_of(raw))
-    }
-
     fn freeze(&self, entry: At<WordOr<String, raw::Freeze>>) -> Checked<Freeze> {
         let raw = match entry.value {
             WordOr::Word(reason) => return Ok(Freeze::stop(reason)),
@@ -451,13 +426,4 @@ fn folder_fault(folder: &str, why: &str) -> String {
         _ => why,
     };
     format!("the folder `{folder}` is refused: {why}")
-}
-
-fn images_of(raw: raw::Images) -> Images {
-    let rewrite = raw.rewrite.map(|list| list.value).unwrap_or_default().into_iter();
-    let ignore = raw.ignore.map(|list| list.value).unwrap_or_default().into_iter();
-    Images {
-        rewrite: rewrite.map(|at| Rewrite { from: at.value.from.value, to: at.value.to.value }).collect(),
-        ignore: ignore.map(|at| at.value).collect(),
-    }
 }

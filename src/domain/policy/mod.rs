@@ -6,6 +6,7 @@
 mod check;
 mod error;
 mod freeze;
+pub mod images;
 mod kinds;
 mod pattern;
 mod raw;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 pub use error::{Kind, PolicyError};
 pub use freeze::{Deed, Freeze, Frozen, Window, WindowKind};
+pub use images::{ImagePattern, Images, Rewrite};
 pub use pattern::{BranchPattern, InvalidPattern, PathPattern, PathPatterns, StatusPattern};
 pub use schema::schema;
 pub use time::{InvalidDuration, parse_duration};
@@ -34,8 +36,7 @@ pub const MAX_BYTES: usize = 1024 * 1024;
 /// Reads the text of a `stage.yaml`.
 ///
 /// # Errors
-/// The first thing that is wrong, with its place. What is well-formed but not built yet is reported last, with
-/// [`Kind::Unsupported`].
+/// The first thing that is wrong, with its place.
 pub fn parse(text: &str) -> Result<Stage, PolicyError> {
     check::parse(text)
 }
@@ -298,24 +299,6 @@ pub struct Hold {
     pub branches: Vec<BranchPattern>,
     /// For how long at most.
     pub max: Duration,
-}
-
-/// How image references are found in the environment's registry.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Images {
-    /// Rules in order; the first that fits a reference applies.
-    pub rewrite: Vec<Rewrite>,
-    /// References that are not asked for.
-    pub ignore: Vec<String>,
-}
-
-/// Maps image references to the environment's registry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rewrite {
-    /// What a reference begins with.
-    pub from: String,
-    /// What stands there instead.
-    pub to: String,
 }
 
 /// A gate that a policy may let an override open; `artifact`, `unit`, `source` and `branch` never are.

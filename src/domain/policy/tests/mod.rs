@@ -80,7 +80,7 @@ fn every_key_is_read() {
     assert_eq!(test.branch, name("env/test"));
     assert_eq!((stage.order, stage.drift), (Some(OrderMode::SameBranch), Drift::Keep));
     assert_eq!(stage.deliver, Deliver::default());
-    assert_eq!(stage.images, Some(Images::default()));
+    assert_eq!(stage.images, Some(Images { compare: true, ..Images::default() }));
     assert_eq!(stage.owner_of("infra/shop/x.yaml").map(|a| &a.unit), Some(&shop.unit));
     assert_eq!(stage.owner_of("infra/shopping/x.yaml"), None);
 }
@@ -183,13 +183,13 @@ fn faults_render_like_a_compiler() {
   |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^",
         ),
         (
-            with("images: {ignore: [a]}\n"),
-            "`images` is not supported yet by this version of passgate
- --> .passgate/stage.yaml:9:9
+            with("images: {rewrite: [{from: dev.example.io, to: prod.example.io/**}]}\n"),
+            "`dev.example.io` is not a pattern: it is a host or a name alone
+ --> .passgate/stage.yaml:9:27
   |
-9 | images: {ignore: [a]}
-  |         ^
-  = hint: remove it, or use a newer version",
+9 | images: {rewrite: [{from: dev.example.io, to: prod.example.io/**}]}
+  |                           ^^^^^^^^^^^^^^
+  = hint: write `dev.example.io/**` for everything of a host",
         ),
     ] {
         assert_eq!(fault(&text).to_string(), shown);
@@ -394,7 +394,55 @@ fn faults_of_meaning_are_located() {
             "true or false is expected",
         ),
         (with("hold: {for: [], max: 5m}\n"), 9, 13, "`for` is empty: no release would hold the stage"),
-        (with("images: {rewrite: [{from: \"\", to: x}]}\n"), 9, 27, "an empty text would rewrite every reference"),
+        (
+            with("images: {rewrite: [{from: a.io/**, to: b.io/x}]}\n"),
+            9,
+            40,
+            "only one of `from` and `to` ends with /**",
+        ),
+        (
+            with("images: {rewrite: [{from: a.io/*/x, to: b.io/x}]}\n"),
+            9,
+            27,
+            "`a.io/*/x` is not a pattern: only the end of it may be **",
+        ),
+        (
+            with("images: {rewrite: [{from: a.io/**, to: b.io/**, tag: {from: \"a\", to: \"*\"}}]}\n"),
+            9,
+            61,
+            "`a` is no rule for tags: the `*` in `to` stands for nothing in `from`",
+        ),
+        (with("images: {allow: [nginx]}\n"), 9, 18, "`nginx` is not a pattern: it is a host or a name alone"),
+        (with("images: {allow: [\"*.io/**\"]}\n"), 9, 18, "`*.io/**` is not a pattern: it does not begin with a host"),
+        (
+            with("images: {deny: [a//b]}\n"),
+            9,
+            17,
+            "`a//b` is not a pattern: a component is empty: no / at its ends, no // in it",
+        ),
+        (with("images: {skip: [{match: \"**\", reason: \" \"}]}\n"), 9, 39, "an empty text gives no reason"),
+        (with("images: {roots: []}\n"), 9, 17, "`roots` is empty: no image would be looked at"),
+        (
+            with("images: {roots: [/apps]}\n"),
+            9,
+            18,
+            "`/apps` is not a pattern: it is not a path from the repository's root, without . and ..",
+        ),
+        (
+            with("images: {context: [.passgate]}\n"),
+            9,
+            20,
+            "the folder `.passgate` is refused: a folder never begins with a dot",
+        ),
+        (
+            with("images: {inventory: ../x}\n"),
+            9,
+            21,
+            "`../x` is no path: a component ends with a dot or a space, which Windows drops",
+        ),
+        (with("images: {platform: amd64}\n"), 9, 20, "`amd64` is not a platform"),
+        (with("images: {realms: [\"https://x.io\"]}\n"), 9, 19, "`https://x.io` is not a host"),
+        (with("images: {strict: \"yes\"}\n"), 9, 18, "true or false is expected"),
         (
             with("freeze: [{from: 2026-12-20, until: 2026-12-21T00:00, zone: UTC}]\n"),
             9,
@@ -439,17 +487,56 @@ fn faults_of_meaning_are_located() {
 }
 
 #[test]
-fn what_is_not_built_says_so() {
-    for (rest, column, what) in
-        [("images: {rewrite: [{from: a/, to: b/}]}\n", 9, "images"), ("images: {ignore: [a]}\n", 9, "images")]
-    {
-        let error = fault(&with(rest));
-        assert_eq!(error.kind, Kind::Unsupported, "{rest}");
-        assert_eq!((error.line, error.column), (9, column), "{rest}");
-        assert_eq!(error.message, format!("`{what}` is not supported yet by this version of passgate"));
+fn references_go_where_the_first_rule_says() {
+    let stage = parse(&with(
+        "images:
+  rewrite:
+    - {from: dev.io/**, to: prod.io/mirror/**, tag: {from: \"*-rc\", to: \"v*\"}}
+    - {from: dev.io/shop/**, to: prod.io/shop/**}
+    - {from: dev.io/one, to: prod.io/other}
+    - {from: charts.dev.io/**, to: charts.prod.io/**}
+  allow: [registry.k8s.io/**, \"docker.io/library/redis:7*\"]
+  deny: [\"**:latest\", \"prod.io/shop/old:*\"]
+  skip: [{match: \"**/debug\", reason: nobody starts it}]
+",
+    ))
+    .unwrap();
+    let images = stage.images.unwrap();
+    let at = |text: &str| images::Route::At(text.to_owned());
+    for (reference, route) in [
+        ("dev.io/a/b:1.2-rc", at("prod.io/mirror/a/b:v1.2")),
+        ("dev.io/shop/web:1.2", at("prod.io/shop/web:1.2")),
+        ("dev.io/shopping/web:1.2", images::Route::Unmapped),
+        ("dev.io/one:3@sha256:00", at("prod.io/other:3@sha256:00")),
+        ("dev.io/one/more:3", images::Route::Unmapped),
+        ("prod.io/shop/web:1", at("prod.io/shop/web:1")),
+        ("https://charts.dev.io/stable/web:1.x", at("https://charts.prod.io/stable/web:1.x")),
+        ("registry.k8s.io/pause:3.9", at("registry.k8s.io/pause:3.9")),
+        ("docker.io/library/redis:7.2", at("docker.io/library/redis:7.2")),
+        ("docker.io/library/redis:6", images::Route::Unmapped),
+        ("dev.io/shop/web:latest", images::Route::Denied("**:latest".into())),
+        ("dev.io/shop/old:1", images::Route::Denied("prod.io/shop/old:*".into())),
+        ("dev.io/shop/debug:1", images::Route::Skipped("nobody starts it".into())),
+    ] {
+        assert_eq!(images.route(reference), route, "{reference}");
     }
-    // A fault beside it is told first.
-    assert_eq!(fault(&with("images: {ignore: [a]}\nhold: {for: [main], max: 5x}\n")).kind, Kind::Invalid);
+    let hosts: Vec<&str> = images.hosts().collect();
+    assert!(
+        ["dev.io", "prod.io", "charts.dev.io", "charts.prod.io", "registry.k8s.io", "docker.io"]
+            .iter()
+            .all(|host| hosts.contains(host))
+    );
+    let unused = images.unused(&["dev.io/shop/web:1", "registry.k8s.io/pause:3.9"]);
+    assert_eq!(
+        unused,
+        [
+            "rewrite dev.io/**",
+            "rewrite dev.io/one",
+            "rewrite charts.dev.io/**",
+            "allow docker.io/library/redis:7*",
+            "skip **/debug"
+        ]
+    );
 }
 
 #[test]
