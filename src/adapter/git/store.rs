@@ -15,6 +15,7 @@ use crate::domain::graph::{Graph, Node};
 use crate::domain::id::{BlobId, BranchName, CommitId, ObjectId, TreeId};
 use crate::domain::listing::{Entry, EntryMode, Leaves, path_of};
 use crate::domain::object::{self, Kind, Object, Tree};
+use crate::domain::proposal::ProposalBranch;
 use crate::domain::url::RepoUrl;
 use crate::port::{Advertised, CommitText, PortError, Progress, PushAnswer, Repository};
 
@@ -473,9 +474,28 @@ impl Repository for Store {
 
     fn push(&self, branch: &BranchName, commit: CommitId) -> Result<PushAnswer, PortError> {
         self.progress.step(&format!("pushing to {}", self.url));
-        let refspec = format!("{commit}:refs/heads/{branch}");
+        self.send(None, &format!("{commit}:refs/heads/{branch}"))
+    }
+
+    fn replace(
+        &self,
+        branch: &ProposalBranch,
+        old: Option<CommitId>,
+        new: Option<CommitId>,
+    ) -> Result<PushAnswer, PortError> {
+        self.progress.step(&format!("pushing {branch} to {}", self.url));
+        let text = |id: Option<CommitId>| id.map(|id| id.to_string()).unwrap_or_default();
+        let lease = format!("--force-with-lease=refs/heads/{branch}:{}", text(old));
+        self.send(Some(&lease), &format!("{}:refs/heads/{branch}", text(new)))
+    }
+}
+
+impl Store {
+    fn send(&self, lease: Option<&str>, refspec: &str) -> Result<PushAnswer, PortError> {
         let loud = if self.git.is_watched() { "--progress" } else { "--no-progress" };
-        let args = ["push", loud, "--porcelain", "--no-verify", "--no-thin", "--no-signed", "origin", &refspec];
+        let mut args = vec!["push", loud, "--porcelain", "--no-verify", "--no-thin", "--no-signed"];
+        args.extend(lease);
+        args.extend(["origin", refspec]);
         // Not stoppable: an interrupted push would leave the answer unknown.
         let ran = self.offline.run(&format!("push to {}", self.url), &args, Input::Nothing, false)?;
         Ok(push::answer(ran.success, &String::from_utf8_lossy(&ran.stdout), &ran.stderr))

@@ -6,6 +6,7 @@
 mod artifact;
 mod client;
 mod place;
+mod pulls;
 mod statuses;
 
 use std::sync::atomic::AtomicBool;
@@ -15,7 +16,7 @@ use crate::domain::credentials::{Credentials, Role};
 use crate::domain::gate::statuses::Status;
 use crate::domain::id::CommitId;
 use crate::domain::url::RepoUrl;
-use crate::port::{Fetched, Forge, Forges, PortError};
+use crate::port::{Fetched, Forge, Forges, PortError, PullRequests};
 
 use client::{Api, Client};
 pub use place::Settings;
@@ -84,5 +85,9 @@ impl Forge for Repository {
 
     fn artifact(&self, run: u64, name: Option<&str>) -> Result<Fetched, PortError> {
         artifact::fetch(&self.api(&["actions"])?, run, name)
+    }
+
+    fn pull_requests(&self) -> &dyn PullRequests {
+        self
     }
 }

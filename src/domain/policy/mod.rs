@@ -271,6 +271,17 @@ pub struct Deliver {
     pub rollback: Delivery,
 }
 
+/// How a pull request is merged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MergeMethod {
+    /// By a merge commit.
+    Merge,
+    /// As one new commit.
+    Squash,
+    /// As the same commits on top of the branch.
+    Rebase,
+}
+
 /// How a commit reaches the branch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Delivery {
