@@ -233,10 +233,10 @@ pub trait Repository: Send + Sync {
     /// The server cannot be asked, or does not have a tree.
     fn prefetch(&self, ids: &[TreeId]) -> Result<(), PortError>;
 
-    /// Brings and reads file contents, each at most `limit` bytes.
+    /// Brings and reads file contents; those of more than `limit` bytes are left out.
     ///
     /// # Errors
-    /// The server cannot be asked, does not have a blob, or one is larger.
+    /// The server cannot be asked, or does not have a blob.
     fn blobs(&self, ids: &[BlobId], limit: u64) -> Result<HashMap<BlobId, Vec<u8>>, PortError>;
 
     /// Brings file contents without reading them: what is asked for piece by piece later is here then.
