@@ -59,11 +59,11 @@ impl Repository {
 
 impl Forge for Repository {
     fn statuses(&self, commit: CommitId) -> Result<Vec<Status>, PortError> {
-        statuses::of(&self.api(&["statuses", "checks"])?, commit)
+        statuses::of(&self.api(&["statuses: read", "checks: read"])?, commit)
     }
 
     fn artifact(&self, run: u64, name: Option<&str>) -> Result<Fetched, PortError> {
-        artifact::fetch(&self.api(&["actions"])?, run, name)
+        artifact::fetch(&self.api(&["actions: read"])?, run, name)
     }
 
     fn pull_requests(&self) -> &dyn PullRequests {
