@@ -28,6 +28,7 @@ mod order;
 mod package;
 mod pipeline;
 mod progress;
+mod pulls;
 mod races;
 mod renames;
 mod rollback;
