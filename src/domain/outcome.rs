@@ -55,6 +55,8 @@ pub enum Outcome {
     Released,
     /// The target's branch already held it.
     Unchanged,
+    /// A pull request waits to be merged.
+    PullRequest,
     /// A mark was written.
     Marked,
     /// The target's branch holds what it held before.
@@ -100,6 +102,7 @@ impl Outcome {
             | Self::Planned
             | Self::Released
             | Self::Unchanged
+            | Self::PullRequest
             | Self::Marked
             | Self::RolledBack
             | Self::Retired

@@ -29,6 +29,7 @@ mod order;
 mod package;
 mod pipeline;
 mod progress;
+mod pulls;
 mod races;
 mod registry;
 mod renames;

@@ -76,6 +76,7 @@ fn schema_and_reader_agree_on_shapes() {
         with("order: forward\ndrift: overwrite\n"),
         with("deliver: pull-request\n"),
         with("deliver: {rollback: pull-request}\n"),
+        with("deliver: {release: pull-request, labels: [a b], reviewers: [acme/ops], auto-merge: rebase}\n"),
         with("hold: {for: [main], max: 30m}\n"),
         with("images: {rewrite: [{from: a.io/**, to: b.io/**, tag: {from: \"*-rc\"}}], allow: [c.io/x]}\n"),
         with("images: {roots: [apps/prod], strict: true, compare: false, inventory: x.txt, platform: linux/amd64}\n"),
