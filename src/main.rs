@@ -9,6 +9,7 @@ use passgate::adapter::clock::SystemClock;
 use passgate::adapter::folder::Disk;
 use passgate::adapter::git::{Environment, Git};
 use passgate::adapter::github::{GitHub, Settings};
+use passgate::adapter::http::Http;
 use passgate::adapter::zip::ZipArtifacts;
 use passgate::cli::common::{Adapters, Remotes, Setting};
 use passgate::domain::credentials::Credentials;
@@ -36,7 +37,8 @@ impl Adapters for Real {
     fn remotes(&self, setting: Setting) -> Remotes {
         let credentials = credentials(&setting);
         let settings = Settings::new(host::environment::variable);
-        let github = GitHub::new(settings, credentials.clone(), Arc::clone(&setting.interrupted));
+        let http = Http::from_environment(host::environment::variable, Arc::clone(&setting.interrupted));
+        let github = GitHub::new(settings, credentials.clone(), http);
         Remotes { repositories: Box::new(git(setting, credentials)), forges: Box::new(github) }
     }
 

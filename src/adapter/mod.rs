@@ -1,7 +1,8 @@
-//! One outside thing each: git, GitHub, the zip format, folders, the clock.
+//! One outside thing each: git, GitHub, HTTP, the zip format, folders, the clock.
 
 pub mod clock;
 pub mod folder;
 pub mod git;
 pub mod github;
+pub mod http;
 pub mod zip;

@@ -1,38 +1,22 @@
 //! Requests: bounded, tried again where that can help, never with credentials to another host, and each refusal explained.
 
-use std::io::Write;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http_body_util::BodyExt;
 use octocrab::Octocrab;
+use reqwest::Url;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderName};
-use reqwest::{Certificate, Url};
 use serde::de::DeserializeOwned;
 
 use super::place::Place;
+use crate::adapter::http::{self, ANSWER, Client, Failure, HOPS, PATIENCE, Restart, Tried, again, header, read};
 use crate::domain::credentials::{Form, Role, Secret};
 use crate::domain::escape;
 use crate::port::PortError;
 
 // A page of a hundred check runs with their outputs is well below it.
 const LARGEST_ANSWER: u64 = 16 << 20;
-const TRIES: u32 = 3;
-const CONNECT: Duration = Duration::from_secs(20);
-const ANSWER: Duration = Duration::from_secs(60);
 const DOWNLOAD: Duration = Duration::from_secs(30 * 60);
-// Seconds that a rate limit is waited for, all in all.
-const PATIENCE: u64 = 60;
-const HOPS: usize = 5;
-
-/// What all repositories share: a runtime, and a client.
-pub(super) struct Client {
-    runtime: tokio::runtime::Runtime,
-    http: reqwest::Client,
-    interrupted: Arc<AtomicBool>,
-}
 
 /// The interface for one repository.
 pub(super) struct Api<'a> {
@@ -46,64 +30,12 @@ pub(super) struct Api<'a> {
     needs: &'static [&'static str],
 }
 
-// How a try went wrong.
-enum Failure {
-    // Another one may go better.
-    Again(String),
-    // So many seconds must pass before another one.
-    Limited(u64, String),
-    // It would go the same way.
-    Final { said: String, hint: Option<String> },
-    // There was something, and it is gone (410).
-    Gone,
-    Interrupted,
-}
-
 /// Why something could not be had.
 pub(super) enum Trouble {
     /// There was something, and it is gone.
     Gone,
     /// Anything else.
     Other(PortError),
-}
-
-type Tried<T> = Result<T, Failure>;
-
-impl Client {
-    /// Makes it, with the system's certificates, those of some files, and those of browsers where the system has none.
-    pub(super) fn new(certificates: &[PathBuf], interrupted: Arc<AtomicBool>) -> Result<Self, PortError> {
-        let failed = |error: &dyn std::fmt::Display| PortError::Unusable(format!("no HTTPS client: {error}"));
-        let mut more = Vec::new();
-        for file in certificates {
-            let pem = std::fs::read(file)
-                .map_err(|source| PortError::Io { doing: format!("cannot read {}", file.display()), source })?;
-            more.extend(Certificate::from_pem_bundle(&pem).map_err(|error| failed(&error))?);
-        }
-        let builder = || {
-            // Redirects are followed by hand: the client would take credentials along, or leave them out in silence.
-            let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
-            builder.connect_timeout(CONNECT).read_timeout(ANSWER).hickory_dns(true)
-        };
-        let http = match builder().build() {
-            Ok(plain) if more.is_empty() => Ok(plain),
-            Ok(_) => builder().tls_certs_merge(more).build(),
-            Err(_) => {
-                let known = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
-                more.extend(known.filter_map(|one| Certificate::from_der(one).ok()));
-                builder().tls_certs_only(more).build()
-            }
-        };
-        let http = http.map_err(|error| failed(&error))?;
-        let mut runtime = tokio::runtime::Builder::new_multi_thread();
-        let runtime = runtime.worker_threads(2).enable_all().build().map_err(|error| failed(&error))?;
-        Ok(Self { runtime, http, interrupted })
-    }
-
-    async fn until_interrupted(&self) {
-        while !self.interrupted.load(Ordering::Relaxed) {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    }
 }
 
 impl<'a> Api<'a> {
@@ -196,13 +128,7 @@ impl<'a> Api<'a> {
     }
 
     fn run<T>(&self, work: impl Future<Output = Tried<T>>) -> Result<T, Trouble> {
-        let raced = self.client.runtime.block_on(async {
-            tokio::select! {
-                done = work => done,
-                () = self.client.until_interrupted() => Err(Failure::Interrupted),
-            }
-        });
-        raced.map_err(|failure| match failure {
+        self.client.run(work).map_err(|failure| match failure {
             Failure::Gone => Trouble::Gone,
             Failure::Interrupted => Trouble::Other(PortError::Interrupted),
             Failure::Again(said) | Failure::Limited(_, said) => {
@@ -221,23 +147,11 @@ impl<'a> Api<'a> {
         time: Duration,
         sink: &mut (dyn Restart + Send),
     ) -> Tried<bool> {
-        let (mut tries, mut waited) = (0, 0);
-        loop {
-            tries += 1;
+        http::patiently(time, async || {
             sink.restart().map_err(|error| Failure::Final { said: error.to_string(), hint: None })?;
-            let tried = tokio::time::timeout(time, self.once(path, elsewhere, limit, sink)).await;
-            let pause = match tried.unwrap_or_else(|_| Err(Failure::Again("it did not answer in time".to_owned()))) {
-                Err(Failure::Again(_)) if tries < TRIES => {
-                    Duration::from_millis(u64::from(tries) * 500 + fastrand::u64(0..500))
-                }
-                Err(Failure::Limited(seconds, _)) if waited + seconds <= PATIENCE && tries < 2 * TRIES => {
-                    waited += seconds;
-                    Duration::from_secs(seconds)
-                }
-                done => return done,
-            };
-            tokio::time::sleep(pause).await;
-        }
+            self.once(path, elsewhere, limit, sink).await
+        })
+        .await
     }
 
     async fn once(&self, path: &str, elsewhere: bool, limit: u64, sink: &mut (dyn Restart + Send)) -> Tried<bool> {
@@ -348,56 +262,6 @@ impl<'a> Api<'a> {
             asked.join(", ")
         )
     }
-}
-
-/// Takes bytes; what it has is dropped when they come anew.
-pub(super) trait Restart: Write {
-    fn restart(&mut self) -> std::io::Result<()>;
-}
-
-impl Restart for Vec<u8> {
-    fn restart(&mut self) -> std::io::Result<()> {
-        self.clear();
-        Ok(())
-    }
-}
-
-fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    headers.get(name)?.to_str().ok()
-}
-
-// The whole chain of causes: the first says only that there was an error.
-fn again(error: &dyn std::error::Error) -> Failure {
-    let mut said = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        let next_said = next.to_string();
-        if !said.contains(&next_said) {
-            said = format!("{said}: {next_said}");
-        }
-        cause = next.source();
-    }
-    Failure::Again(escape::line(&said))
-}
-
-async fn read<B>(mut body: B, limit: u64, sink: &mut (dyn Restart + Send)) -> Tried<()>
-where
-    B: BodyExt + Unpin,
-    B::Data: AsRef<[u8]>,
-    B::Error: std::fmt::Display,
-{
-    let mut had = 0;
-    while let Some(frame) = body.frame().await {
-        let frame = frame
-            .map_err(|error| Failure::Again(format!("its answer broke off: {}", escape::line(&error.to_string()))))?;
-        let Ok(data) = frame.into_data() else { continue };
-        had += data.as_ref().len() as u64;
-        if had > limit {
-            return Err(Failure::Final { said: format!("its answer has more than {limit} bytes"), hint: None });
-        }
-        sink.write_all(data.as_ref()).map_err(|error| Failure::Final { said: error.to_string(), hint: None })?;
-    }
-    Ok(())
 }
 
 // The primary limit says that nothing remains, the secondary one when to come again, or only its name.

@@ -8,50 +8,29 @@ mod client;
 mod place;
 mod statuses;
 
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 
+use crate::adapter::http::Http;
 use crate::domain::credentials::{Credentials, Role};
 use crate::domain::gate::statuses::Status;
 use crate::domain::id::CommitId;
 use crate::domain::url::RepoUrl;
 use crate::port::{Fetched, Forge, Forges, PortError};
 
-use client::{Api, Client};
+use client::Api;
 pub use place::Settings;
 
 /// Finds repositories on GitHub.
 pub struct GitHub {
     settings: Settings,
     credentials: Credentials,
-    client: Arc<Lazy>,
-}
-
-// The client costs some time and reads certificates: it is made for the first request.
-struct Lazy {
-    interrupted: Arc<AtomicBool>,
-    certificates: Vec<std::path::PathBuf>,
-    made: OnceLock<Client>,
-    making: Mutex<()>,
+    http: Http,
 }
 
 impl GitHub {
-    /// `interrupted` stops what may be stopped when it turns true.
-    pub fn new(settings: Settings, credentials: Credentials, interrupted: Arc<AtomicBool>) -> Self {
-        let certificates = settings.certificates.clone();
-        let client = Lazy { interrupted, certificates, made: OnceLock::new(), making: Mutex::default() };
-        Self { settings, credentials, client: Arc::new(client) }
-    }
-}
-
-impl Lazy {
-    fn get(&self) -> Result<&Client, PortError> {
-        let _one = self.making.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(made) = self.made.get() {
-            return Ok(made);
-        }
-        let made = Client::new(&self.certificates, Arc::clone(&self.interrupted))?;
-        Ok(self.made.get_or_init(|| made))
+    /// Makes one; nothing is asked before a repository is.
+    pub fn new(settings: Settings, credentials: Credentials, http: Http) -> Self {
+        Self { settings, credentials, http }
     }
 }
 
@@ -59,7 +38,7 @@ impl Forges for GitHub {
     fn of(&self, url: &RepoUrl, role: Role) -> Option<Arc<dyn Forge>> {
         let place = self.settings.place(url)?;
         let token = self.credentials.token(role, url).cloned();
-        Some(Arc::new(Repository { place, role, token, client: Arc::clone(&self.client) }))
+        Some(Arc::new(Repository { place, role, token, http: self.http.clone() }))
     }
 }
 
@@ -68,12 +47,12 @@ struct Repository {
     place: place::Place,
     role: Role,
     token: Option<crate::domain::credentials::Secret>,
-    client: Arc<Lazy>,
+    http: Http,
 }
 
 impl Repository {
     fn api(&self, needs: &'static [&'static str]) -> Result<Api<'_>, PortError> {
-        Api::new(self.client.get()?, &self.place, self.role, self.token.as_ref(), needs)
+        Api::new(self.http.client()?, &self.place, self.role, self.token.as_ref(), needs)
     }
 }
 

@@ -1,7 +1,5 @@
 //! Which repositories are on GitHub, and where its interface for them is.
 
-use std::path::PathBuf;
-
 use crate::domain::url::RepoUrl;
 
 /// What the environment says of GitHub.
@@ -11,8 +9,6 @@ pub struct Settings {
     hosts: Vec<String>,
     // The server whose runner this is: its origin, and its interface.
     server: Option<(String, Option<String>)>,
-    /// Files with certificates to trust besides the system's.
-    pub(super) certificates: Vec<PathBuf>,
 }
 
 /// A repository on GitHub.
@@ -25,7 +21,7 @@ pub(super) struct Place {
 }
 
 impl Settings {
-    /// Reads `PASSGATE_GITHUB_HOSTS`, `GITHUB_SERVER_URL`, `GITHUB_API_URL`, `GIT_SSL_CAINFO` and `NODE_EXTRA_CA_CERTS`.
+    /// Reads `PASSGATE_GITHUB_HOSTS`, `GITHUB_SERVER_URL` and `GITHUB_API_URL`.
     pub fn new(variable: impl Fn(&str) -> Option<String>) -> Self {
         let hosts = variable("PASSGATE_GITHUB_HOSTS").unwrap_or_default();
         let hosts = hosts.split([',', ' ', '\n']).map(|host| host.trim().to_ascii_lowercase());
@@ -34,10 +30,6 @@ impl Settings {
         Self {
             hosts: hosts.filter(|host| !host.is_empty()).collect(),
             server: variable("GITHUB_SERVER_URL").map(|url| (plain(url).to_ascii_lowercase(), api)),
-            certificates: ["GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS"]
-                .iter()
-                .filter_map(|name| variable(name).map(PathBuf::from))
-                .collect(),
         }
     }
 
