@@ -7,11 +7,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::domain::artifact::Manifest;
+use crate::domain::gate::pipeline::Ran;
 use crate::domain::gate::statuses::Status;
 use crate::domain::graph::Graph;
 use crate::domain::id::{BlobId, BranchName, CommitId, TreeId};
 use crate::domain::listing::{Entry, File, FileMode, Leaves};
 use crate::domain::object::{Object, Tree};
+use crate::domain::policy::Part;
 use crate::domain::url::RepoUrl;
 
 pub use crate::domain::credentials::Role;
@@ -327,6 +329,12 @@ pub trait Forge: Send + Sync {
     /// # Errors
     /// The forge cannot be asked, or the artifact is missing, expired, damaged or holds no deployment zip.
     fn artifact(&self, run: u64, name: Option<&str>) -> Result<Fetched, PortError>;
+
+    /// What became of a part of a run, in its latest attempt. The run is named by the URL of its page.
+    ///
+    /// # Errors
+    /// The forge cannot be asked, its answer is not to be believed, or its runs have no parts of that kind.
+    fn part(&self, run: &str, part: &Part) -> Result<Ran, PortError>;
 }
 
 /// Finds out which forge a repository is on.

@@ -12,6 +12,7 @@ pub mod judge;
 pub mod land;
 pub mod mark;
 pub mod package;
+pub mod pipeline;
 pub mod promote;
 pub mod release;
 pub mod retire;

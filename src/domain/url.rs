@@ -266,7 +266,10 @@ mod tests {
         assert!(same(azure, "https://acme@dev.azure.com/acme/My%20Proj/_git/repo"));
         assert!(same(azure, "git@ssh.dev.azure.com:v3/acme/My%20Proj/repo"));
         assert!(same(azure, "https://acme.visualstudio.com/DefaultCollection/My%20Proj/_git/repo"));
-        assert!(same("https://dev.azure.com/acme/My%20Proj%231/_git/a%3Fb", "git@ssh.dev.azure.com:v3/acme/my%20proj%231/a%3fb"));
+        assert!(same(
+            "https://dev.azure.com/acme/My%20Proj%231/_git/a%3Fb",
+            "git@ssh.dev.azure.com:v3/acme/my%20proj%231/a%3fb"
+        ));
         for text in [azure, "https://dev.azure.com/acme/My%20Proj%231/_git/50%25", "https://git.acme.io/a%23b/50%25"] {
             let identity = text.parse::<RepoUrl>().unwrap().identity().to_owned();
             assert_eq!(identity.parse::<RepoUrl>().unwrap().identity(), identity, "{text}");

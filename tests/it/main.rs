@@ -29,6 +29,7 @@ mod package;
 mod pipeline;
 mod progress;
 mod races;
+mod ran;
 mod renames;
 mod rollback;
 mod runs;

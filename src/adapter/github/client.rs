@@ -77,6 +77,11 @@ impl<'a> Api<'a> {
         &self.place.slug
     }
 
+    /// The repository's own page.
+    pub(super) fn web(&self) -> &str {
+        &self.place.web
+    }
+
     /// An error of this repository.
     pub(super) fn error(&self, doing: &str, said: impl Into<String>, hint: Option<String>) -> PortError {
         let doing = format!("cannot {doing} {} on {}", self.slug(), self.base.host_str().unwrap_or_default());

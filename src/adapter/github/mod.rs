@@ -1,4 +1,4 @@
-//! GitHub, on github.com, with data residency and on servers of one's own: statuses of commits, artifacts of runs.
+//! GitHub, on github.com, with data residency and on servers of one's own: statuses of commits, runs and their artifacts.
 //!
 //! Requests go through octocrab over one client; the runtime that they need stays in here. Answers are read as JSON of our
 //! own shapes, because octocrab's leave out what is asked for here. Whatever is not a plain yes is "could not ask".
@@ -6,14 +6,17 @@
 mod artifact;
 mod client;
 mod place;
+mod run;
 mod statuses;
 
 use std::sync::Arc;
 
 use crate::adapter::http::Http;
 use crate::domain::credentials::{Credentials, Role};
+use crate::domain::gate::pipeline::Ran;
 use crate::domain::gate::statuses::Status;
 use crate::domain::id::CommitId;
+use crate::domain::policy::Part;
 use crate::domain::url::RepoUrl;
 use crate::port::{Fetched, Forge, Forges, PortError};
 
@@ -63,5 +66,11 @@ impl Forge for Repository {
 
     fn artifact(&self, run: u64, name: Option<&str>) -> Result<Fetched, PortError> {
         artifact::fetch(&self.api(&["actions"])?, run, name)
+    }
+
+    fn part(&self, run: &str, part: &Part) -> Result<Ran, PortError> {
+        let needs: &[&str] =
+            if matches!(part, Part::Deployment(_)) { &["actions", "deployments"] } else { &["actions"] };
+        run::part(&self.api(needs)?, run, part)
     }
 }

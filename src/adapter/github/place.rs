@@ -16,6 +16,8 @@ pub struct Settings {
 pub(super) struct Place {
     /// The base URL of the interface, without a slash at the end.
     pub(super) api: String,
+    /// Its own page, without a slash at the end.
+    pub(super) web: String,
     /// `owner/name`.
     pub(super) slug: String,
 }
@@ -54,7 +56,7 @@ impl Settings {
             (true, _) | (_, true) => format!("{scheme}://api.{host}"),
             _ => format!("{origin}/api/v3"),
         });
-        Some(Place { api, slug: slug.to_owned() })
+        Some(Place { api, web: format!("{origin}/{slug}"), slug: slug.to_owned() })
     }
 }
 

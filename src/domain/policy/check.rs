@@ -11,8 +11,8 @@ use super::kinds::{At, List, Place, Word, WordOr, Words};
 use super::pattern::{BranchPattern, InvalidPattern, PathPattern, PathPatterns, StatusPattern};
 use super::raw;
 use super::{
-    Accept, After, BranchRule, Deliver, FolderRule, Freeze, Hold, Images, OverridableGate, Rewrite, Source, Stage,
-    Window, WindowKind, parse_duration,
+    Accept, After, BranchRule, Deliver, FolderRule, Freeze, Hold, Images, OverridableGate, Part, Pipeline, Rewrite,
+    Source, Stage, Window, WindowKind, parse_duration,
 };
 use crate::domain::artifact::check_folder;
 use crate::domain::id::BranchName;
@@ -330,7 +330,39 @@ impl Check<'_> {
             statuses: statuses
                 .map(|at| self.pattern(&at.value.0, at.place, StatusPattern::parse))
                 .collect::<Checked<_>>()?,
+            pipeline: raw.pipeline.as_ref().map(|pipeline| self.pipeline(pipeline)).transpose()?,
             accept_overrides: self.flag(&raw.accept_overrides)?,
+        })
+    }
+
+    fn pipeline(&self, at: &At<raw::Pipeline>) -> Checked<Pipeline> {
+        let raw = &at.value;
+        let kinds: [(&Option<At<String>>, fn(String) -> Part); 4] = [
+            (&raw.job, Part::Job),
+            (&raw.deployment, Part::Deployment),
+            (&raw.stage, Part::Stage),
+            (&raw.release_environment, Part::ReleaseEnvironment),
+        ];
+        let mut named = kinds.iter().filter_map(|(name, kind)| Some((name.as_ref()?, kind)));
+        let (name, kind) = match (named.next(), named.next()) {
+            (Some(one), None) => one,
+            (Some(_), Some((second, _))) => {
+                let message = "only one part of a run can be asked about";
+                return Err(self.wrong(second.place, message).with_hint("remove this, or the other"));
+            }
+            (None, _) => {
+                return Err(self.wrong(at.place, "it names no part of a run").with_hint(
+                    "name a `job` or a `deployment` on GitHub, a `stage` or a `release-environment` on Azure DevOps",
+                ));
+            }
+        };
+        if name.value.trim().is_empty() || name.value.chars().any(char::is_control) {
+            return Err(self.wrong(name.place, "it is empty, or has a control character"));
+        }
+        Ok(Pipeline {
+            repository: self.repository(&raw.repository)?,
+            run: self.maybe(&raw.run)?.unwrap_or_default(),
+            part: kind(name.value.clone()),
         })
     }
 
