@@ -5,15 +5,16 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use passgate::adapter::azure::{self, Azure};
 use passgate::adapter::clock::SystemClock;
 use passgate::adapter::folder::Disk;
 use passgate::adapter::git::{Environment, Git};
-use passgate::adapter::github::{GitHub, Settings};
+use passgate::adapter::github::{self, GitHub};
 use passgate::adapter::http::Http;
 use passgate::adapter::zip::ZipArtifacts;
 use passgate::cli::common::{Adapters, Remotes, Setting};
 use passgate::domain::credentials::Credentials;
-use passgate::port::{Artifacts, Clock, Folders, WorkingCopy};
+use passgate::port::{Artifacts, Clock, Folders, Forges, WorkingCopy};
 use passgate::{cli, host};
 
 #[derive(Default)]
@@ -36,10 +37,12 @@ fn git(setting: Setting, credentials: Credentials) -> Git {
 impl Adapters for Real {
     fn remotes(&self, setting: Setting) -> Remotes {
         let credentials = credentials(&setting);
-        let settings = Settings::new(host::environment::variable);
-        let http = Http::from_environment(host::environment::variable, Arc::clone(&setting.interrupted));
-        let github = GitHub::new(settings, credentials.clone(), http);
-        Remotes { repositories: Box::new(git(setting, credentials)), forges: Box::new(github) }
+        let variable = host::environment::variable;
+        let http = Http::from_environment(variable, Arc::clone(&setting.interrupted));
+        let github = GitHub::new(github::Settings::new(variable), credentials.clone(), http.clone());
+        let azure = Azure::new(azure::Settings::new(variable), credentials.clone(), http);
+        let forges: Vec<Box<dyn Forges>> = vec![Box::new(github), Box::new(azure)];
+        Remotes { repositories: Box::new(git(setting, credentials)), forges: Box::new(forges) }
     }
 
     fn working_copy(&self, path: PathBuf, setting: Setting) -> Box<dyn WorkingCopy> {

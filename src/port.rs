@@ -343,6 +343,13 @@ pub trait Forges: Send + Sync {
     fn of(&self, url: &RepoUrl, role: Role) -> Option<Arc<dyn Forge>>;
 }
 
+/// The first that knows a repository.
+impl Forges for Vec<Box<dyn Forges>> {
+    fn of(&self, url: &RepoUrl, role: Role) -> Option<Arc<dyn Forge>> {
+        self.iter().find_map(|forges| forges.of(url, role))
+    }
+}
+
 /// A commit of a local repository, to be packaged.
 pub trait WorkingCopy: Send + Sync {
     /// The URL of `origin`, if there is one.

@@ -9,6 +9,7 @@
 )]
 
 mod audit;
+mod azure;
 mod branches;
 mod check;
 mod cli;

@@ -337,20 +337,22 @@ impl Check<'_> {
 
     fn pipeline(&self, at: &At<raw::Pipeline>) -> Checked<Pipeline> {
         let raw = &at.value;
-        let kinds: [(&Option<At<String>>, fn(String) -> Part); 4] = [
-            (&raw.job, Part::Job),
-            (&raw.deployment, Part::Deployment),
-            (&raw.stage, Part::Stage),
-            (&raw.release_environment, Part::ReleaseEnvironment),
-        ];
-        let mut named = kinds.iter().filter_map(|(name, kind)| Some((name.as_ref()?, kind)));
-        let (name, kind) = match (named.next(), named.next()) {
-            (Some(one), None) => one,
-            (Some(_), Some((second, _))) => {
+        let named: Vec<(&At<String>, Part)> = [
+            raw.job.as_ref().map(|at| (at, Part::Job(at.value.clone()))),
+            raw.deployment.as_ref().map(|at| (at, Part::Deployment(at.value.clone()))),
+            raw.stage.as_ref().map(|at| (at, Part::Stage(at.value.clone()))),
+            raw.release_environment.as_ref().map(|at| (at, Part::ReleaseEnvironment(at.value.clone()))),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        let (name, part) = match named.as_slice() {
+            [(name, part)] => (name, part),
+            [_, (second, _), ..] => {
                 let message = "only one part of a run can be asked about";
                 return Err(self.wrong(second.place, message).with_hint("remove this, or the other"));
             }
-            (None, _) => {
+            [] => {
                 return Err(self.wrong(at.place, "it names no part of a run").with_hint(
                     "name a `job` or a `deployment` on GitHub, a `stage` or a `release-environment` on Azure DevOps",
                 ));
@@ -362,7 +364,7 @@ impl Check<'_> {
         Ok(Pipeline {
             repository: self.repository(&raw.repository)?,
             run: self.maybe(&raw.run)?.unwrap_or_default(),
-            part: kind(name.value.clone()),
+            part: part.clone(),
         })
     }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::http::Server;
+use super::http::{Api, Reply, Server};
 use super::{FIRST, Policy, Run, World, put, text};
 
 /// The token that is given to the program.
@@ -62,18 +62,6 @@ pub struct Workflow {
     pub jobs: Vec<(String, String, Option<String>)>,
     /// Environments that it deployed to, each with its states, newest first.
     pub deployments: Vec<(String, Vec<String>)>,
-}
-
-/// An answer.
-pub struct Reply {
-    /// `200 OK`.
-    pub status: String,
-    /// Headers.
-    pub headers: Vec<(String, String)>,
-    /// The body.
-    pub body: Vec<u8>,
-    /// It breaks off before its end.
-    pub cut: bool,
 }
 
 #[derive(Default)]
@@ -149,9 +137,14 @@ impl GitHub {
     pub fn sent(&self) -> Vec<Option<String>> {
         self.state.lock().unwrap().sent.clone()
     }
+}
 
-    /// Answers a request.
-    pub fn answer(&self, origin: &str, method: &str, target: &str, authorization: Option<&str>) -> Reply {
+impl Api for GitHub {
+    fn answers(&self, target: &str) -> bool {
+        target.starts_with("/api/v3/") || target.starts_with("/blob/")
+    }
+
+    fn answer(&self, origin: &str, method: &str, target: &str, authorization: Option<&str>, _body: &[u8]) -> Reply {
         let mut state = self.state.lock().unwrap();
         state.sent.push(authorization.map(str::to_owned));
         let message =
