@@ -51,6 +51,15 @@ pub enum ArtifactError {
         #[source]
         source: std::io::Error,
     },
+    /// It cannot be written.
+    #[error("cannot write {path}")]
+    Unwritten {
+        /// The file.
+        path: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
 }
 
 /// Reads and writes artifacts.
@@ -94,6 +103,15 @@ pub trait Folders: Send + Sync {
     /// # Errors
     /// It cannot be read, or holds more than an artifact may.
     fn read(&self, path: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<Folder, ArtifactError>;
+
+    /// Which of these paths below a folder are taken.
+    fn taken(&self, path: &Path, files: &mut dyn Iterator<Item = &str>) -> Vec<String>;
+
+    /// Writes files below a folder, and the folders that they lie in.
+    ///
+    /// # Errors
+    /// One cannot be written.
+    fn write(&self, path: &Path, files: &BTreeMap<String, String>) -> Result<(), PortError>;
 }
 
 /// A file to be written into an artifact, before its content was read.
@@ -233,10 +251,10 @@ pub trait Repository: Send + Sync {
     /// The server cannot be asked, or does not have a tree.
     fn prefetch(&self, ids: &[TreeId]) -> Result<(), PortError>;
 
-    /// Brings and reads file contents, each at most `limit` bytes.
+    /// Brings and reads file contents; those of more than `limit` bytes are left out.
     ///
     /// # Errors
-    /// The server cannot be asked, does not have a blob, or one is larger.
+    /// The server cannot be asked, or does not have a blob.
     fn blobs(&self, ids: &[BlobId], limit: u64) -> Result<HashMap<BlobId, Vec<u8>>, PortError>;
 
     /// Brings file contents without reading them: what is asked for piece by piece later is here then.

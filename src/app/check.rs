@@ -19,7 +19,7 @@ use crate::domain::listing::{Entry, EntryMode};
 use crate::domain::object::{Built, Kind, Object, Tree};
 use crate::domain::outcome::{GateReport, Outcome, Report, Verdict};
 use crate::domain::policy::{Accept, Deed, Source, Stage};
-use crate::domain::record::{self, Record, State};
+use crate::domain::record::{self, Entry as Past, Record, State};
 use crate::port::{PortError, Repository};
 
 /// What a check was asked for.
@@ -321,8 +321,21 @@ fn ask_release(
             .map(|a| (a.stage.clone(), a.repository.clone(), a.branch.clone(), a.release_commit))
             .collect()
     };
+    // Of what was here before, too, the record may say no more than there was.
+    let told = |record: &Record| -> Vec<Past> {
+        let unsigned = |entry: &Past| Past {
+            released: String::new(),
+            by: None,
+            run: None,
+            overridden: None,
+            marked: entry.marked.as_ref().map(|_| String::new()),
+            ..entry.clone()
+        };
+        record.ledger.iter().map(unsigned).collect()
+    };
     let differs = [
         ("source", draft.source != after.source),
+        ("ledger", told(&draft) != told(after)),
         ("state", draft.state != after.state),
         ("kept", draft.kept != after.kept),
         ("after", seen(&draft) != seen(after)),

@@ -116,6 +116,7 @@ pub fn read(site: &Site, then: &Record, entry: &Entry, root: TreeId, unit: &Unit
     let mut leaves = site::folders_of(&*site.repository, root, &folders)?;
     leaves.retain(|path, _| !aside(path));
     let ids: Vec<BlobId> = leaves.values().map(|(_, id)| BlobId(*id)).collect();
+    // A larger file was in no artifact, so it is not this content.
     let contents = site.repository.blobs(&ids, 64 << 20)?;
     let files: Vec<File> = leaves
         .iter()

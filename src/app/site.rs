@@ -129,7 +129,10 @@ impl Site {
                 "write the stage's rules there, by a reviewed commit (see `passgate schema`)",
             ));
         };
-        let content = self.repository.blobs(&[blob], MAX_POLICY)?.remove(&blob).unwrap_or_default();
+        let content = self.repository.blobs(&[blob], MAX_POLICY)?.remove(&blob).ok_or_else(|| {
+            let what = format!("{POLICY} of {} has more than {MAX_POLICY} bytes", self.name());
+            AppError::usage(what, "the rules of a stage take a few hundred: see `passgate schema`")
+        })?;
         let text = String::from_utf8_lossy(&content);
         let stage =
             policy::parse(&text).map_err(|error| AppError::Policy { place: self.name(), error: Box::new(error) })?;

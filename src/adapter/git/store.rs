@@ -18,6 +18,9 @@ use crate::domain::object::{self, Kind, Object, Tree};
 use crate::domain::url::RepoUrl;
 use crate::port::{Advertised, CommitText, PortError, Progress, PushAnswer, Repository};
 
+// What git says of a difference to an object that is not here, as it may or may not ask for that one by itself.
+const BASE_IS_ELSEWHERE: [&str; 2] = ["from promisor remote", "unresolved delta"];
+
 /// The store.
 pub(super) struct Store {
     url: RepoUrl,
@@ -178,21 +181,21 @@ impl Store {
         Ok(leaves)
     }
 
-    // The contents of objects that are here, each at most `limit` bytes.
+    // The contents of objects that are here; larger ones than `limit` bytes are left out.
     fn read(&self, kind: Kind, ids: &[ObjectId], limit: u64) -> Result<HashMap<ObjectId, Vec<u8>>, PortError> {
         if ids.is_empty() {
             return Ok(HashMap::new());
         }
-        let lines: String = ids.iter().map(|id| format!("{id}\n")).collect();
+        let mut lines: String = ids.iter().map(|id| format!("{id}\n")).collect();
         if limit < u64::MAX {
             let format = "--batch-check=%(objectname) %(objectsize)";
-            let ran = self.offline.must("look at objects", &["cat-file", format], Input::Text(lines.clone()))?;
+            let ran = self.offline.must("look at objects", &["cat-file", format], Input::Text(lines))?;
             let text = String::from_utf8_lossy(&ran.stdout);
-            let too_large =
-                |line: &&str| line.rsplit(' ').next().and_then(|s| s.parse().ok()).is_some_and(|n: u64| n > limit);
-            if let Some(line) = text.lines().find(too_large) {
-                return Err(PortError::Unusable(format!("an object of {} is too large: {line} bytes", self.url)));
-            }
+            // What is missing says so instead of a size, and is asked for below.
+            let fits =
+                |line: &&str| line.rsplit(' ').next().and_then(|s| s.parse().ok()).is_none_or(|n: u64| n <= limit);
+            let ids = text.lines().filter(fits).filter_map(|line| line.split(' ').next());
+            lines = ids.map(|id| format!("{id}\n")).collect();
         }
         let ran = self.offline.must("read objects", &["cat-file", "--batch", "--buffer"], Input::Text(lines))?;
         let mut rest = ran.stdout.as_slice();
@@ -263,7 +266,9 @@ impl Repository for Store {
             match self.fetch(if again { "blob:none" } else { "tree:0" }, &wanted, true) {
                 // The server takes us to have the trees of the commits that we have, and may send differences to them.
                 // Commits alone come as differences to commits only.
-                Err(PortError::Git { said, .. }) if again && said.contains("from promisor remote") => {
+                Err(PortError::Git { said, .. })
+                    if again && BASE_IS_ELSEWHERE.iter().any(|words| said.contains(words)) =>
+                {
                     self.fetch("tree:0", &wanted, true)?;
                 }
                 done => {
