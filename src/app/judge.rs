@@ -229,7 +229,7 @@ pub fn target(
     }
     let (mut written, mut left_behind) = (None, Vec::new());
     if let Some(record) = continued {
-        let mut all = written_by(&site, record)?;
+        let mut all = written_by(&site, &history, record, accept)?;
         let is_ours = |path: &str| folders.iter().any(|folder| is_within(path, folder));
         let is_orphan = |path: &String| {
             let is_foreign = is_gits_own(path) || record.kept.contains(path);
@@ -247,8 +247,19 @@ pub fn target(
     Ok(Target { site, policy_id, policy, unit, names, folders, left_behind, history, there, written })
 }
 
-// Everything that a release left in its folders, by the trees that its record names.
-fn written_by(site: &Site, record: &Record) -> Result<Leaves, AppError> {
+// Everything that a release left in its folders: what they were when it landed, by the trees that its record names. Files of
+// the environment itself may have changed between its proposal and its landing; then those trees may be nowhere.
+fn written_by(site: &Site, history: &History, record: &Record, accept: Option<&Accept>) -> Result<Leaves, AppError> {
+    let landing = record.live().and_then(|live| history.landing(live.seq)).map(|(change, _)| change.commit);
+    if let Some(landing) = landing {
+        let aside = |path: &str| {
+            let is_local = accept.is_some_and(|accept| accept.local.matches(path));
+            is_local || is_gits_own(path) || record.kept.iter().any(|kept| kept == path)
+        };
+        if let Some(found) = super::entry::landed_with(site, landing, record, &aside)? {
+            return Ok(found);
+        }
+    }
     let mut all = Leaves::new();
     for folder in &record.folders {
         if let Some(tree) = folder.tree {

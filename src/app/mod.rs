@@ -15,6 +15,7 @@ pub mod mark;
 pub mod package;
 pub mod pipeline;
 pub mod promote;
+pub mod propose;
 pub mod release;
 pub mod retire;
 pub mod rollback;

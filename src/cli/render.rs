@@ -123,6 +123,7 @@ pub fn details(report: &Report, width: usize) -> String {
         report.result,
         Outcome::Planned
             | Outcome::Released
+            | Outcome::PullRequest
             | Outcome::RolledBack
             | Outcome::Retired
             | Outcome::Refused
@@ -131,7 +132,8 @@ pub fn details(report: &Report, width: usize) -> String {
     {
         out.push_str(&changes(&report.changes));
     }
-    if matches!(report.result, Outcome::Planned | Outcome::Released) && !report.notes.is_empty() {
+    if matches!(report.result, Outcome::Planned | Outcome::Released | Outcome::PullRequest) && !report.notes.is_empty()
+    {
         out.push_str(&format!("\n{}\n", "What comes".bold()));
         for line in report.notes.lines() {
             out.push_str(&format!("  {}\n", escape::line(line)));
@@ -191,6 +193,11 @@ pub fn headline(report: &Report) -> String {
         Outcome::Retired => ("✓".green().to_string(), format!("retired {unit} from {stage}{commit}")),
         Outcome::Unchanged => {
             ("✓".green().to_string(), format!("{unit} in {stage} is this already{commit}; nothing was written"))
+        }
+        Outcome::PullRequest => {
+            let pull = report.pull_request.as_ref();
+            let at = pull.map(|pull| format!(": {}", escape::line(&pull.url))).unwrap_or_default();
+            ("✓".green().to_string(), format!("proposed {unit} for {stage}{at}"))
         }
         Outcome::Marked => ("✓".green().to_string(), format!("marked {unit} in {stage}{commit}")),
         Outcome::Superseded => {

@@ -18,6 +18,7 @@ pub mod outcome;
 pub mod path;
 pub mod plan;
 pub mod policy;
+pub mod proposal;
 pub mod record;
 pub mod reference;
 pub mod scaffold;

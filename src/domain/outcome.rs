@@ -54,6 +54,8 @@ pub enum Outcome {
     Released,
     /// The target's branch already held it.
     Unchanged,
+    /// A pull request waits to be merged.
+    PullRequest,
     /// A mark was written.
     Marked,
     /// The target's branch holds what it held before.
@@ -99,6 +101,7 @@ impl Outcome {
             | Self::Planned
             | Self::Released
             | Self::Unchanged
+            | Self::PullRequest
             | Self::Marked
             | Self::RolledBack
             | Self::Retired

@@ -362,3 +362,81 @@ fn names_with_spaces_and_hashes_are_one_place_however_written() {
     org.run(&["status", "--to", &org.to("dev")]).is(0, "reported");
     org.release(&artifact, "dev", &[]).is(0, "unchanged");
 }
+
+const GUID: &str = "0f3a9c1e-9999-2222-3333-444455556666";
+
+#[test]
+fn a_release_is_proposed_as_a_pull_request() {
+    let org = Org::new(|_| String::new());
+    org.rule(
+        "qual",
+        &format!("deliver: {{release: pull-request, labels: [release], reviewers: [{GUID}], auto-merge: squash}}\n"),
+    );
+    let artifact = org.passed(["", ""]).0;
+    let before = org.world.env("qual").id("main");
+    let run = org.release(&artifact, "qual", &[]).is(0, "pull-request");
+    assert_eq!(run.json["live"], false);
+    assert_eq!(org.world.env("qual").id("main"), before);
+    assert_eq!(run.text("commit"), org.world.env("qual").id("passgate/shop"));
+    let [pull] = &org.azure.pulls()[..] else { panic!("{:#?}", org.azure.pulls()) };
+    assert_eq!(
+        (&pull["sourceRefName"], &pull["targetRefName"]),
+        (&"refs/heads/passgate/shop".into(), &"refs/heads/main".into())
+    );
+    assert_eq!((&pull["labels"][0]["name"], &pull["reviewers"][0]["id"]), (&"release".into(), &GUID.into()));
+    assert_eq!(pull["completionOptions"]["mergeStrategy"], "squash");
+    assert_eq!(pull["autoCompleteSetBy"]["id"], pull["createdBy"]["id"]);
+    assert!(pull["description"].as_str().unwrap().encode_utf16().count() <= 4000);
+    assert!(run.json["pull_request"]["url"].as_str().unwrap().ends_with("/_git/env-qual/pullrequest/1"), "{run:#?}");
+    // Again: nothing is opened twice.
+    org.world.untouched(|| org.release(&artifact, "qual", &[])).is(0, "pull-request");
+    assert_eq!(org.azure.pulls().len(), 1);
+    assert_eq!(org.azure.pulls()[0], *pull);
+    // Somebody abandons it: the next one is opened anew.
+    org.azure.change(1, "status", "abandoned".into());
+    org.release(&artifact, "qual", &[]).is(0, "pull-request");
+    assert_eq!(org.azure.pulls().len(), 2);
+    // It lands, and is live.
+    let landed = org.world.env("qual").id("passgate/shop");
+    org.world.env("qual").point("refs/heads/main", &landed);
+    org.azure.change(2, "status", "completed".into());
+    org.release(&artifact, "qual", &[]).is(0, "unchanged");
+}
+
+#[test]
+fn a_proposal_that_is_live_by_other_means_is_abandoned() {
+    let org = Org::new(|_| String::new());
+    org.rule("qual", "deliver: {release: pull-request}\n");
+    let artifact = org.passed(["", ""]).0;
+    org.release(&artifact, "qual", &[]).is(0, "pull-request");
+    let landed = org.world.env("qual").id("passgate/shop");
+    org.world.env("qual").point("refs/heads/main", &landed);
+    org.release(&artifact, "qual", &[]).is(0, "unchanged");
+    assert_eq!(org.azure.pulls()[0]["status"], "abandoned");
+    assert_eq!(org.azure.said().len(), 1);
+}
+
+#[test]
+fn what_the_forge_does_not_want_is_told() {
+    let org = Org::new(|_| String::new());
+    org.rule("qual", "deliver: {release: pull-request, reviewers: [dana@acme.io], labels: [x]}\n");
+    let artifact = org.passed(["", ""]).0;
+    // Whoever cannot be asked keeps nothing out.
+    let run = org.release(&artifact, "qual", &[]).is(0, "pull-request");
+    assert!(run.json["warnings"].to_string().contains("dana@acme.io is not the id of a person"), "{run:#?}");
+    assert_eq!(org.azure.pulls()[0]["labels"][0]["name"], "x");
+    org.azure.change(1, "status", "abandoned".into());
+    let before = org.world.env("qual").id("main");
+    for (wrong, words) in [
+        (Wrong::Refusal(403, "TF401027: You need the Git 'PullRequestContribute' permission", ""), "(403)"),
+        (Wrong::Refusal(500, "no", ""), "(500)"),
+        (Wrong::Page(203), "a page for people"),
+        (Wrong::Nonsense, "not what Azure DevOps answers"),
+    ] {
+        org.azure.fail(Some(wrong));
+        let run = org.release(&artifact, "qual", &[]);
+        assert_eq!(run.code, Some(1), "{run:#?}");
+        assert!(run.json["error"].to_string().contains(words), "{words}: {run:#?}");
+        assert_eq!(org.world.env("qual").id("main"), before);
+    }
+}

@@ -30,6 +30,7 @@ mod order;
 mod package;
 mod pipeline;
 mod progress;
+mod pulls;
 mod races;
 mod ran;
 mod renames;

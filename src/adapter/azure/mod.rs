@@ -6,6 +6,7 @@
 mod artifact;
 mod client;
 mod place;
+mod pulls;
 mod run;
 mod statuses;
 
@@ -18,7 +19,7 @@ use crate::domain::gate::statuses::Status;
 use crate::domain::id::CommitId;
 use crate::domain::policy::Part;
 use crate::domain::url::RepoUrl;
-use crate::port::{Fetched, Forge, Forges, PortError};
+use crate::port::{Fetched, Forge, Forges, PortError, PullRequests};
 
 use client::{Api, Needs, Rest};
 pub use place::Settings;
@@ -73,6 +74,10 @@ impl Forge for Repository {
 
     fn artifact(&self, run: u64, name: Option<&str>) -> Result<Fetched, PortError> {
         artifact::fetch(&self.api(&BUILD)?, run, name)
+    }
+
+    fn pull_requests(&self) -> &dyn PullRequests {
+        self
     }
 
     fn part(&self, run: &str, part: &Part) -> Result<Ran, PortError> {

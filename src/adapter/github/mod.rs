@@ -6,6 +6,7 @@
 mod artifact;
 mod client;
 mod place;
+mod pulls;
 mod run;
 mod statuses;
 
@@ -18,7 +19,7 @@ use crate::domain::gate::statuses::Status;
 use crate::domain::id::CommitId;
 use crate::domain::policy::Part;
 use crate::domain::url::RepoUrl;
-use crate::port::{Fetched, Forge, Forges, PortError};
+use crate::port::{Fetched, Forge, Forges, PortError, PullRequests};
 
 use client::Api;
 pub use place::Settings;
@@ -61,16 +62,23 @@ impl Repository {
 
 impl Forge for Repository {
     fn statuses(&self, commit: CommitId) -> Result<Vec<Status>, PortError> {
-        statuses::of(&self.api(&["statuses", "checks"])?, commit)
+        statuses::of(&self.api(&["statuses: read", "checks: read"])?, commit)
     }
 
     fn artifact(&self, run: u64, name: Option<&str>) -> Result<Fetched, PortError> {
-        artifact::fetch(&self.api(&["actions"])?, run, name)
+        artifact::fetch(&self.api(&["actions: read"])?, run, name)
+    }
+
+    fn pull_requests(&self) -> &dyn PullRequests {
+        self
     }
 
     fn part(&self, run: &str, part: &Part) -> Result<Ran, PortError> {
-        let needs: &[&str] =
-            if matches!(part, Part::Deployment(_)) { &["actions", "deployments"] } else { &["actions"] };
+        let needs: &[&str] = if matches!(part, Part::Deployment(_)) {
+            &["actions: read", "deployments: read"]
+        } else {
+            &["actions: read"]
+        };
         run::part(&self.api(needs)?, run, part)
     }
 }

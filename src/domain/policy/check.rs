@@ -11,8 +11,8 @@ use super::kinds::{At, List, Place, Word, WordOr, Words};
 use super::pattern::{BranchPattern, InvalidPattern, PathPattern, PathPatterns, StatusPattern};
 use super::raw;
 use super::{
-    Accept, After, BranchRule, Deliver, FolderRule, Freeze, Hold, Images, OverridableGate, Part, Pipeline, Rewrite,
-    Source, Stage, Window, WindowKind, parse_duration,
+    Accept, After, BranchRule, Deliver, Delivery, FolderRule, Freeze, Hold, Images, OverridableGate, Part, Pipeline,
+    Rewrite, Source, Stage, Window, WindowKind, parse_duration,
 };
 use crate::domain::artifact::check_folder;
 use crate::domain::id::BranchName;
@@ -370,16 +370,46 @@ impl Check<'_> {
 
     fn deliver(&self, raw: &At<WordOr<Word<raw::Delivery>, raw::Deliver>>) -> Checked<Deliver> {
         let one = |at| self.maybe(at).map(Option::unwrap_or_default);
-        match &raw.value {
-            WordOr::Map(map) => {
-                Ok(Deliver { release: one(&map.release)?, mark: one(&map.mark)?, rollback: one(&map.rollback)? })
+        let map = match &raw.value {
+            WordOr::Map(map) => map,
+            WordOr::Word(word) => {
+                let all = self.word::<raw::Delivery>(&word.0, raw.place)?;
+                return Ok(Deliver { release: all, mark: all, rollback: all, ..Deliver::default() });
             }
-            WordOr::Word(word) => self.word::<raw::Delivery>(&word.0, raw.place).map(|all| Deliver {
-                release: all,
-                mark: all,
-                rollback: all,
-            }),
+        };
+        let deliver = Deliver {
+            release: one(&map.release)?,
+            mark: one(&map.mark)?,
+            rollback: one(&map.rollback)?,
+            labels: self.named(map.labels.as_ref())?,
+            reviewers: self.named(map.reviewers.as_ref())?,
+            auto_merge: self.maybe(&map.auto_merge)?,
+        };
+        let lists = [&map.labels, &map.reviewers].into_iter().flatten().map(|list| list.place);
+        let of_pulls = lists.chain(map.auto_merge.as_ref().map(|word| word.place)).next();
+        if let Some(place) = of_pulls
+            && ![deliver.release, deliver.mark, deliver.rollback].contains(&Delivery::PullRequest)
+        {
+            let error = self.wrong(place, "nothing is delivered by pull request, so this would say nothing");
+            return Err(error.with_hint("add `release: pull-request`, or leave it out"));
         }
+        Ok(deliver)
+    }
+
+    // Names as a forge has them; a comma or white space around one would never be found there.
+    fn named(&self, list: Option<&List<raw::Named>>) -> Checked<Vec<String>> {
+        let names = list.iter().flat_map(|list| &list.value);
+        names
+            .map(|at| {
+                let name = &at.value.0;
+                let is_one = !name.is_empty() && name.trim() == name && name.chars().count() <= 100;
+                if is_one && !name.chars().any(|c| c == ',' || c.is_control()) {
+                    Ok(name.clone())
+                } else {
+                    Err(self.wrong(at.place, "a name has 1 to 100 characters, no comma and no white space around it"))
+                }
+            })
+            .collect()
     }
 
     fn overrides(&self, allow: Option<&List<Word<raw::Gate>>>) -> Checked<Vec<OverridableGate>> {

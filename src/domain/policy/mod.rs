@@ -326,7 +326,7 @@ impl Drift {
 }
 
 /// How each kind of commit reaches the branch.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Deliver {
     /// Releases.
     pub release: Delivery,
@@ -334,6 +334,23 @@ pub struct Deliver {
     pub mark: Delivery,
     /// Rollbacks.
     pub rollback: Delivery,
+    /// Labels of pull requests.
+    pub labels: Vec<String>,
+    /// Who is asked to review them: user names, and teams as `organisation/team`.
+    pub reviewers: Vec<String>,
+    /// How they are merged as soon as the forge's own rules are met; None leaves that to people.
+    pub auto_merge: Option<MergeMethod>,
+}
+
+/// How a pull request is merged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MergeMethod {
+    /// By a merge commit.
+    Merge,
+    /// As one new commit.
+    Squash,
+    /// As the same commits on top of the branch.
+    Rebase,
 }
 
 /// How a commit reaches the branch.

@@ -98,6 +98,10 @@ plain!(
     /// The version of the format; none when it is no whole number.
     Version, u64, number, { "type": "integer", "const": 1 }
 );
+text!(
+    /// What a forge calls a label, a person or a team.
+    Named, { "type": "string", "minLength": 1, "maxLength": 100, "pattern": "^[^\\s,]([^\\n,]*[^\\s,])?$" }
+);
 plain!(
     /// Yes or no; none when it is neither.
     Flag, bool, flag, { "type": "boolean" }
@@ -398,6 +402,18 @@ pub(super) struct Deliver {
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Delivery", extend("default" = "commit"))]
     pub(super) rollback: Option<At<Word<Delivery>>>,
+    /// Labels of the pull requests.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Vec<Named>")]
+    pub(super) labels: Option<List<Named>>,
+    /// Who is asked to review them: user names, and teams as `organisation/team`.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Vec<Named>")]
+    pub(super) reviewers: Option<List<Named>>,
+    /// How the forge merges them as soon as its own rules are met. Without it, people merge them.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "MergeMethod")]
+    pub(super) auto_merge: Option<At<Word<MergeMethod>>>,
 }
 
 words!(
@@ -418,6 +434,17 @@ words!(
         Commit = "commit",
         /// As a pull request.
         PullRequest = "pull-request",
+    }
+);
+words!(
+    /// How a pull request is merged.
+    MergeMethod => super::MergeMethod {
+        /// By a merge commit.
+        Merge = "merge",
+        /// As one new commit.
+        Squash = "squash",
+        /// As the same commits on top of the branch.
+        Rebase = "rebase",
     }
 );
 words!(

@@ -76,7 +76,8 @@ struct State {
     wrong: Option<Wrong>,
     blobs: Option<String>,
     sent: Vec<Option<String>>,
-    written: Vec<(String, Value)>,
+    pulls: Vec<Value>,
+    said: Vec<String>,
     faults: Vec<String>,
 }
 
@@ -144,6 +145,21 @@ impl Azure {
     /// The credentials that came with each request so far.
     pub fn sent(&self) -> Vec<Option<String>> {
         self.state().sent.clone()
+    }
+
+    /// Every pull request.
+    pub fn pulls(&self) -> Vec<Value> {
+        self.state().pulls.clone()
+    }
+
+    /// What was said on them.
+    pub fn said(&self) -> Vec<String> {
+        self.state().said.clone()
+    }
+
+    /// Makes something else of a pull request.
+    pub fn change(&self, number: usize, key: &str, value: Value) {
+        self.state().pulls[number - 1][key] = value;
     }
 
     /// What did not fit the description.
@@ -264,13 +280,9 @@ impl Azure {
                 });
                 ok(listed(items.collect()))
             }
-            ("POST" | "PUT" | "PATCH", _) => {
-                let body: Value = serde_json::from_slice(body).unwrap_or_default();
-                state.written.push((format!("{method} {path}"), body.clone()));
-                match &parts[3..] {
-                    ["build", ..] => ok(listed(vec![json!(parts.last())])),
-                    _ => json_reply("201 Created", &body),
-                }
+            (_, ["git", "repositories", _, kind, rest @ ..]) if kind.eq_ignore_ascii_case("pullrequests") => {
+                let body = serde_json::from_slice(body).unwrap_or_default();
+                pull_requests(&mut state, (method, rest), pairs, body)
             }
             ("GET", ["build", "builds", id, rest @ ..]) => {
                 let Some(build) = state.builds.get(&id.parse().unwrap()).cloned() else { return gone(id) };
@@ -340,6 +352,68 @@ impl Azure {
     }
 }
 
+fn pull_requests(state: &mut State, asked: (&str, &[&str]), pairs: &[(String, String)], body: Value) -> Reply {
+    let ok = |value: &Value| json_reply("200 OK", value);
+    match asked {
+        ("GET", []) => {
+            let is =
+                |pull: &&Value, key: &str, name: &str| query(pairs, key).is_none_or(|wanted| pull[name] == *wanted);
+            let found = state.pulls.iter().filter(|pull| {
+                is(pull, "searchCriteria.status", "status")
+                    && is(pull, "searchCriteria.sourceRefName", "sourceRefName")
+                    && is(pull, "searchCriteria.targetRefName", "targetRefName")
+            });
+            ok(&listed(found.cloned().collect()))
+        }
+        ("POST", []) => {
+            let is_same = |pull: &Value| pull["status"] == "active" && pull["sourceRefName"] == body["sourceRefName"];
+            if state.pulls.iter().any(is_same) {
+                return message(
+                    "409 Conflict",
+                    "TF401179: An active pull request already exists",
+                    "GitPullRequestExistsException",
+                );
+            }
+            let mut pull = body;
+            pull["pullRequestId"] = (state.pulls.len() + 1).into();
+            pull["status"] = "active".into();
+            pull["createdBy"] = json!({"id": GUID});
+            state.pulls.push(pull.clone());
+            json_reply("201 Created", &pull)
+        }
+        (method, [id, rest @ ..]) => {
+            let Some(pull) = id.parse::<usize>().ok().and_then(|id| state.pulls.get_mut(id - 1)) else {
+                return message("404 Not Found", "TF401180: The requested pull request was not found.", "");
+            };
+            match (method, rest) {
+                ("GET", []) => {}
+                ("PATCH", []) => {
+                    for (key, value) in body.as_object().unwrap() {
+                        pull[key] = value.clone();
+                    }
+                }
+                ("POST", ["labels"]) => {
+                    let all = pull["labels"].as_array().cloned().unwrap_or_default();
+                    pull["labels"] = all.into_iter().chain([body.clone()]).collect();
+                    return ok(&body);
+                }
+                ("PUT", ["reviewers", _]) => {
+                    let all = pull["reviewers"].as_array().cloned().unwrap_or_default();
+                    pull["reviewers"] = all.into_iter().chain([body.clone()]).collect();
+                    return ok(&body);
+                }
+                ("POST", ["threads"]) => {
+                    state.said.push(body["comments"][0]["content"].as_str().unwrap().to_owned());
+                    return ok(&body);
+                }
+                _ => return message("404 Not Found", "no such thing", ""),
+            }
+            ok(pull)
+        }
+        _ => message("404 Not Found", "no such thing", ""),
+    }
+}
+
 fn zip(one: &Stored) -> Reply {
     let kind = ("Content-Type".to_owned(), "application/zip".to_owned());
     Reply { status: "200 OK".to_owned(), headers: vec![kind], body: one.bytes.clone(), cut: false }
@@ -350,7 +424,7 @@ impl Api for Azure {
         target.contains("/_apis/") || target.starts_with("/blob/")
     }
 
-    fn answer(&self, origin: &str, method: &str, target: &str, authorization: Option<&str>, body: &[u8]) -> Reply {
+    fn answer(&self, origin: &str, (method, target, body): (&str, &str, &[u8]), authorization: Option<&str>) -> Reply {
         let decode = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
         let (path, rest) = target.split_once('?').unwrap_or((target, ""));
         let mut state = self.state();
@@ -453,6 +527,13 @@ impl Org {
             org.world.environment(stage, &policy);
         }
         org
+    }
+
+    /// Adds lines to the policy of a stage.
+    pub fn rule(&self, stage: &str, lines: &str) {
+        let repo = self.world.env(stage);
+        let text = format!("{}{lines}", repo.file("main", ".passgate/stage.yaml"));
+        repo.commit("main", &[put(".passgate/stage.yaml", &text)]);
     }
 
     /// The URL of a repository.

@@ -15,8 +15,8 @@ pub trait Api: Send + Sync {
     /// Whether a request is for it.
     fn answers(&self, target: &str) -> bool;
 
-    /// Its answer.
-    fn answer(&self, origin: &str, method: &str, target: &str, authorization: Option<&str>, body: &[u8]) -> Reply;
+    /// Its answer to a method, a target and a body.
+    fn answer(&self, origin: &str, asked: (&str, &str, &[u8]), authorization: Option<&str>) -> Reply;
 }
 
 /// An answer.
@@ -214,8 +214,8 @@ impl Shared {
             let api = self.api.lock().unwrap().clone();
             if let Some(api) = api.filter(|api| api.answers(&request.target)) {
                 let origin = format!("http://{}", request.header("host").unwrap_or_default());
-                let authorization = request.header("authorization");
-                let reply = api.answer(&origin, &request.method, &request.target, authorization, &request.body);
+                let asked = (request.method.as_str(), request.target.as_str(), request.body.as_slice());
+                let reply = api.answer(&origin, asked, request.header("authorization"));
                 let headers: Vec<(&str, &str)> = reply.headers.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
                 if reply.cut {
                     let promised = reply.body.len() + 1000;

@@ -7,6 +7,7 @@ pub mod github;
 pub mod history;
 pub mod http;
 pub mod node;
+pub mod pulls;
 pub mod repos;
 pub mod runner;
 pub mod ssh;

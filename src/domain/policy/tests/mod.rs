@@ -87,14 +87,26 @@ fn every_key_is_read() {
 }
 
 #[test]
+fn pull_requests_are_described_beside_what_they_deliver() {
+    let text = "deliver: {mark: pull-request, labels: [release], reviewers: [dana, acme/ops], auto-merge: squash}\n";
+    let deliver = parse(&with(text)).unwrap().deliver;
+    assert_eq!((deliver.release, deliver.mark), (Delivery::Commit, Delivery::PullRequest));
+    assert_eq!(
+        (deliver.labels, deliver.reviewers),
+        (vec!["release".to_owned()], vec!["dana".into(), "acme/ops".into()])
+    );
+    assert_eq!(deliver.auto_merge, Some(MergeMethod::Squash));
+}
+
+#[test]
 fn what_is_not_said_has_its_default() {
     let stage = parse(&with("")).unwrap();
     let shop = &stage.accept[0];
     assert_eq!(shop.folders.iter().map(|f| f.to.as_str()).collect::<Vec<_>>(), ["apps", "infra"]);
     assert!(shop.local.is_empty());
     assert_eq!(
-        (stage.drift, stage.deliver, &stage.hold, stage.order),
-        (Drift::Refuse, Deliver::default(), &None, None)
+        (stage.drift, &stage.deliver, &stage.hold, stage.order),
+        (Drift::Refuse, &Deliver::default(), &None, None)
     );
     assert_eq!(stage.order_for(&shop.branches[0]), OrderMode::SameBranch);
     let later = parse(&with("after: [{stage: dev, repository: /srv/dev.git, branch: main, soak: 2h}]\n")).unwrap();
@@ -211,6 +223,7 @@ fn faults_of_shape_are_located() {
         (with("deliver: pull-reqest\n"), 9, 10, "unknown value `pull-reqest`"),
         (with("deliver: {relase: commit}\n"), 9, 11, "unknown key `relase`"),
         (with("deliver: {mark: comit}\n"), 9, 17, "unknown value `comit`"),
+        (with("deliver: {release: pull-request, auto-merge: quash}\n"), 9, 46, "unknown value `quash`"),
         (with("after: [dev]\n"), 9, 9, "a mapping is expected"),
         (with("after: [{stage: dev, branch: main}]\n"), 9, 22, "the key `repository` is missing here"),
         (with("hold: {for: [main], max: 5m, min: 1m}\n"), 9, 30, "unknown key `min`"),
@@ -449,6 +462,24 @@ fn faults_of_meaning_are_located() {
             "`0 0 30 2 *` is not a repeating time: it never comes",
         ),
         (with("freeze: [{cron: 0 15 * * 5, for: 0s, zone: UTC}]\n"), 9, 34, "a window of no length never holds"),
+        (
+            with("deliver: {release: pull-request, labels: [a, \"b,c\"]}\n"),
+            9,
+            46,
+            "a name has 1 to 100 characters, no comma and no white space around it",
+        ),
+        (
+            with("deliver: {release: pull-request, reviewers: [\"\"]}\n"),
+            9,
+            46,
+            "a name has 1 to 100 characters, no comma and no white space around it",
+        ),
+        (
+            with("deliver: {mark: commit, labels: [a]}\n"),
+            9,
+            33,
+            "nothing is delivered by pull request, so this would say nothing",
+        ),
         (with("freeze: [{cron: 0 15 * * 5, for: 1h, zone: Mars/Base}]\n"), 9, 44, "`Mars/Base` is not a time zone"),
     ] {
         let error = fault(&text);

@@ -78,6 +78,7 @@ fn schema_and_reader_agree_on_shapes() {
         with("order: forward\ndrift: overwrite\n"),
         with("deliver: pull-request\n"),
         with("deliver: {rollback: pull-request}\n"),
+        with("deliver: {release: pull-request, labels: [a b], reviewers: [acme/ops], auto-merge: rebase}\n"),
         with("hold: {for: [main], max: 30m}\n"),
         with("images: {rewrite: [{from: a, to: b}], ignore: [x]}\n"),
         with("freeze: [stop, {from: 2026-12-20T18:00, until: 2027-01-04T06:00, zone: UTC, reason: x}]\n"),
