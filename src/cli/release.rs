@@ -158,6 +158,7 @@ impl Args {
     }
 
     // For how long a held stage is waited for, for how long a pull request, and which statuses are.
+    #[allow(clippy::type_complexity, reason = "each is one of the things that are waited for")]
     fn waits(&self) -> Result<(Option<Duration>, Option<Duration>, Option<Wait>), AppError> {
         let words: Vec<&str> = self.wait_for.iter().map(String::as_str).filter(|word| !word.is_empty()).collect();
         let patience = common::patience(&self.timeout)?;
