@@ -47,6 +47,8 @@ fn text(manifest: &Manifest) -> String {
         let tree = folder.tree.map_or_else(|| "empty".to_owned(), |tree| tree.to_string());
         text.push_str(&format!("  folder   {} ({tree})\n", escape::line(&folder.path)));
     }
+    // A listing may be large; letting it grow by doubling would take its size again.
+    text.reserve(manifest.files.iter().map(|file| file.path.len() + 40).sum());
     let width = manifest.files.iter().map(|file| file.size.to_string().len()).max().unwrap_or(0);
     for file in &manifest.files {
         text.push_str(&format!("  {} {:>width$} {}\n", file.mode.as_str(), file.size, escape::line(&file.path)));

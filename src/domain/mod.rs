@@ -21,5 +21,6 @@ pub mod policy;
 pub mod proposal;
 pub mod record;
 pub mod reference;
+pub mod scaffold;
 pub mod time;
 pub mod url;

@@ -307,6 +307,62 @@ fn what_an_override_let_in_cannot_be_said_anew() {
 }
 
 #[test]
+fn a_rollback_that_says_it_came_from_elsewhere_fails() {
+    let world = live();
+    world.repo("source").commit("main", &[put(DEPLOY, "image: 2\n")]);
+    let second = world.pass("main", "dev");
+    world.release(&second, "qual").is(0, "released");
+    let to = world.to("qual");
+    world.run(&["rollback", "--to", &to, "--unit", "shop"]).is(0, "rolled-back");
+    let env = world.env("qual");
+    let forged = [
+        reseal(&env, "main", |record| record.source.branch = "hotfix/x".parse().unwrap()),
+        reseal(&env, "main", |record| {
+            record.source.commit = record.ledger[1].commit.unwrap();
+            record.ledger[0].commit = record.ledger[1].commit;
+        }),
+        reseal(&env, "main", |record| record.source.repository = world.url("env-dev").parse().unwrap()),
+    ];
+    propose(&world, "qual");
+    check(&world, "qual", "candidate").is(0, "checked");
+    let genuine = env.id("candidate");
+    for record in forged {
+        env.on("candidate").from(&genuine).edit(&[put(RECORD, &record)]).done();
+        let run = check(&world, "qual", "candidate");
+        assert_eq!(run.code, Some(3), "{run:#?}");
+    }
+}
+
+#[test]
+fn a_first_release_that_says_what_was_never_here_fails() {
+    let world = World::new();
+    let artifact = world.pass("main", "dev");
+    let env = world.env("qual");
+    env.commit("main", &[put(DEPLOY, "image: old\n")]);
+    world.release_with(&artifact, "qual", &["--adopt"]).is(0, "released");
+    let adopted = env.record("main").ledger.len() - 1;
+    assert_eq!(env.record("main").ledger[adopted].state, passgate::domain::record::State::Adopted);
+    let forged = [
+        reseal(&env, "main", |r| r.ledger[adopted].state = passgate::domain::record::State::Passed),
+        reseal(&env, "main", |r| r.ledger[adopted].digest = passgate::domain::id::Digest([7; 32])),
+        reseal(&env, "main", |r| r.ledger[adopted].commit = Some(r.source.commit)),
+        reseal(&env, "main", |r| {
+            let more = r.ledger[adopted].clone();
+            r.ledger.push(more);
+        }),
+        reseal(&env, "main", |r| r.ledger.truncate(adopted)),
+    ];
+    propose(&world, "qual");
+    check(&world, "qual", "candidate").is(0, "checked");
+    let genuine = env.id("candidate");
+    for (number, record) in forged.iter().enumerate() {
+        env.on("candidate").from(&genuine).edit(&[put(RECORD, record)]).done();
+        let run = check(&world, "qual", "candidate");
+        assert_eq!(run.code, Some(3), "{number}: {run:#?}");
+    }
+}
+
+#[test]
 fn a_candidate_whose_commits_would_break_the_chain_fails() {
     let world = live();
     let env = world.env("qual");
