@@ -294,7 +294,11 @@ fn ask_release(
     let artifact = promote::read(site, after, entry, root, &accept.unit)?;
     let glass = after.overridden.as_ref();
     let adopted = before.is_none() && after.ledger.iter().any(|entry| entry.state == State::Adopted);
-    let leave = Leave { adopt: after.restarted.is_some() || adopted, retry: false, break_glass: glass.is_some() };
+    // A gate that --retry or --adopt opened says so in the record. What was changed by hand since then is not lost: the merge
+    // result would hold it, and not the content.
+    let open = |name: &str| after.gates.iter().any(|gate| gate.gate == name && !gate.is_closed());
+    let adopt = after.restarted.is_some() || adopted || open("drift");
+    let leave = Leave { adopt, retry: open("order"), break_glass: glass.is_some() };
     let request = release::Request {
         to,
         dry_run: true,
@@ -322,6 +326,9 @@ fn ask_release(
             .map(|a| (a.stage.clone(), a.repository.clone(), a.branch.clone(), a.release_commit))
             .collect()
     };
+    // Files of the environment itself come and go while it waits.
+    let theirs = |path: &&String| !is_gits_own(path) && !accept.local.matches(path);
+    let kept = |record: &Record| record.kept.iter().filter(theirs).cloned().collect::<Vec<_>>();
     // Of what was here before, too, the record may say no more than there was.
     let told = |record: &Record| -> Vec<Past> {
         let unsigned = |entry: &Past| Past {
@@ -329,16 +336,13 @@ fn ask_release(
             by: None,
             run: None,
             overridden: None,
-            // Content that was taken over is named by the commit below the release, and that may move while it waits.
-            release_commit: entry.release_commit.filter(|_| entry.state != State::Adopted),
             marked: entry.marked.as_ref().map(|_| String::new()),
+            // What was found at the first release was found at whichever tip there was.
+            release_commit: entry.release_commit.filter(|_| entry.seq > 0),
             ..entry.clone()
         };
         record.ledger.iter().map(unsigned).collect()
     };
-    // Files of the environment itself come and go while it waits.
-    let theirs = |path: &&String| !is_gits_own(path) && !accept.local.matches(path);
-    let kept = |record: &Record| record.kept.iter().filter(theirs).cloned().collect::<Vec<_>>();
     let differs = [
         ("source", draft.source != after.source),
         ("ledger", told(&draft) != told(after)),

@@ -217,7 +217,7 @@ pub enum Landed {
 #[allow(clippy::large_enum_variant, reason = "there is one of it at a time")]
 pub enum Decision {
     /// Nothing is written.
-    Say(Report),
+    Say(Box<Report>),
     /// This is to be delivered, and then reported.
     Push(Box<Push>),
 }
@@ -251,7 +251,7 @@ pub fn until_landed(
             return Ok(report);
         }
         match decide(&target)? {
-            Decision::Say(report) => return Ok(report),
+            Decision::Say(report) => return Ok(*report),
             Decision::Push(push) => {
                 let Push { finished, told, mut report } = *push;
                 match propose::deliver(context, &mut tries, &target, &finished, &told, &mut report)? {

@@ -89,7 +89,7 @@ pub fn mark(context: &Context<'_>, request: &Request) -> Result<Report, AppError
             let how = (target.policy.deliver.mark, Kind::Mark);
             let is_live = propose::is_live(target, Kind::Mark);
             propose::settle(context, target, how, &is_live, propose::LIVE, &mut report)?;
-            return Ok(Decision::Say(report));
+            return Ok(Decision::Say(Box::new(report)));
         };
         report.digest = Some(record.digest);
         let mark = record.marked.clone().ok_or_else(|| AppError::Guard("the mark is missing".to_owned()))?;

@@ -57,7 +57,7 @@ fn decide(context: &Context<'_>, target: &Target, request: &Request) -> Result<D
         if !request.dry_run {
             propose::settle(context, target, how, &is_live, propose::LIVE, &mut report)?;
         }
-        return Ok(Decision::Say(report));
+        return Ok(Decision::Say(Box::new(report)));
     }
     let is_local = |path: &str| target.is_local(path);
     // Files that were never ours stay whatever the policy says of drift.
@@ -72,7 +72,7 @@ fn decide(context: &Context<'_>, target: &Target, request: &Request) -> Result<D
         Verdict::Passed | Verdict::NotAsked => Outcome::Planned,
     };
     if request.dry_run || report.result != Outcome::Planned {
-        return Ok(Decision::Say(report));
+        return Ok(Decision::Say(Box::new(report)));
     }
     let entering = Entering {
         digest: listing::digest(std::iter::empty()),

@@ -82,7 +82,7 @@ fn decide(context: &Context<'_>, target: &Target, request: &Request) -> Result<D
         if !request.dry_run {
             propose::settle(context, target, how, &is_live, propose::LIVE, &mut report)?;
         }
-        return Ok(Decision::Say(report));
+        return Ok(Decision::Say(Box::new(report)));
     };
     report.digest = Some(entry.digest);
     let earlier = earlier(target, entry)?;
@@ -104,7 +104,7 @@ fn decide(context: &Context<'_>, target: &Target, request: &Request) -> Result<D
         report.result = Outcome::Refused;
     }
     if request.dry_run || report.result == Outcome::Refused {
-        return Ok(Decision::Say(report));
+        return Ok(Decision::Say(Box::new(report)));
     }
     let next = next(context, target, entry, &earlier, &plan, &judgement, request)?;
     let (left, changes) = (record.digest, plan.changes.clone());

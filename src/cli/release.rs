@@ -93,7 +93,7 @@ impl Args {
         if given_to.iter().enumerate().any(|(at, to)| given_to[..at].contains(to)) {
             return Err(AppError::usage("an environment is named twice", "name each --to once"));
         }
-        let (patience, landing, wait) = self.waits()?;
+        let waits = self.waits()?;
         let break_glass = self.break_glass.as_deref().map(reason).transpose()?;
         let (actor, committer) = self.person.read()?;
         let request = |to: &Place| Request {
@@ -102,9 +102,9 @@ impl Args {
             leave: Leave { adopt: self.adopt, retry: self.retry, break_glass: break_glass.is_some() },
             break_glass: break_glass.clone(),
             skip_older: self.if_older == IfOlder::Skip,
-            patience,
-            landing,
-            wait: wait.clone(),
+            patience: waits.hold,
+            landing: waits.landing,
+            wait: waits.statuses.clone(),
             actor: actor.clone(),
             committer: committer.clone(),
         };
@@ -157,15 +157,21 @@ impl Args {
         Ok(wiring.reports(given_to.into_iter().zip(done).collect()))
     }
 
-    // For how long a held stage is waited for, for how long a pull request, and which statuses are.
-    #[allow(clippy::type_complexity, reason = "each is one of the things that are waited for")]
-    fn waits(&self) -> Result<(Option<Duration>, Option<Duration>, Option<Wait>), AppError> {
+    fn waits(&self) -> Result<Waits, AppError> {
         let words: Vec<&str> = self.wait_for.iter().map(String::as_str).filter(|word| !word.is_empty()).collect();
         let patience = common::patience(&self.timeout)?;
         let statuses: Vec<&str> = words.iter().filter(|word| !matches!(**word, "hold" | "landed")).copied().collect();
         let waits = |word: &str| words.contains(&word).then_some(patience);
-        Ok((waits("hold"), waits("landed"), common::wait(&statuses, &self.timeout)?))
+        let statuses = common::wait(&statuses, &self.timeout)?;
+        Ok(Waits { hold: waits("hold"), landing: waits("landed"), statuses })
     }
+}
+
+// For how long a held stage is waited for, for how long a pull request, and which statuses are.
+struct Waits {
+    hold: Option<Duration>,
+    landing: Option<Duration>,
+    statuses: Option<Wait>,
 }
 
 // What is released.

@@ -12,12 +12,20 @@ use serde_json::Value;
 
 use crate::support::github::{Hub, Stored};
 use crate::support::node::program;
-use crate::support::{clean, text};
+use crate::support::pulls::{Method, merged};
+use crate::support::repos::now;
+use crate::support::{clean, put, text};
 
 const PATHS: &[&str] = &[
     "/repos/{owner}/{repo}/commits/{ref}/status",
     "/repos/{owner}/{repo}/commits/{ref}/check-runs",
     "/repos/{owner}/{repo}/actions/runs/{run_id}/artifacts",
+    "/repos/{owner}/{repo}/pulls",
+    "/repos/{owner}/{repo}/pulls/{pull_number}",
+    "/repos/{owner}/{repo}/pulls/{pull_number}/reviews",
+    "/repos/{owner}/{repo}/pulls/{pull_number}/requested_reviewers",
+    "/repos/{owner}/{repo}/issues/{issue_number}/labels",
+    "/repos/{owner}/{repo}/issues/{issue_number}/comments",
 ];
 const VARIABLE: &str = "PASSGATE_TEST_GITHUB_API";
 
@@ -100,6 +108,22 @@ fn requests_and_answers_fit_githubs_own_description() {
     let run = hub.run_with(&["inspect", "run:acme/source/7/shop"], &variables).is(1, "failed");
     assert!(run.json["error"].to_string().contains("has expired"), "{run:#?}");
     let run = hub.run_with(&["release", &artifact, "--to", &hub.to("qual")], &variables);
+    // A pull request with everything, retold, and closed because its content is live.
+    hub.rule("qual", "deliver: {release: pull-request, labels: [release], reviewers: [dana, acme/ops]}\n");
+    hub.world.repo("source").commit("main", &[put("apps/shop/deploy.yaml", "image: 2\n")]);
+    let (second, landing) = hub.passed();
+    hub.github.status(&landing, "kustomization/apps/4b2a", "success");
+    hub.github.check(&landing, "e2e", "completed", Some("success"));
+    let release = ["release", &second, "--to", &hub.to("qual")];
+    let proposed = hub.run_with(&release, &variables);
+    let log = fs::read_to_string(hub.world.path().join("prism.log")).unwrap();
+    assert_eq!(proposed.json["result"], "pull-request", "{proposed:#?}\n{log}");
+    assert!(!proposed.json["warnings"].to_string().contains("the pull request is open, but"), "{proposed:#?}");
+    hub.github.change(1, |pull| (pull.title, pull.reviewed) = ("mine".to_owned(), vec!["dana".to_owned()]));
+    hub.run_with(&release, &variables).is(0, "pull-request");
+    merged(&hub.world.env("qual"), "passgate/shop", Method::Squash, now()).unwrap();
+    hub.run_with(&release, &variables).is(0, "unchanged");
+    assert_eq!(hub.github.pulls()[0].state, "closed");
     let log = fs::read_to_string(hub.world.path().join("prism.log")).unwrap();
     assert_eq!(run.json["result"], "released", "{run:#?}\n{log}");
     assert_eq!(run.verdict("statuses"), "passed");

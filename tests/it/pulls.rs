@@ -4,7 +4,7 @@ use crate::support::github::{Hub, Wrong};
 use crate::support::http::Server;
 use crate::support::pulls::{Method, Pulled, merged};
 use crate::support::repos::now;
-use crate::support::{Policy, Run, World, put};
+use crate::support::{Policy, Run, World, del, put};
 
 const DEPLOY: &str = "apps/shop/deploy.yaml";
 const LOCAL: &str = "apps/shop/overlay-local/size.yaml";
@@ -329,6 +329,83 @@ fn a_first_release_that_takes_over_files_may_wait_too() {
     hub.run(&["rollback", "--to", &hub.to("qual"), "--unit", "shop"]).is(0, "pull-request");
     land(&hub, Method::Merge, now());
     assert_eq!((env.file("main", DEPLOY), env.file("main", LOCAL)), ("image: by hand\n".into(), "size: 2\n".into()));
+}
+
+#[test]
+fn what_was_allowed_once_is_allowed_to_its_proposal() {
+    let (hub, first) = hub("deliver: {release: pull-request}\n");
+    let env = hub.world.env("qual");
+    let (to, digest) = (hub.to("qual"), hub.world.digest(first.as_ref()));
+    proposed(&hub, &first);
+    land(&hub, Method::Squash, now());
+    let second = next(&hub, "image: 2\n");
+    proposed(&hub, &second);
+    land(&hub, Method::Squash, now());
+    let failed = hub.world.digest(second.as_ref());
+    hub.run(&["rollback", "--to", &to, "--unit", "shop", "--digest", &digest]).is(0, "rolled-back");
+    assert_eq!(env.record("main").last_mark(failed.parse().unwrap()).map(|state| state.as_str()), Some("failed"));
+    hub.world.untouched(|| hub.release(&second, "qual", &[])).is(3, "refused").closed_by("order", "failed");
+    env.commit("main", &[put("apps/shop/route.yaml", "route: /by-hand\n")]);
+    hub.world.untouched(|| hub.release(&second, "qual", &["--retry"])).is(3, "refused").closed_by("drift", "by hand");
+    hub.release(&second, "qual", &["--retry", "--adopt"]).is(0, "pull-request");
+    check(&hub, BRANCH).is(0, "checked");
+    // What somebody changes after that is neither lost nor let through.
+    env.commit("main", &[put("infra/ingress.yaml", "host: by-hand.example\n")]);
+    check(&hub, BRANCH).is(3, "refused");
+}
+
+#[test]
+fn what_others_wrote_is_harmless_and_never_too_long() {
+    let (hub, _) = hub("deliver: {release: pull-request}\n");
+    let many: Vec<_> = (0..900).map(|n| put(&format!("apps/many/{n:0>90}.yaml"), &format!("n: {n}\n"))).collect();
+    hub.world.repo("source").commit("main", &many);
+    let (full, _) = hub.passed();
+    proposed(&hub, &full);
+    land(&hub, Method::Squash, now());
+    let source = hub.world.repo("source");
+    let hostile = "fixes #12 @dana [skip ci] <img src=x> | `x` ##vso[task.complete] \u{202e}";
+    let gone: Vec<_> = (0..900).map(|n| del(&format!("apps/many/{n:0>90}.yaml"))).collect();
+    source.on("main").edit(&gone).edit(&[put(DEPLOY, "image: 2\n")]).says(hostile).done();
+    let (second, _) = hub.passed();
+    proposed(&hub, &second);
+    let body = &open(&hub)[0].body;
+    assert!((60_000..=65_536).contains(&body.encode_utf16().count()), "{}", body.len());
+    assert!(body.contains("### Files that go (900)") && body.contains("cut here"), "{body}");
+    land(&hub, Method::Squash, now());
+    source.on("main").edit(&[put(DEPLOY, "image: 3\n")]).says(hostile).done();
+    let (third, _) = hub.passed();
+    proposed(&hub, &third);
+    let body = &open(&hub)[0].body;
+    assert!(body.contains("### What comes"), "{body}");
+    for harm in ["fixes #12", "@dana", "[skip ci]", "<img", "##vso[", "\u{202e}"] {
+        assert!(!body.contains(harm), "{harm}: {body}");
+    }
+}
+
+#[test]
+fn units_wait_beside_each_other() {
+    let (hub, shop) = hub("deliver: {release: pull-request}\n");
+    hub.world.repo("source").commit("main", &[put("tools/x.yaml", "x: 1\n")]);
+    let other = format!("accept:\n  - unit: tools\n    source: {}\n", hub.world.url("source"));
+    let other = format!("{other}    branches: [main]\n    folders: [tools]\n");
+    for stage in ["dev", "qual"] {
+        let text = hub.world.env(stage).file("main", ".passgate/stage.yaml").replace("accept:\n", &other);
+        hub.world.env(stage).commit("main", &[put(".passgate/stage.yaml", &text)]);
+    }
+    let tools = hub.world.package_with("main", &["--unit", "tools", "--folder", "tools"]);
+    let tools = tools.to_str().unwrap();
+    let digest = hub.release(tools, "dev", &[]).is(0, "released").text("digest");
+    hub.run(&["mark", "passed", "--to", &hub.to("dev"), "--unit", "tools", "--digest", &digest]).is(0, "marked");
+    proposed(&hub, &shop);
+    hub.release(tools, "qual", &[]).is(0, "pull-request");
+    let env = hub.world.env("qual");
+    merged(&env, "passgate/tools", Method::Merge, now()).unwrap();
+    hub.world.untouched(|| hub.release(&shop, "qual", &[])).is(0, "pull-request");
+    check(&hub, BRANCH).is(0, "checked");
+    merged(&env, BRANCH, Method::Merge, now()).unwrap();
+    let audit = hub.run(&["audit", "--to", &hub.to("qual")]);
+    let rules: Vec<_> = audit.json["findings"].as_array().unwrap().iter().map(|found| &found["rule"]).collect();
+    assert!(rules.iter().all(|rule| **rule == "policy-changed"), "{audit:#?}");
 }
 
 #[test]

@@ -258,7 +258,7 @@ fn pull_request_environments_may_roll_back_by_commit() {
     };
     world.environment("prod", &deliver("pull-request"));
     let run = world.untouched(|| back(&world, "prod", &[])).is(2, "usage");
-    assert!(run.json["error"].to_string().contains("not supported yet"), "{run:#?}");
+    assert!(run.json["error"].to_string().contains("plain git has none"), "{run:#?}");
     world.environment("prod", &deliver("{release: pull-request, rollback: commit}"));
     world.untouched(|| world.release(&artifacts[0], "prod")).is(2, "usage");
     back(&world, "prod", &[]).is(0, "rolled-back");

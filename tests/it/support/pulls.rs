@@ -126,7 +126,7 @@ impl Pulls {
             }
             ("POST", "issues", Some("comments")) => {
                 pull.comments.push(body["body"].as_str().unwrap().to_owned());
-                json_reply("201 Created", &json!({"id": 1}))
+                json_reply("201 Created", &comment(origin, &pull.comments))
             }
             ("POST", "pulls", Some("requested_reviewers")) => {
                 let people = texts(&body["reviewers"]).unwrap();
@@ -201,6 +201,15 @@ fn person(origin: &str, login: &str) -> Value {
     person
 }
 
+fn comment(origin: &str, all: &[String]) -> Value {
+    json!({
+        "id": all.len(), "node_id": "x", "url": format!("{origin}/c"), "html_url": format!("{origin}/c"),
+        "body": all.last(), "user": person(origin, "acme"), "created_at": "2026-01-01T00:00:00Z",
+        "updated_at": "2026-01-01T00:00:00Z", "issue_url": format!("{origin}/i"), "author_association": "NONE",
+        "performed_via_github_app": null,
+    })
+}
+
 fn review(origin: &str, login: &str) -> Value {
     json!({
         "id": 1, "node_id": "x", "user": person(origin, login), "body": "", "state": "APPROVED",
@@ -216,6 +225,31 @@ fn shown(origin: &str, pull: &Pulled) -> Value {
     let end = |name: &str, slug: &str| {
         let mut repository = repository(origin);
         repository["full_name"] = slug.into();
+        for name in ["clone_url", "git_url", "svn_url", "mirror_url", "homepage"] {
+            repository[name] = format!("{origin}/x").into();
+        }
+        for name in [
+            "forks",
+            "forks_count",
+            "open_issues",
+            "open_issues_count",
+            "size",
+            "stargazers_count",
+            "watchers",
+            "watchers_count",
+        ] {
+            repository[name] = 0.into();
+        }
+        for name in ["has_downloads", "has_issues", "has_projects", "has_wiki", "has_pages", "archived", "disabled"] {
+            repository[name] = false.into();
+        }
+        for name in ["pushed_at", "created_at", "updated_at"] {
+            repository[name] = "2026-01-01T00:00:00Z".into();
+        }
+        for name in ["language", "license"] {
+            repository[name] = Value::Null;
+        }
+        (repository["default_branch"], repository["ssh_url"]) = ("main".into(), "git@x:acme/env.git".into());
         json!({"label": format!("acme:{name}"), "ref": name, "sha": "0".repeat(40), "repo": repository,
             "user": person(origin, "acme")})
     };
@@ -223,14 +257,14 @@ fn shown(origin: &str, pull: &Pulled) -> Value {
         .labels
         .iter()
         .map(|name| {
-            json!({"id": 1, "node_id": "x", "url": format!("{origin}/l"), "name": name, "description": null,
+            json!({"id": 1, "node_id": "x", "url": format!("{origin}/l"), "name": name, "description": "",
                 "color": "ededed", "default": false})
         })
         .collect();
     let team = |slug: &String| {
         json!({"id": 1, "node_id": "x", "url": format!("{origin}/t"), "html_url": format!("{origin}/t"),
             "members_url": format!("{origin}/t"), "repositories_url": format!("{origin}/t"), "name": slug, "slug": slug,
-            "description": null, "permission": "pull", "parent": null})
+            "description": null, "permission": "pull", "parent": null, "type": "organization"})
     };
     let number = pull.number;
     let mut shown = json!({
