@@ -51,6 +51,15 @@ pub enum ArtifactError {
         #[source]
         source: std::io::Error,
     },
+    /// It cannot be written.
+    #[error("cannot write {path}")]
+    Unwritten {
+        /// The file.
+        path: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
 }
 
 /// Reads and writes artifacts.
@@ -94,6 +103,15 @@ pub trait Folders: Send + Sync {
     /// # Errors
     /// It cannot be read, or holds more than an artifact may.
     fn read(&self, path: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<Folder, ArtifactError>;
+
+    /// Which of these paths below a folder are taken.
+    fn taken(&self, path: &Path, files: &mut dyn Iterator<Item = &str>) -> Vec<String>;
+
+    /// Writes files below a folder, and the folders that they lie in.
+    ///
+    /// # Errors
+    /// One cannot be written.
+    fn write(&self, path: &Path, files: &BTreeMap<String, String>) -> Result<(), PortError>;
 }
 
 /// A file to be written into an artifact, before its content was read.

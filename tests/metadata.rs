@@ -13,7 +13,7 @@ use passgate::host::outputs::{OUTPUTS, camel};
 use serde_json::{Map, Value, json};
 
 /// Verbs for people at a terminal, which no pipeline needs.
-const NOT_ON_A_PIPELINE: &[&str] = &["demo", "schema", "completions", "man", "help"];
+const NOT_ON_A_PIPELINE: &[&str] = &["init", "demo", "schema", "completions", "man", "help"];
 
 /// Inputs that are no flags: they reach the program in its environment only.
 const TOKENS: &[(&str, &str)] = &[

@@ -8,6 +8,7 @@ pub mod entry;
 pub mod evidence;
 pub mod fetch;
 pub mod images;
+pub mod init;
 pub mod inspect;
 pub mod judge;
 pub mod land;

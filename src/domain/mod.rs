@@ -20,5 +20,6 @@ pub mod plan;
 pub mod policy;
 pub mod record;
 pub mod reference;
+pub mod scaffold;
 pub mod time;
 pub mod url;

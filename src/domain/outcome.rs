@@ -65,6 +65,8 @@ pub enum Outcome {
     Checked,
     /// The state of stages was shown.
     Reported,
+    /// Rules and pipelines were written.
+    Initialized,
     /// An audit found something.
     Findings,
     /// Something newer is live.
@@ -102,7 +104,8 @@ impl Outcome {
             | Self::RolledBack
             | Self::Retired
             | Self::Checked
-            | Self::Reported => 0,
+            | Self::Reported
+            | Self::Initialized => 0,
             Self::Failed | Self::Undecided | Self::Rejected | Self::Unknown => 1,
             Self::Usage => 2,
             Self::Refused | Self::Superseded | Self::Findings => 3,

@@ -20,6 +20,7 @@ mod faults;
 mod gates;
 mod host;
 mod images;
+mod init;
 mod launcher;
 mod memory;
 mod merges;

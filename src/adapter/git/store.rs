@@ -193,7 +193,7 @@ impl Store {
             let text = String::from_utf8_lossy(&ran.stdout);
             // What is missing says so instead of a size, and is asked for below.
             let fits =
-                |line: &&str| !line.rsplit(' ').next().and_then(|s| s.parse().ok()).is_some_and(|n: u64| n > limit);
+                |line: &&str| line.rsplit(' ').next().and_then(|s| s.parse().ok()).is_none_or(|n: u64| n <= limit);
             let ids = text.lines().filter(fits).filter_map(|line| line.split(' ').next());
             lines = ids.map(|id| format!("{id}\n")).collect();
         }
