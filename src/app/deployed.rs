@@ -51,9 +51,9 @@ impl Deployed {
             return Ok(Vec::new());
         }
         let rules = target.policy.images.clone().unwrap_or_default();
-        let old = image::find(&tree(target, &rules, &target.there, None)?);
+        let old = image::find(&tree(target, &rules, &target.there, None)?, &rules.fields);
         if self.images.is_none() {
-            self.images = Some(image::find(&tree(target, &rules, result, artifact)?));
+            self.images = Some(image::find(&tree(target, &rules, result, artifact)?, &rules.fields));
         }
         let new = self.images.as_ref();
         Ok(new.map(|new| image::changes(&old, new, &rules.roots)).unwrap_or_default())
@@ -66,7 +66,7 @@ pub fn look(context: &Context<'_>, target: &Target, result: &Leaves, artifact: O
     context.progress.step("asking for the images");
     let told = |error: AppError| format!("the images could not be looked at: {}", evidence::told(&error));
     let images = match tree(target, rules, result, artifact) {
-        Ok(files) => image::find(&files),
+        Ok(files) => image::find(&files, &rules.fields),
         Err(error) => return Deployed { facts: Some(Err(told(error))), images: None },
     };
     let is_about_us = |found: &Found| found.places.iter().any(|place| is_ours(target, place));

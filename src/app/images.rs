@@ -54,7 +54,8 @@ pub fn images(context: &Context<'_>, folders: &dyn Folders, request: &Request) -
         leaves.retain(|path, _| !folder.files.contains_key(path));
         folder.files.extend(deployed::read(site, &leaves, None)?);
     }
-    let images = image::find(&folder.files);
+    let fields = policy.as_ref().and_then(|policy| Some(policy.images.as_ref()?.fields.as_slice())).unwrap_or_default();
+    let images = image::find(&folder.files, fields);
     let links = folder.links.iter().map(|link| format!("{link}: a symbolic link, which is not followed"));
     report.warnings = links.chain(images.warnings.iter().cloned()).collect();
     let facts = match (&site, &policy) {

@@ -387,6 +387,12 @@ fn ranges_and_charts_are_asked_for_too() {
     plan(with(flux("web", &http, "3.x"))).is(0, "planned");
     yard.refuses(&with(flux("web", &http, "4.0.0")), "there are 3.0.0, 3.1.0");
     yard.refuses(&with(flux("db", &http, "1.0.0")), "no tags there");
+    // What would lead elsewhere on the host is not asked for.
+    yard.prod.sent();
+    for url in [format!("{http}/../secret"), format!("{oci}/../../secret"), format!("{http}/%2e%2e")] {
+        yard.undecided(&with(flux("web", &url, "1.0.0")), "it is no name that a registry could be asked for");
+    }
+    assert_eq!(yard.prod.sent(), []);
 }
 
 #[test]
@@ -593,4 +599,27 @@ fn what_changes_in_images_is_told_for_each_workload() {
     assert_eq!(told(&plan), ["Deployment web: web:2 web:1"]);
     let run = yard.release(&artifact).is(0, "released");
     assert_eq!(run.json["image_changes"], serde_json::json!([]));
+}
+
+#[test]
+fn fields_that_the_policy_names_are_certain() {
+    let yard = Yard::new("  fields: [{group: acme.io, kind: Widget, path: \"spec.parts.[].runs\"}]\n");
+    let widget = |tag: &str| {
+        let image = yard.image(&format!("shop/part:{tag}"));
+        let text = format!(
+            "apiVersion: acme.io/v1\nkind: Widget\nmetadata: {{name: w}}\nspec:\n  parts:\n  - runs: {image}\n"
+        );
+        yard.world.repo("source").commit("main", &[put("apps/shop/w.yaml", &text)]);
+        yard.world.package("main")
+    };
+    yard.dev.has("shop/part", "1", "x");
+    yard.prod.has("shop/part", "1", "x");
+    let run = yard.refuses(&widget("2"), "apps/shop/w.yaml:6");
+    assert_eq!(
+        run.json["image_changes"],
+        serde_json::json!([{
+            "root": "-", "workload": "Widget w", "old": null, "new": yard.image("shop/part:2")
+        }])
+    );
+    yard.release(&widget("1")).is(0, "released");
 }

@@ -93,7 +93,7 @@ fn parts(text: &str) -> Vec<(String, String)> {
 
 /// What is sent to a host that wants to know who asks.
 pub(super) async fn answer(session: &Session, challenge: Challenge, to: To<'_>) -> Tried<String> {
-    let credential = session.settings.of(to.host).map_err(|why| last(&why))?;
+    let credential = session.credential(to.host)?;
     let pass = match (&challenge, credential) {
         (Challenge::Basic, Some(Credential::Pair(user, password))) => basic(&user, &password),
         (Challenge::Basic, Some(Credential::Identity(token))) => format!("Bearer {token}"),

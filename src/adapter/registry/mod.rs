@@ -100,7 +100,9 @@ async fn one(session: &Session, host: &str, question: &Question) -> Asked<Seen> 
     if let Some(why) = session.is_down(host) {
         return Err(why);
     }
-    let time: Duration = session.patience();
+    // An index is long, and several charts wait for one.
+    let is_index = matches!(question, Question::Versions { .. });
+    let time: Duration = session.patience() * if is_index { 3 } else { 1 };
     let tried: Tried<Seen> = patiently(time, async || answer::of(session, question).await).await;
     tried.map_err(|failure| {
         let (said, is_down) = match failure {

@@ -8,7 +8,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, LOCATION};
 use reqwest::{Method, Response, Url};
 
 use super::access::{self, Challenge};
-use super::credentials::Settings;
+use super::credentials::{Credential, Settings};
 use crate::adapter::http::{Failure, HOPS, Tried, again, header, read};
 use crate::domain::escape;
 
@@ -35,6 +35,7 @@ pub(super) struct State {
     pub(super) challenges: HashMap<String, Challenge>,
     /// What is sent to a host for a scope.
     pub(super) tokens: HashMap<(String, String), String>,
+    credentials: HashMap<String, Result<Option<Credential>, String>>,
     down: HashMap<String, String>,
 }
 
@@ -70,6 +71,13 @@ impl Session {
 
     pub(super) fn down(&self, host: &str, why: &str) {
         self.state().down.insert(host.to_owned(), why.to_owned());
+    }
+
+    /// Who we are for a host; a helper is asked once.
+    pub(super) fn credential(&self, host: &str) -> Tried<Option<Credential>> {
+        let mut state = self.state();
+        let known = state.credentials.entry(host.to_owned()).or_insert_with(|| self.settings.of(host));
+        known.clone().map_err(|why| last(&why))
     }
 
     /// Whether the rules name a host.

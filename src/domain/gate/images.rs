@@ -203,6 +203,12 @@ impl<'a> Inquiry<'a> {
 
 // What a registry is asked for a name.
 fn question(text: &str, is_range: bool, platform: Option<&str>) -> Option<Question> {
+    // Charts are named as they are written: what could lead elsewhere on the host is no name.
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~/:+@".contains(c);
+    let name = reference::split(bare(text)).0;
+    if !name.chars().all(is_plain) || name.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        return None;
+    }
     if let Some((scheme, rest)) = text.split_once("://") {
         let (base, chart) = reference::split(rest).0.rsplit_once('/')?;
         return Some(Question::Versions { repository: format!("{scheme}://{base}"), chart: chart.to_owned() });

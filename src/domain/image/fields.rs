@@ -80,12 +80,27 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("fluxcd.controlplane.io", "FluxInstance", "spec.distribution.artifact"),
 ];
 
-/// Finds what the table knows of an object; gives the nodes that were told.
+/// A field of a custom resource that names an image, or with `!` at its end a pod spec.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    /// The group of its kind.
+    pub group: String,
+    /// Its kind.
+    pub kind: String,
+    /// Keys with dots between; `[]` is every item of a list, `*` every entry of a mapping.
+    pub path: String,
+}
+
+/// Finds what the table and somebody's own fields know of an object; gives the nodes that were told.
 pub(super) fn find(object: &Node, sink: &mut Sink) -> Vec<*const Node> {
     let (group, kind) = (object.group(), object.kind());
+    let own = sink.fields();
+    let own = own.iter().map(|field| (field.group.as_str(), field.kind.as_str(), field.path.as_str()));
     let mut told = Vec::new();
-    for (_, _, path) in FIELDS.iter().filter(|(of, named, _)| *of == group && (named.is_empty() || *named == kind)) {
-        let (path, is_pod) = path.strip_suffix('!').map_or((*path, false), |path| (path, true));
+    for (_, _, path) in
+        FIELDS.iter().copied().chain(own).filter(|(of, named, _)| *of == group && (named.is_empty() || *named == kind))
+    {
+        let (path, is_pod) = path.strip_suffix('!').map_or((path, false), |path| (path, true));
         let mut nodes = vec![object];
         for step in path.split('.') {
             nodes = nodes.into_iter().flat_map(|node| below(node, step)).collect();

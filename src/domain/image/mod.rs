@@ -29,6 +29,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 pub use change::{Change, Workloads, changes};
+pub use fields::Field;
 use node::Trust;
 
 use super::path::is_within;
@@ -172,9 +173,9 @@ pub fn is_read(path: &str) -> bool {
         || name.rsplit_once('.').is_some_and(|(_, kind)| KINDS.contains(&kind))
 }
 
-/// Finds the images of a tree of files.
-pub fn find(files: &BTreeMap<String, Vec<u8>>) -> Images {
-    let mut images = roots::find(&tree::Tree::read(files));
+/// Finds the images of a tree of files; `fields` are those of custom resources that are not known anyway.
+pub fn find(files: &BTreeMap<String, Vec<u8>>, fields: &[Field]) -> Images {
+    let mut images = roots::find(&tree::Tree::read(files), fields);
     images.found.extend(lock::find(files));
     images.found.sort_by(|one, other| one.root.cmp(&other.root));
     images

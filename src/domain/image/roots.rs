@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use super::fields::Field;
 use super::index::Index;
 use super::kustomize::{Built, Extra, Kustomizer, Resource};
 use super::node::{At, Node, Value};
@@ -33,7 +34,7 @@ struct Roots<'a> {
 }
 
 /// Finds every root and what it deploys.
-pub(super) fn find(tree: &Tree<'_>) -> Images {
+pub(super) fn find(tree: &Tree<'_>, fields: &[Field]) -> Images {
     let mut roots = Roots {
         tree,
         kustomizer: Kustomizer::new(tree),
@@ -87,7 +88,7 @@ pub(super) fn find(tree: &Tree<'_>) -> Images {
             roots.chart(folder);
         }
     }
-    roots.finish()
+    roots.finish(&fields.into())
 }
 
 impl Roots<'_> {
@@ -212,10 +213,10 @@ impl Roots<'_> {
         built
     }
 
-    fn finish(mut self) -> Images {
+    fn finish(mut self, fields: &Arc<[Field]>) -> Images {
         let mut workloads = Workloads::new();
         for (root, (folder, built)) in std::mem::take(&mut self.roots).into_iter().enumerate() {
-            let mut sink = Sink::default();
+            let mut sink = Sink::knowing(fields);
             for resource in &built.resources {
                 sink.about(&resource.node);
                 if !flux::find(resource, root, self.tree, &self.index, &mut sink)

@@ -1,7 +1,9 @@
 //! Where references are gathered, each in its normal form with its places.
 
 use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 
+use super::fields::Field;
 use super::node::{At, Node, Style, Trust, Value};
 use super::reference;
 use super::{Class, Confidence};
@@ -29,9 +31,21 @@ pub(super) struct Sink {
     // What is looked at, and what it deploys.
     workload: Option<String>,
     deployed: BTreeSet<(String, String)>,
+    // Fields of custom resources that somebody named.
+    fields: Arc<[Field]>,
 }
 
 impl Sink {
+    /// One that knows somebody's own fields too.
+    pub(super) fn knowing(fields: &Arc<[Field]>) -> Self {
+        Self { fields: Arc::clone(fields), ..Self::default() }
+    }
+
+    /// Fields of custom resources that somebody named.
+    pub(super) fn fields(&self) -> Arc<[Field]> {
+        Arc::clone(&self.fields)
+    }
+
     /// What comes is of this object.
     pub(super) fn about(&mut self, object: &Node) {
         let space = if object.namespace().is_empty() { String::new() } else { format!("{}/", object.namespace()) };

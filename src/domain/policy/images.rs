@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::pattern::{Glob, InvalidPattern, PathPatterns, invalid};
-use crate::domain::image::reference;
+use crate::domain::image::{Field, reference};
 
 /// How image references are found in the environment's registry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub struct Images {
     pub skip: Vec<Skip>,
     /// Hosts that issue tokens for the registries.
     pub realms: Vec<String>,
+    /// Fields of custom resources that name images.
+    pub fields: Vec<Field>,
 }
 
 /// Maps image references to the environment's registry.

@@ -373,6 +373,26 @@ pub(super) struct Images {
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Vec<String>", extend("examples" = [["gitlab.com"]]))]
     pub(super) realms: Option<List<String>>,
+    /// Fields of custom resources that name images, beside those that are known anyway.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Vec<Field>")]
+    pub(super) fields: Option<List<Field>>,
+}
+
+/// A field of a custom resource that names an image.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Field {
+    /// The group of its kind.
+    #[schemars(length(min = 1), extend("examples" = ["example.io"]))]
+    pub(super) group: At<String>,
+    /// Its kind.
+    #[schemars(length(min = 1), extend("examples" = ["Widget"]))]
+    pub(super) kind: At<String>,
+    /// Keys with dots between: `[]` is every item of a list, `*` every entry of a mapping, and `!` at the end says that a
+    /// pod spec stands there.
+    #[schemars(length(min = 1), extend("examples" = ["spec.image", "spec.steps.[].image", "spec.template.spec!"]))]
+    pub(super) path: At<String>,
 }
 
 /// Maps image references to this environment's registry.

@@ -2,6 +2,7 @@
 
 use super::{Check, Checked, folder_fault};
 use crate::domain::artifact::check_folder;
+use crate::domain::image::Field;
 use crate::domain::path;
 use crate::domain::policy::images::{ImagePattern, Images, Prefix, Rewrite, Skip, TagRule, is_host, is_platform};
 use crate::domain::policy::kinds::{At, List};
@@ -30,6 +31,7 @@ impl Check<'_> {
             deny: patterns(&raw.deny, ImagePattern::parse)?,
             skip: all(&raw.skip).map(|at| self.skip(&at.value)).collect::<Checked<_>>()?,
             realms: all(&raw.realms).map(|at| self.realm(at)).collect::<Checked<_>>()?,
+            fields: all(&raw.fields).map(|at| self.field(&at.value)).collect::<Checked<_>>()?,
         })
     }
 
@@ -73,6 +75,22 @@ impl Check<'_> {
         }
         let pattern = self.pattern(&raw.pattern.value.0, raw.pattern.place, ImagePattern::parse)?;
         Ok(Skip { pattern, reason: raw.reason.value.clone() })
+    }
+
+    fn field(&self, raw: &raw::Field) -> Checked<Field> {
+        let (group, kind, path) = (&raw.group, &raw.kind, &raw.path);
+        for part in [group, kind] {
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+            if part.value.is_empty() || !part.value.chars().all(is_plain) {
+                return Err(self.wrong(part.place, format!("`{}` is no group or kind", part.value)));
+            }
+        }
+        let keys = path.value.strip_suffix('!').unwrap_or(&path.value);
+        if keys.split('.').any(str::is_empty) {
+            let error = self.wrong(path.place, format!("`{}` is no path to a field", path.value));
+            return Err(error.with_hint("write it as spec.image, spec.steps.[].image or spec.template.spec!"));
+        }
+        Ok(Field { group: group.value.clone(), kind: kind.value.clone(), path: path.value.clone() })
     }
 
     fn realm(&self, at: &At<String>) -> Checked<String> {

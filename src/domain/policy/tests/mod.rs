@@ -477,6 +477,12 @@ fn faults_of_meaning_are_located() {
         ),
         (with("images: {platform: amd64}\n"), 9, 20, "`amd64` is not a platform"),
         (with("images: {realms: [\"https://x.io\"]}\n"), 9, 19, "`https://x.io` is not a host"),
+        (
+            with("images: {fields: [{group: a.io, kind: A, path: spec..image}]}\n"),
+            9,
+            48,
+            "`spec..image` is no path to a field",
+        ),
         (with("images: {strict: \"yes\"}\n"), 9, 18, "true or false is expected"),
         (
             with("freeze: [{from: 2026-12-20, until: 2026-12-21T00:00, zone: UTC}]\n"),
