@@ -10,6 +10,7 @@ use passgate::adapter::folder::Disk;
 use passgate::adapter::git::{Environment, Git};
 use passgate::adapter::github::{GitHub, Settings};
 use passgate::adapter::http::Http;
+use passgate::adapter::registry::{self, Registries};
 use passgate::adapter::zip::ZipArtifacts;
 use passgate::cli::common::{Adapters, Remotes, Setting};
 use passgate::domain::credentials::Credentials;
@@ -38,8 +39,10 @@ impl Adapters for Real {
         let credentials = credentials(&setting);
         let settings = Settings::new(host::environment::variable);
         let http = Http::from_environment(host::environment::variable, Arc::clone(&setting.interrupted));
+        let registry = Registries::new(registry::Settings::new(host::environment::variable), http.clone());
         let github = GitHub::new(settings, credentials.clone(), http);
-        Remotes { repositories: Box::new(git(setting, credentials)), forges: Box::new(github) }
+        let repositories = Box::new(git(setting, credentials));
+        Remotes { repositories, forges: Box::new(github), registry: Box::new(registry) }
     }
 
     fn working_copy(&self, path: PathBuf, setting: Setting) -> Box<dyn WorkingCopy> {

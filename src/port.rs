@@ -7,11 +7,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::domain::artifact::Manifest;
+use crate::domain::gate::Asked;
+use crate::domain::gate::images::{Question, Seen};
 use crate::domain::gate::statuses::Status;
 use crate::domain::graph::Graph;
 use crate::domain::id::{BlobId, BranchName, CommitId, TreeId};
 use crate::domain::listing::{Entry, File, FileMode, Leaves};
 use crate::domain::object::{Object, Tree};
+use crate::domain::policy::MergeMethod;
+use crate::domain::proposal::ProposalBranch;
 use crate::domain::url::RepoUrl;
 
 pub use crate::domain::credentials::Role;
@@ -44,6 +48,15 @@ pub enum ArtifactError {
     #[error("cannot read {path}")]
     Io {
         /// The file or folder.
+        path: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It cannot be written.
+    #[error("cannot write {path}")]
+    Unwritten {
+        /// The file.
         path: String,
         /// What the system said.
         #[source]
@@ -92,6 +105,15 @@ pub trait Folders: Send + Sync {
     /// # Errors
     /// It cannot be read, or holds more than an artifact may.
     fn read(&self, path: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<Folder, ArtifactError>;
+
+    /// Which of these paths below a folder are taken.
+    fn taken(&self, path: &Path, files: &mut dyn Iterator<Item = &str>) -> Vec<String>;
+
+    /// Writes files below a folder, and the folders that they lie in.
+    ///
+    /// # Errors
+    /// One cannot be written.
+    fn write(&self, path: &Path, files: &BTreeMap<String, String>) -> Result<(), PortError>;
 }
 
 /// A file to be written into an artifact, before its content was read.
@@ -289,6 +311,18 @@ pub trait Repository: Send + Sync {
     /// # Errors
     /// git itself could not be started.
     fn push(&self, branch: &BranchName, commit: CommitId) -> Result<PushAnswer, PortError>;
+
+    /// Makes a branch of passgate's own hold `new`, wherever it was; without one it goes. Only while the server still has
+    /// `old` there (None: no such branch), else the answer is [`PushAnswer::Moved`].
+    ///
+    /// # Errors
+    /// git itself could not be started.
+    fn replace(
+        &self,
+        branch: &ProposalBranch,
+        old: Option<CommitId>,
+        new: Option<CommitId>,
+    ) -> Result<PushAnswer, PortError>;
 }
 
 /// Opens repositories, each once a run.
@@ -327,12 +361,131 @@ pub trait Forge: Send + Sync {
     /// # Errors
     /// The forge cannot be asked, or the artifact is missing, expired, damaged or holds no deployment zip.
     fn artifact(&self, run: u64, name: Option<&str>) -> Result<Fetched, PortError>;
+
+    /// Its pull requests.
+    fn pull_requests(&self) -> &dyn PullRequests;
+}
+
+/// What becomes of a pull request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PullState {
+    /// It waits.
+    Open,
+    /// It was merged.
+    Merged,
+    /// It was closed without that.
+    Closed,
+}
+
+/// A pull request as the forge has it.
+#[derive(Debug, Clone)]
+pub struct Pull {
+    /// Its number.
+    pub number: u64,
+    /// Its page.
+    pub url: String,
+    /// What became of it.
+    pub state: PullState,
+    /// Its title.
+    pub title: String,
+    /// Its text.
+    pub body: String,
+    /// Its labels.
+    pub labels: Vec<String>,
+    /// Who was asked for a review, or gave one; written as in a [`Proposal`] as far as the forge tells them so.
+    pub reviewers: Vec<String>,
+    /// Whether it is merged as soon as the forge lets it.
+    pub auto_merge: bool,
+}
+
+/// What a pull request is to be.
+#[derive(Debug, Clone)]
+pub struct Proposal {
+    /// The branch that holds it, in the same repository.
+    pub head: ProposalBranch,
+    /// The branch that it is for.
+    pub base: BranchName,
+    /// Its title, one line.
+    pub title: String,
+    /// Its text, Markdown, no longer than [`PullRequests::longest_body`] allows.
+    pub body: String,
+    /// Labels that it has at least.
+    pub labels: Vec<String>,
+    /// Who is asked for a review: user names, teams as `organisation/team`, or whatever else the forge calls them.
+    pub reviewers: Vec<String>,
+    /// How it is merged as soon as the forge lets it; None leaves that to people.
+    pub auto_merge: Option<MergeMethod>,
+}
+
+/// The pull requests of one repository. Everything may be done twice: what is so already is left alone.
+pub trait PullRequests: Send + Sync {
+    /// The most UTF-16 units that a text may have.
+    fn longest_body(&self) -> usize;
+
+    /// The open pull request from one branch of this repository (never of a fork) into another, if there is one; the
+    /// newest, if there are several.
+    ///
+    /// # Errors
+    /// The forge cannot be asked, or its answer is not to be believed.
+    fn find(&self, head: &ProposalBranch, base: &BranchName) -> Result<Option<Pull>, PortError>;
+
+    /// A pull request by its number.
+    ///
+    /// # Errors
+    /// The forge cannot be asked, or has none.
+    fn get(&self, number: u64) -> Result<Pull, PortError>;
+
+    /// Opens one, with its title and text alone; the one that is open, where somebody was first or an answer was lost.
+    ///
+    /// # Errors
+    /// The forge does not want it, or cannot be asked.
+    fn open(&self, proposal: &Proposal) -> Result<Pull, PortError>;
+
+    /// Makes an open one say what it is to say: its title and its text.
+    ///
+    /// # Errors
+    /// The forge does not want it, or cannot be asked.
+    fn retell(&self, pull: &Pull, proposal: &Proposal) -> Result<(), PortError>;
+
+    /// Adds the labels that it lacks, and leaves the others.
+    ///
+    /// # Errors
+    /// The forge does not want them, or cannot be asked.
+    fn label(&self, pull: &Pull, labels: &[String]) -> Result<(), PortError>;
+
+    /// Asks those for a review who were not asked yet.
+    ///
+    /// # Errors
+    /// The forge does not want them, or cannot be asked.
+    fn ask_reviewers(&self, pull: &Pull, reviewers: &[String]) -> Result<(), PortError>;
+
+    /// Lets the forge merge it as soon as its rules allow.
+    ///
+    /// # Errors
+    /// The forge does not want that, or cannot be asked.
+    fn auto_merge(&self, pull: &Pull, method: MergeMethod) -> Result<(), PortError>;
+
+    /// Closes it without merging, with a comment that says why.
+    ///
+    /// # Errors
+    /// The forge does not want that, or cannot be asked.
+    fn close(&self, pull: &Pull, comment: &str) -> Result<(), PortError>;
 }
 
 /// Finds out which forge a repository is on.
 pub trait Forges: Send + Sync {
     /// The forge of a repository, with the credentials of a role; None: plain git, which knows commits and nothing else.
     fn of(&self, url: &RepoUrl, role: Role) -> Option<Arc<dyn Forge>>;
+}
+
+/// Registries of images and charts.
+pub trait Registry: Send + Sync {
+    /// What they have, each distinct question asked once a run. No host but these is ever contacted; what could not be
+    /// asked is an answer too.
+    ///
+    /// # Errors
+    /// The user asked to stop, or nothing can be asked at all.
+    fn ask(&self, questions: &[Question], hosts: &[String]) -> Result<HashMap<Question, Asked<Seen>>, PortError>;
 }
 
 /// A commit of a local repository, to be packaged.

@@ -19,6 +19,7 @@ const PURE: &[&str] = &[
     "percent_encoding",
     "regex_lite",
     "schemars",
+    "semver",
     "serde",
     "serde_json",
     "serde_saphyr",

@@ -13,7 +13,7 @@ use passgate::host::outputs::{OUTPUTS, camel};
 use serde_json::{Map, Value, json};
 
 /// Verbs for people at a terminal, which no pipeline needs.
-const NOT_ON_A_PIPELINE: &[&str] = &["demo", "schema", "completions", "man", "help"];
+const NOT_ON_A_PIPELINE: &[&str] = &["init", "demo", "schema", "completions", "man", "help"];
 
 /// Inputs that are no flags: they reach the program in its environment only.
 const TOKENS: &[(&str, &str)] = &[
@@ -23,13 +23,17 @@ const TOKENS: &[(&str, &str)] = &[
         "source-token",
         "Token for the source repository; without it `previous-token`, then `token`, each on its own host.",
     ),
+    (
+        "registry-tokens",
+        "Credentials of image registries, one `host=user:password` a line; without them those of docker. Give a secret.",
+    ),
 ];
 
 /// Where an input stands in the task's form; what is not named stands under "More options", and first ones in no group.
 const GROUPS: &[(&str, &str, &[&str])] = &[
     ("", "", &["command", "artifact", "to", "from", "unit", "state", "digest", "commit", "head"]),
     ("content", "What is packaged", &["repo", "folder", "source", "version", "allow-empty", "output"]),
-    ("credentials", "Credentials", &["token", "previous-token", "source-token"]),
+    ("credentials", "Credentials", &["token", "previous-token", "source-token", "registry-tokens"]),
     ("record", "Who and where, for the record", &["by", "run", "committer", "note"]),
     ("more", "More options", &[]),
 ];

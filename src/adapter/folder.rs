@@ -1,12 +1,13 @@
 //! Folders on disk that are no artifacts.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::path::Path;
 
 use crate::domain::artifact::MANIFEST;
 use crate::domain::path::MAX_DEPTH;
-use crate::port::{ArtifactError, Folder, Folders};
+use crate::port::{ArtifactError, Folder, Folders, PortError};
 
 // Most bytes of all files together, as of an artifact.
 const MAX_BYTES: u64 = 1 << 30;
@@ -55,5 +56,20 @@ impl Folders for Disk {
         }
         folder.links.sort();
         Ok(folder)
+    }
+
+    fn taken(&self, path: &Path, files: &mut dyn Iterator<Item = &str>) -> Vec<String> {
+        files.filter(|file| path.join(file).symlink_metadata().is_ok()).map(str::to_owned).collect()
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "this is an adapter, and writes what it is asked to")]
+    fn write(&self, path: &Path, files: &BTreeMap<String, String>) -> Result<(), PortError> {
+        for (file, text) in files {
+            let at = path.join(file);
+            let failed = |source| PortError::Io { doing: format!("cannot write {}", at.display()), source };
+            fs::create_dir_all(at.parent().unwrap_or(path)).map_err(failed)?;
+            fs::write(&at, text).map_err(failed)?;
+        }
+        Ok(())
     }
 }

@@ -15,7 +15,7 @@ use crate::domain::audit::{Finding, Level, Rule};
 use crate::domain::continuity::{is_release, is_rollback};
 use crate::domain::gate::freeze;
 use crate::domain::id::{CommitId, TreeId};
-use crate::domain::listing::{Entry, EntryMode};
+use crate::domain::listing::{Entry, EntryMode, is_gits_own};
 use crate::domain::object::{Built, Kind, Object, Tree};
 use crate::domain::outcome::{GateReport, Outcome, Report, Verdict};
 use crate::domain::policy::{Accept, Deed, Source, Stage};
@@ -302,6 +302,7 @@ fn ask_release(
         break_glass: glass.map(|glass| glass.reason.clone()),
         skip_older: false,
         patience: None,
+        landing: None,
         wait: None,
         actor: Actor { by: glass.and_then(|glass| glass.by.clone()), run: None },
         committer: Committer(String::new()),
@@ -328,16 +329,21 @@ fn ask_release(
             by: None,
             run: None,
             overridden: None,
+            // Content that was taken over is named by the commit below the release, and that may move while it waits.
+            release_commit: entry.release_commit.filter(|_| entry.state != State::Adopted),
             marked: entry.marked.as_ref().map(|_| String::new()),
             ..entry.clone()
         };
         record.ledger.iter().map(unsigned).collect()
     };
+    // Files of the environment itself come and go while it waits.
+    let theirs = |path: &&String| !is_gits_own(path) && !accept.local.matches(path);
+    let kept = |record: &Record| record.kept.iter().filter(theirs).cloned().collect::<Vec<_>>();
     let differs = [
         ("source", draft.source != after.source),
         ("ledger", told(&draft) != told(after)),
         ("state", draft.state != after.state),
-        ("kept", draft.kept != after.kept),
+        ("kept", kept(&draft) != kept(after)),
         ("after", seen(&draft) != seen(after)),
         ("override", !opened.iter().all(|gate| recorded.contains(gate))),
     ];

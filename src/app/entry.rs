@@ -2,10 +2,10 @@
 
 use super::AppError;
 use super::judge::Target;
-use super::site::Site;
+use super::site::{Site, resolve};
 use super::{Actor, Context};
 use crate::domain::artifact::Folder;
-use crate::domain::id::{BlobId, Digest, Sha256};
+use crate::domain::id::{BlobId, CommitId, Digest, Sha256};
 use crate::domain::listing::{self, EntryMode, FileMode, Leaves, is_gits_own};
 use crate::domain::outcome::GateReport;
 use crate::domain::record::{self, Anchor, Deed, Entry, Mark, Origin, Override, Record, Restart, State};
@@ -160,6 +160,32 @@ pub fn digest(site: &Site, files: &Leaves) -> Result<Option<Digest>, AppError> {
     };
     let hashed = files.iter().map(|(path, (of, id))| (path.as_str(), mode(of), sha256(contents.get(&BlobId(*id)))));
     Ok(Some(listing::digest(hashed)))
+}
+
+/// The folders at the landing commit of a record whose trees are not there as it names them, if they hold its content all
+/// the same: files of others changed between its proposal and its landing. None where the trees are there, or are wrong.
+///
+/// # Errors
+/// They cannot be had.
+pub fn landed_with(
+    site: &Site,
+    landing: CommitId,
+    record: &Record,
+    aside: &dyn Fn(&str) -> bool,
+) -> Result<Option<Leaves>, AppError> {
+    let root = site.root_of(landing)?;
+    let mut as_named = true;
+    for folder in &record.folders {
+        let at = resolve(&*site.repository, &[root], &folder.path)?.remove(&root);
+        as_named &= at == folder.tree.map(|tree| (EntryMode::Tree, tree.0));
+    }
+    if as_named {
+        return Ok(None);
+    }
+    let folders: Vec<String> = record.folders.iter().map(|folder| folder.path.clone()).collect();
+    let all = site.folders_at(landing, &folders)?;
+    let content = all.iter().filter(|(path, _)| !aside(path)).map(|(path, entry)| (path.clone(), *entry)).collect();
+    Ok((digest(site, &content)? == Some(record.digest)).then_some(all))
 }
 
 /// SHA-256 of a content that was brought.

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use super::deployed::{self, Deployed};
 use super::evidence::{self, Seen, Wanted};
 use super::site::Site;
 use super::source::{self, Source};
 use super::{AppError, Context, Place};
 use crate::domain::artifact::Manifest;
 use crate::domain::chain::History;
-use crate::domain::gate::{Asked, Facts, Judgement, drift, hold, order, unit};
+use crate::domain::gate::{Asked, Facts, Judgement, drift, hold, images, order, unit};
 use crate::domain::id::{BlobId, BranchName, CommitId, UnitName};
 use crate::domain::listing::{self, Leaves, is_gits_own};
 use crate::domain::notes::Notes;
@@ -17,6 +18,7 @@ use crate::domain::plan::{self, Plan};
 use crate::domain::policy::{self, Accept, OrderMode, OverridableGate, Stage};
 use crate::domain::record::{Record, State};
 use crate::domain::time;
+use crate::port::Artifact;
 
 // Seconds for which the answers of source and previous stages stand while a push is tried again.
 const FRESH: i64 = 5;
@@ -179,6 +181,8 @@ pub struct Case {
     pub judgement: Judgement,
     /// What would be written.
     pub plan: Plan,
+    /// What it would deploy.
+    pub images: Deployed,
     /// Seconds for which another branch's release still holds the stage.
     pub held: Option<i64>,
     /// The commits that the environment gets.
@@ -228,7 +232,7 @@ pub fn target(
     }
     let (mut written, mut left_behind) = (None, Vec::new());
     if let Some(record) = continued {
-        let mut all = written_by(&site, record)?;
+        let mut all = written_by(&site, &history, record, accept)?;
         let is_ours = |path: &str| folders.iter().any(|folder| is_within(path, folder));
         let is_orphan = |path: &String| {
             let is_foreign = is_gits_own(path) || record.kept.contains(path);
@@ -246,8 +250,19 @@ pub fn target(
     Ok(Target { site, policy_id, policy, unit, names, folders, left_behind, history, there, written })
 }
 
-// Everything that a release left in its folders, by the trees that its record names.
-fn written_by(site: &Site, record: &Record) -> Result<Leaves, AppError> {
+// Everything that a release left in its folders: what they were when it landed, by the trees that its record names. Files of
+// the environment itself may have changed between its proposal and its landing; then those trees may be nowhere.
+fn written_by(site: &Site, history: &History, record: &Record, accept: Option<&Accept>) -> Result<Leaves, AppError> {
+    let landing = record.live().and_then(|live| history.landing(live.seq)).map(|(change, _)| change.commit);
+    if let Some(landing) = landing {
+        let aside = |path: &str| {
+            let is_local = accept.is_some_and(|accept| accept.local.matches(path));
+            is_local || is_gits_own(path) || record.kept.iter().any(|kept| kept == path)
+        };
+        if let Some(found) = super::entry::landed_with(site, landing, record, &aside)? {
+            return Ok(found);
+        }
+    }
     let mut all = Leaves::new();
     for folder in &record.folders {
         if let Some(tree) = folder.tree {
@@ -263,7 +278,8 @@ fn written_by(site: &Site, record: &Record) -> Result<Leaves, AppError> {
 ///
 /// # Errors
 /// The target cannot be asked, or its policy is not valid. What else cannot be asked leaves gates undecided.
-pub fn case(context: &Context<'_>, place: &Place, manifest: &Manifest, leave: Leave) -> Result<Case, AppError> {
+pub fn case(context: &Context<'_>, place: &Place, artifact: &Artifact, leave: Leave) -> Result<Case, AppError> {
+    let manifest = &artifact.manifest;
     let asked = context.clock.now();
     let folders: Vec<String> = manifest.folders.iter().map(|folder| folder.path.clone()).collect();
     let target = target(context, place, &manifest.unit, Owned::Claimed(&folders), leave)?;
@@ -274,9 +290,14 @@ pub fn case(context: &Context<'_>, place: &Place, manifest: &Manifest, leave: Le
     }
     let accept = target.accept().cloned();
     let live = target.continued().filter(|record| record.state != State::Adopted).map(|record| record.source.commit);
-    let (source, previous) = std::thread::scope(|scope| {
+    let is_local = |path: &str| target.is_local(path);
+    let kept = target.continued().map(|record| record.kept.clone()).unwrap_or_default();
+    let rule = target.policy.drift;
+    let plan = plan::plan(&target.folders, target.written.as_ref(), &target.there, &content, rule, &kept, &is_local);
+    let (source, previous, images) = std::thread::scope(|scope| {
         let accept = accept.as_ref();
         let source = scope.spawn(move || look_at_source(context, accept, manifest.source.commit, live));
+        let images = scope.spawn(|| deployed::look(context, &target, &plan.result, Some(artifact)));
         let anchors = target.continued().map(|record| record.after.as_slice()).unwrap_or_default();
         let seen: Vec<_> = target
             .policy
@@ -302,21 +323,18 @@ pub fn case(context: &Context<'_>, place: &Place, manifest: &Manifest, leave: Le
             anchor: None,
         };
         let seen: Vec<Seen> = seen.into_iter().map(|thread| thread.join().unwrap_or_else(|_| died())).collect();
-        (source.join().unwrap_or_else(|_| Err("the check died".to_owned())), seen)
+        let images = images.join().unwrap_or_else(|_| Deployed::died());
+        (source.join().unwrap_or_else(|_| Err("the check died".to_owned())), seen, images)
     });
     // What was stopped would else read as "could not be asked".
     if context.repositories.interrupted() {
         return Err(crate::port::PortError::Interrupted.into());
     }
-    let is_local = |path: &str| target.is_local(path);
-    let kept = target.continued().map(|record| record.kept.clone()).unwrap_or_default();
-    let rule = target.policy.drift;
-    let plan = plan::plan(&target.folders, target.written.as_ref(), &target.there, &content, rule, &kept, &is_local);
-    let facts = facts(context, &target, &source, &previous, manifest, &content, &plan, leave);
+    let facts = facts(context, &target, &source, &previous, images.facts.clone(), manifest, &content, &plan, leave);
     let allow: &[OverridableGate] = if leave.break_glass { &target.policy.override_allow } else { &[] };
     let judgement = Judgement::of(&facts, allow);
     let notes = source.as_ref().map(|source| notes(&target, source)).unwrap_or_default();
-    Ok(Case { target, source, previous, judgement, held: facts.hold.left(), plan, notes, asked })
+    Ok(Case { target, source, previous, judgement, images, held: facts.hold.left(), plan, notes, asked })
 }
 
 // Notes are for people: when they cannot be had, the release goes on without.
@@ -345,6 +363,7 @@ fn facts(
     target: &Target,
     source: &Asked<Source>,
     previous: &[Seen],
+    images: Option<Asked<images::Facts>>,
     manifest: &Manifest,
     content: &Leaves,
     plan: &Plan,
@@ -393,6 +412,7 @@ fn facts(
         soak: previous.iter().enumerate().map(|(at, seen)| soaked(seen, at)).collect(),
         statuses: previous.iter().map(|seen| seen.statuses.clone()).collect(),
         hold: hold_facts(target, source, context.clock.now()),
+        images,
         freeze: target.policy.frozen(context.clock.now(), policy::Deed::Release),
         drift: drift_facts(target, leave.adopt, plan),
     }
@@ -478,7 +498,7 @@ pub fn again(
     context: &Context<'_>,
     old: Case,
     place: &Place,
-    manifest: &Manifest,
+    artifact: &Artifact,
     leave: Leave,
 ) -> Result<Case, AppError> {
     // Against a busy writer the shortest look wins. What the others said a moment ago is as fresh as a first try has it.
@@ -495,7 +515,7 @@ pub fn again(
         let target = Target { site, ..old.target };
         return Ok(Case { target, asked, ..old });
     }
-    case(context, place, manifest, leave)
+    case(context, place, artifact, leave)
 }
 
 // Whether source and previous stages still advertise the tips that were judged. Statuses change without that.
@@ -521,7 +541,8 @@ fn ours_unmoved(target: &Target, new: &Site) -> Result<bool, AppError> {
     }
     let roots = [old.root_of(old.tip)?, new.root_of(new.tip)?];
     let records = target.records();
-    let paths = target.folders.iter().chain(&records).map(String::as_str).chain([super::site::POLICY]);
+    let beside = target.policy.images.iter().flat_map(|images| images.context.iter().chain(&images.inventory));
+    let paths = target.folders.iter().chain(&records).chain(beside).map(String::as_str).chain([super::site::POLICY]);
     let blocked = |root| super::site::in_the_way(&*new.repository, root, paths.clone());
     if blocked(roots[0])? != blocked(roots[1])? {
         return Ok(false);

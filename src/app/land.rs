@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
 
 use super::judge::Target;
+use super::propose::{self, Told};
 use super::site::{POLICY, Site, loader, resolve};
 use super::{AppError, Context};
-use crate::domain::id::{BlobId, CommitId, TreeId};
+use crate::domain::id::{BlobId, BranchName, CommitId, TreeId};
 use crate::domain::listing::{Entry, EntryMode, Leaves};
 use crate::domain::object::{Built, Kind, Object, below, id_of};
 use crate::domain::outcome::{Outcome, Report};
 use crate::domain::path::is_within;
-use crate::domain::policy::Delivery;
 use crate::domain::record::{self, Record};
 use crate::port::PushAnswer;
 
@@ -36,18 +36,16 @@ pub struct Change {
     pub message: Box<dyn Fn(&Record) -> String + Send + Sync>,
 }
 
-/// Lets commits through, and nothing that would have to be delivered by a pull request.
-///
-/// # Errors
-/// The policy wants a pull request.
-pub fn only_commits(target: &Target, what: &str, delivery: Delivery) -> Result<(), AppError> {
-    match delivery {
-        Delivery::Commit => Ok(()),
-        Delivery::PullRequest => Err(AppError::usage(
-            format!("stage.yaml of {} delivers {what} by pull request, which is not supported yet", target.site.name()),
-            "set `deliver: commit` for them, or use a newer version",
-        )),
-    }
+/// A commit that was built and checked.
+pub struct Finished {
+    /// Its id.
+    pub commit: CommitId,
+    /// Its root tree.
+    pub root: TreeId,
+    /// The record in it.
+    pub record: Record,
+    /// The first line of its message.
+    pub subject: String,
 }
 
 /// The author and committer of what passgate writes, `Name <mail>`.
@@ -64,7 +62,7 @@ pub fn build(
     change: Change,
     committer: &Committer,
     content: &mut dyn FnMut(BlobId) -> Option<Result<Vec<u8>, AppError>>,
-) -> Result<CommitId, AppError> {
+) -> Result<Finished, AppError> {
     let site = &target.site;
     let repository = &*site.repository;
     let root = site.root_of(site.tip)?;
@@ -99,10 +97,11 @@ pub fn build(
     tree = built.graft(&tree, &record_path, Some((EntryMode::Regular, record_id)), &load)?;
     let tree_id = built.add(&tree)?;
     let now = context.clock.now();
+    let message = (change.message)(&record);
+    let subject = message.lines().next().unwrap_or_default().to_owned();
     let text = format!(
-        "tree {tree_id}\nparent {}\nauthor {who} {now} +0000\ncommitter {who} {now} +0000\n\n{}",
+        "tree {tree_id}\nparent {}\nauthor {who} {now} +0000\ncommitter {who} {now} +0000\n\n{message}",
         site.tip,
-        (change.message)(&record),
         who = committer.0,
     );
     let commit = CommitId(id_of(Kind::Commit, text.as_bytes())?);
@@ -155,7 +154,7 @@ pub fn build(
         root: tree_id,
     };
     guard(site, commit, &written)?;
-    Ok(commit)
+    Ok(Finished { commit, root: tree_id, record, subject })
 }
 
 // What a finished commit must be.
@@ -218,8 +217,18 @@ pub enum Landed {
 pub enum Decision {
     /// Nothing is written.
     Say(Report),
-    /// This is to be pushed, and then reported.
-    Push(CommitId, Report),
+    /// This is to be delivered, and then reported.
+    Push(Box<Push>),
+}
+
+/// A commit on its way, and what is said when it has landed.
+pub struct Push {
+    /// The commit.
+    pub finished: Finished,
+    /// How it is delivered.
+    pub told: Told,
+    /// What is said then.
+    pub report: Report,
 }
 
 /// Looks, decides and pushes, until the commit is in or nothing is to be written.
@@ -242,10 +251,13 @@ pub fn until_landed(
         }
         match decide(&target)? {
             Decision::Say(report) => return Ok(report),
-            Decision::Push(finished, report) => match tries.push(context, &target.site, finished)? {
-                Landed::Yes => return Ok(report),
-                Landed::Moved => pushed = Some(report),
-            },
+            Decision::Push(push) => {
+                let Push { finished, told, mut report } = *push;
+                match propose::deliver(context, &mut tries, &target, &finished, &told, &mut report)? {
+                    Landed::Yes => return Ok(report),
+                    Landed::Moved => pushed = Some(report),
+                }
+            }
         }
     }
 }
@@ -281,9 +293,25 @@ impl Tries {
     /// # Errors
     /// The server refuses, cannot be reached, or other writers won for too long.
     pub fn push(&mut self, context: &Context<'_>, site: &Site, finished: CommitId) -> Result<Landed, AppError> {
-        let place = site.name();
+        let answer = site.repository.push(&site.branch, finished)?;
+        self.after(context, site, &site.branch, finished, answer)
+    }
+
+    /// What an answer to the push of a commit to a branch means; waits a little when somebody else was first.
+    ///
+    /// # Errors
+    /// As [`Tries::push`].
+    pub fn after(
+        &mut self,
+        context: &Context<'_>,
+        site: &Site,
+        branch: &BranchName,
+        finished: CommitId,
+        answer: PushAnswer,
+    ) -> Result<Landed, AppError> {
+        let place = format!("{}#{branch}", site.url);
         self.done += 1;
-        match site.repository.push(&site.branch, finished)? {
+        match answer {
             PushAnswer::Done => Ok(Landed::Yes),
             PushAnswer::Rejected(said) => Err(AppError::Rejected { place, said }),
             PushAnswer::Moved => {
@@ -293,7 +321,7 @@ impl Tries {
                 self.pause();
                 Ok(Landed::Moved)
             }
-            PushAnswer::Lost(said) => self.after_silence(context, site, finished, said),
+            PushAnswer::Lost(said) => self.after_silence(context, (site, branch), finished, said),
         }
     }
 
@@ -310,14 +338,14 @@ impl Tries {
     fn after_silence(
         &mut self,
         context: &Context<'_>,
-        site: &Site,
+        (site, branch): (&Site, &BranchName),
         finished: CommitId,
         said: String,
     ) -> Result<Landed, AppError> {
         context.progress.step("the answer was lost: asking again");
-        let place = site.name();
+        let place = format!("{}#{branch}", site.url);
         let asked = site.repository.advertise().and_then(|advertised| {
-            let Some(tip) = advertised.branches.get(&site.branch) else { return Ok(false) };
+            let Some(tip) = advertised.branches.get(branch) else { return Ok(false) };
             Ok(*tip == finished || site.repository.history(&[*tip])?.is_ancestor(finished, *tip))
         });
         match asked {

@@ -2,7 +2,8 @@
 
 use super::entry::{closed_ledger, follow, sha256};
 use super::judge::{Leave, Owned, Target, target};
-use super::land::{self, Change, Committer, Decision};
+use super::land::{self, Change, Committer, Decision, Push};
+use super::propose::{self, Told};
 use super::site::Site;
 use super::statuses::{self, Wait};
 use super::{Actor, AppError, Context, Place};
@@ -16,6 +17,7 @@ use crate::domain::outcome::{GateReport, Outcome, Report, Verdict};
 use crate::domain::path::is_within;
 use crate::domain::plan::same_content;
 use crate::domain::policy::{self, Source as Accepted};
+use crate::domain::proposal::{Kind, Undo};
 use crate::domain::record::{self, Deed, Entry, Mark, Origin, Record, State};
 use crate::domain::time;
 
@@ -84,6 +86,9 @@ pub fn mark(context: &Context<'_>, request: &Request) -> Result<Report, AppError
         let Some(record) = record else {
             report.result = Outcome::Unchanged;
             report.digest = target.record().map(|record| record.digest);
+            let how = (target.policy.deliver.mark, Kind::Mark);
+            let is_live = propose::is_live(target, Kind::Mark);
+            propose::settle(context, target, how, &is_live, propose::LIVE, &mut report)?;
             return Ok(Decision::Say(report));
         };
         report.digest = Some(record.digest);
@@ -96,9 +101,18 @@ pub fn mark(context: &Context<'_>, request: &Request) -> Result<Report, AppError
             message: Box::new(move |r| message::mark(r, &mark)),
         };
         let finished = land::build(context, target, change, &request.committer, &mut |_| None)?;
-        report.commit = Some(finished);
-        Ok(Decision::Push(finished, report))
+        report.commit = Some(finished.commit);
+        let undo = Undo::Command(other_way(target, &finished.record));
+        let told = Told { delivery: target.policy.deliver.mark, kind: Kind::Mark, undo };
+        Ok(Decision::Push(Box::new(Push { finished, told, report })))
     })
+}
+
+// The command that takes a mark back.
+fn other_way(target: &Target, record: &Record) -> String {
+    let state = if record.state == State::Passed { State::Failed } else { State::Passed };
+    let (to, unit) = (escape::shell(&target.site.name()), &record.unit);
+    format!("passgate mark {} --to {to} --unit {unit} --digest {}", state.as_str(), record.digest)
 }
 
 fn is_own(context: &Context<'_>, target: &Target) -> Result<bool, AppError> {
@@ -108,7 +122,7 @@ fn is_own(context: &Context<'_>, target: &Target) -> Result<bool, AppError> {
 // The record with the mark; None when it has this mark already.
 fn next(context: &Context<'_>, target: &Target, request: &Request) -> Result<Option<Record>, AppError> {
     let own = is_own(context, target)?;
-    land::only_commits(target, "marks", target.policy.deliver.mark)?;
+    propose::can(context, target, "marks", target.policy.deliver.mark)?;
     match (&request.checked, own) {
         (Checked::Commit(commit), true) => attest(context, target, request, commit),
         _ => marked(context, target, request),

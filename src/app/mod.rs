@@ -3,16 +3,19 @@
 
 pub mod audit;
 pub mod check;
+pub mod deployed;
 pub mod entry;
 pub mod evidence;
 pub mod fetch;
 pub mod images;
+pub mod init;
 pub mod inspect;
 pub mod judge;
 pub mod land;
 pub mod mark;
 pub mod package;
 pub mod promote;
+pub mod propose;
 pub mod release;
 pub mod retire;
 pub mod rollback;
@@ -24,7 +27,7 @@ pub mod statuses;
 use crate::domain::id::BranchName;
 use crate::domain::policy::PolicyError;
 use crate::domain::url::RepoUrl;
-use crate::port::{ArtifactError, Artifacts, Clock, Forges, PortError, Progress, Repositories};
+use crate::port::{ArtifactError, Artifacts, Clock, Forges, PortError, Progress, Registry, Repositories};
 
 /// What every use case has at hand.
 pub struct Context<'a> {
@@ -32,6 +35,8 @@ pub struct Context<'a> {
     pub repositories: &'a dyn Repositories,
     /// What is known of them beyond git.
     pub forges: &'a dyn Forges,
+    /// Registries of images.
+    pub registry: &'a dyn Registry,
     /// Artifacts.
     pub artifacts: &'a dyn Artifacts,
     /// The time.

@@ -5,19 +5,23 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::entry::{self, Entering};
-use super::judge::{self, Case, Leave};
-use super::land::{self, Change, Committer, Landed, Tries};
+use super::judge::{self, Case, Leave, Target};
+use super::land::{self, Change, Committer, Finished, Landed, Tries};
+use super::propose::{self, Standing, Told};
 use super::source::Source;
 use super::statuses::{self, Wait};
 use super::{Actor, AppError, Context, Place, evidence};
 use crate::domain::artifact::Manifest;
+use crate::domain::continuity::is_rollback;
 use crate::domain::gate::Asked;
-use crate::domain::id::{BlobId, CommitId};
+use crate::domain::id::BlobId;
 use crate::domain::listing::File;
 use crate::domain::message::{self, Reference};
 use crate::domain::outcome::{Outcome, Report, Trouble, Verdict};
+use crate::domain::policy::{Delivery, OrderMode};
+use crate::domain::proposal::Kind;
 use crate::domain::record::{Origin, Override, Record, State};
-use crate::port::{Artifact, PortError};
+use crate::port::{Artifact, PortError, PullState, Role};
 
 /// What a release was asked for.
 #[derive(Debug, Clone)]
@@ -34,6 +38,8 @@ pub struct Request {
     pub skip_older: bool,
     /// `--wait-for hold`: how long a release that holds the stage is waited for.
     pub patience: Option<Duration>,
+    /// `--wait-for landed`: how long a pull request is waited for.
+    pub landing: Option<Duration>,
     /// `--wait-for STATUS`: what must be said of the content once it is there.
     pub wait: Option<Wait>,
     /// Who runs this.
@@ -61,7 +67,12 @@ pub fn release(context: &Context<'_>, artifact: &Artifact, request: &Request) ->
     if let Some(wait) = wait {
         statuses::can_wait(context, &request.to.url, wait)?;
     }
-    let report = land(context, artifact, request)?;
+    let (mut report, proposed) = land(context, artifact, request)?;
+    // What is not there has no statuses.
+    let patience = request.landing.or(wait.map(|wait| wait.patience));
+    if let (Some(proposed), Some(patience)) = (proposed, patience) {
+        report = arrived(context, artifact, request, (proposed, patience), report)?;
+    }
     let is_there = matches!(report.result, Outcome::Released | Outcome::Unchanged);
     Ok(match wait.filter(|_| is_there) {
         Some(wait) => settled(context, artifact, request, wait, report),
@@ -99,21 +110,84 @@ fn settled(context: &Context<'_>, artifact: &Artifact, request: &Request, wait: 
     report
 }
 
-fn land(context: &Context<'_>, artifact: &Artifact, request: &Request) -> Result<Report, AppError> {
+// Waits until a pull request has landed. Nothing is live before, whatever comes of it.
+fn arrived(
+    context: &Context<'_>,
+    artifact: &Artifact,
+    request: &Request,
+    (proposed, patience): (u64, Duration),
+    mut report: Report,
+) -> Result<Report, AppError> {
+    let manifest = &artifact.manifest;
+    let until = context.clock.now().saturating_add_unsigned(patience.as_secs());
+    let number = report.pull_request.as_ref().map(|pull| pull.number).unwrap_or_default();
+    let ended = |mut report: Report, result: Outcome, message: &str, cause: Option<String>, hint: &str| {
+        let (code, causes) = ("landed".to_owned(), cause.into_iter().collect());
+        report.result = result;
+        report.error = Some(Trouble { code, message: message.to_owned(), causes, hint: Some(hint.to_owned()) });
+        Ok(report)
+    };
+    let mut pause = statuses::SOON;
+    loop {
+        let look = || {
+            // Asked before the branch: what is merged by then is seen there.
+            let forge = context.forges.of(&context.repositories.canonical(&request.to.url), Role::Target);
+            let state = forge.map(|forge| forge.pull_requests().get(number)).transpose()?.map(|pull| pull.state);
+            let target = judge::target(context, &request.to, &manifest.unit, judge::Owned::Recorded, Leave::default())?;
+            Ok((state, target))
+        };
+        let mut cause = None;
+        match look() {
+            Ok((state, target)) => {
+                let live = target.record().filter(|_| target.history.verify().is_ok());
+                let is_ours = |record: &&Record| {
+                    record.digest == manifest.digest && record.source.commit == manifest.source.commit
+                };
+                if live.filter(is_ours).is_some() {
+                    report.result = Outcome::Released;
+                    report.commit = target.landing();
+                    report.live = true;
+                    return Ok(report);
+                }
+                if live.is_some_and(|record| record.seq >= proposed) {
+                    let message = "something else landed first, and the pull request does not continue it";
+                    return ended(report, Outcome::Undecided, message, None, "run it again: it proposes it anew");
+                }
+                if state == Some(PullState::Closed) {
+                    let message = "the pull request was closed without being merged";
+                    return ended(report, Outcome::Refused, message, None, "a new run proposes it anew");
+                }
+            }
+            Err(AppError::Port(PortError::Interrupted)) => return Err(PortError::Interrupted.into()),
+            Err(error) => cause = Some(evidence::told(&error)),
+        }
+        let left = until - context.clock.now();
+        if left <= 0 {
+            let hint = "merge it, and run this again: it finds the content live, or waits on";
+            return ended(report, Outcome::Undecided, "the pull request has not landed in time", cause, hint);
+        }
+        context.progress.step(&format!("waiting for the pull request #{number}"));
+        statuses::rest(context, pause.min(u64::try_from(left).unwrap_or(1)))?;
+        pause = statuses::longer(pause);
+    }
+}
+
+// The report, and of what was proposed the number of its record.
+fn land(context: &Context<'_>, artifact: &Artifact, request: &Request) -> Result<(Report, Option<u64>), AppError> {
     let manifest = &artifact.manifest;
     let mut tries = Tries::begin();
     let until = request.patience.map(|patience| context.clock.now().saturating_add_unsigned(patience.as_secs()));
-    let mut case = judge::case(context, &request.to, manifest, request.leave)?;
+    let mut case = judge::case(context, &request.to, artifact, request.leave)?;
     let mut reference = None;
     if !request.dry_run {
-        land::only_commits(&case.target, "releases", case.target.policy.deliver.release)?;
+        propose::can(context, &case.target, "releases", case.target.policy.deliver.release)?;
     }
     loop {
-        let mut report = report(&case, manifest, request);
+        let mut report = report(&mut case, artifact, request);
         let step = step(&case, manifest);
         if let Some(result) = decided(&case, step, request) {
             if result == Outcome::Refused && case.judgement.is_only("hold") && wait(context, &case, until)? {
-                case = judge::case(context, &request.to, manifest, request.leave)?;
+                case = judge::case(context, &request.to, artifact, request.leave)?;
                 continue;
             }
             report.result = result;
@@ -125,32 +199,86 @@ fn land(context: &Context<'_>, artifact: &Artifact, request: &Request) -> Result
             if matches!(result, Outcome::Refused | Outcome::Undecided) && !case.target.policy.after.is_empty() {
                 report.way_back = case.target.way_back();
             }
-            return Ok(report);
+            if !request.dry_run {
+                settle(context, &case.target, manifest, &mut report)?;
+            }
+            return Ok((report, None));
         }
         if reference.is_none() {
             // The commit stays what it is, however often its release is tried.
             reference = known(&case.source)?.reference()?;
         }
+        let standing = match case.target.policy.deliver.release {
+            Delivery::Commit => None,
+            Delivery::PullRequest => Some(propose::look(context, &case.target, Kind::Content)?),
+        };
+        if let Some(standing) = &standing
+            && let Some((result, why)) = outrun(&case, manifest, standing)?
+        {
+            report.result = result;
+            report.pull_request = standing.pull_request();
+            report.warnings.push(why);
+            return Ok((report, None));
+        }
         let finished = build(context, &case, step, artifact, reference.clone(), request)?;
-        match tries.push(context, &case.target.site, finished)? {
+        report.result = Outcome::Released;
+        report.commit = Some(finished.commit);
+        report.live = true;
+        let landed = match standing {
+            None => tries.push(context, &case.target.site, finished.commit)?,
+            Some(standing) => {
+                let undo = propose::undo(&case.target, &finished.record);
+                let told = Told { delivery: Delivery::PullRequest, kind: Kind::Content, undo };
+                propose::propose(context, &mut tries, &case.target, standing, &finished, &told, &mut report)?
+            }
+        };
+        match landed {
             Landed::Yes => {
-                report.result = Outcome::Released;
-                report.commit = Some(finished);
-                report.live = true;
-                return Ok(report);
+                let proposed = report.pull_request.is_some().then_some(finished.record.seq);
+                return Ok((report, proposed));
             }
             Landed::Moved => {
                 context.progress.step("somebody else was first: looking again");
-                case = judge::again(context, case, &request.to, manifest, request.leave)?;
+                case = judge::again(context, case, &request.to, artifact, request.leave)?;
                 // The answer to a push may get lost, and git's own second try then meets the first.
-                if case.target.site.graph.nodes.contains_key(&finished) {
-                    report.result = Outcome::Released;
-                    report.commit = Some(finished);
-                    report.live = true;
-                    return Ok(report);
+                if case.target.site.graph.nodes.contains_key(&finished.commit) {
+                    return Ok((report, None));
                 }
             }
         }
+    }
+}
+
+// Why an open proposal stays as it is: it is newer, or brings back what somebody needs.
+fn outrun(case: &Case, manifest: &Manifest, standing: &Standing) -> Result<Option<(Outcome, String)>, AppError> {
+    let Some(proposed) = standing.record() else { return Ok(None) };
+    if is_rollback(proposed) {
+        return Err(AppError::refused(
+            "a rollback or a retirement of this unit is proposed, and a release would take its place",
+            standing.pull_request().map(|pull| format!("merge or close {} first", pull.url)).unwrap_or_default(),
+        ));
+    }
+    let source = known(&case.source)?;
+    let order = source.proven.iter().map(|(rule, _)| case.target.policy.order_for(rule)).max();
+    let is_ordered = match order.unwrap_or(OrderMode::Forward) {
+        OrderMode::Any => false,
+        OrderMode::SameBranch => source.branch() == Some(&proposed.source.branch),
+        OrderMode::Forward => true,
+    };
+    let (old, new) = (manifest.source.commit, proposed.source.commit);
+    let is_newer = old != new && source.graph.is_ancestor(old, new);
+    let why = || format!("the open pull request proposes {}, which is newer than {}", new.short(), old.short());
+    Ok((is_ordered && is_newer).then(|| (Outcome::Superseded, why())))
+}
+
+// Closes a proposal of this very content, when it is live or something newer is.
+fn settle(context: &Context<'_>, target: &Target, manifest: &Manifest, report: &mut Report) -> Result<(), AppError> {
+    let how = (target.policy.deliver.release, Kind::Content);
+    let is_this = |record: &Record| record.digest == manifest.digest && record.source.commit == manifest.source.commit;
+    match report.result {
+        Outcome::Unchanged => propose::settle(context, target, how, &is_this, propose::LIVE, report),
+        Outcome::Superseded => propose::settle(context, target, how, &is_this, "something newer is live", report),
+        _ => Ok(()),
     }
 }
 
@@ -164,8 +292,8 @@ pub fn drafted(
     request: &Request,
 ) -> Result<(Report, Option<Record>), AppError> {
     let manifest = &artifact.manifest;
-    let case = judge::case(context, &request.to, manifest, request.leave)?;
-    let mut report = report(&case, manifest, request);
+    let mut case = judge::case(context, &request.to, artifact, request.leave)?;
+    let mut report = report(&mut case, artifact, request);
     let step = step(&case, manifest);
     report.result = decided(&case, step, request).unwrap_or(Outcome::Planned);
     let draft = (report.result == Outcome::Planned).then(|| record(context, &case, step, manifest, request));
@@ -191,13 +319,7 @@ fn wait(context: &Context<'_>, case: &Case, until: Option<i64>) -> Result<bool, 
     let now = context.clock.now();
     let Some(until) = until.filter(|until| now < *until) else { return Ok(false) };
     context.progress.step("waiting for the release that holds the stage");
-    let left = u64::try_from(case.held.unwrap_or(0).min(until - now).clamp(1, 10)).unwrap_or(1);
-    for _ in 0..left * 10 {
-        if context.repositories.interrupted() {
-            return Err(PortError::Interrupted.into());
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    statuses::rest(context, u64::try_from(case.held.unwrap_or(0).min(until - now).clamp(1, 10)).unwrap_or(1))?;
     Ok(true)
 }
 
@@ -229,7 +351,10 @@ fn step(case: &Case, manifest: &Manifest) -> Step {
     }
 }
 
-fn report(case: &Case, manifest: &Manifest, request: &Request) -> Report {
+fn report(case: &mut Case, artifact: &Artifact, request: &Request) -> Report {
+    let manifest = &artifact.manifest;
+    let changes = case.images.changes(&case.target, &case.plan.result, Some(artifact), request.dry_run);
+    let case = &*case;
     let mut report = Report::new(Outcome::Planned);
     report.digest = Some(manifest.digest);
     report.stage = Some(case.target.policy.stage.clone());
@@ -238,6 +363,11 @@ fn report(case: &Case, manifest: &Manifest, request: &Request) -> Report {
     report.previous_commit = Some(case.target.site.tip);
     report.gates = case.judgement.reports.clone();
     report.changes = case.plan.changes.clone();
+    report.warnings = case.images.warnings();
+    match changes {
+        Ok(changes) => report.image_changes = changes,
+        Err(error) => report.warnings.push(format!("nobody knows what images change: {}", evidence::told(&error))),
+    }
     if let Ok(source) = &case.source {
         report.notes = case.notes.markdown(&source.url);
     }
@@ -268,7 +398,7 @@ fn build(
     artifact: &Artifact,
     reference: Option<Reference>,
     request: &Request,
-) -> Result<CommitId, AppError> {
+) -> Result<Finished, AppError> {
     let manifest = &artifact.manifest;
     let record = record(context, case, step, manifest, request)?;
     let (notes, changes) = (case.notes.clone(), case.plan.changes.clone());

@@ -3,7 +3,8 @@
 use super::entry::{self, Entering};
 use super::evidence;
 use super::judge::{Leave, Owned, Target, drift_facts, target};
-use super::land::{self, Change, Committer, Decision};
+use super::land::{self, Change, Committer, Decision, Push};
+use super::propose::{self, Told};
 use super::site::Site;
 use super::{Actor, AppError, Context, Place};
 use crate::domain::escape::shell;
@@ -14,6 +15,7 @@ use crate::domain::message;
 use crate::domain::outcome::{Outcome, Report, Verdict};
 use crate::domain::plan::{Plan, plan};
 use crate::domain::policy::{After, Deed, Drift, Source};
+use crate::domain::proposal::Kind;
 use crate::domain::record::State;
 use crate::port::Role;
 
@@ -44,13 +46,17 @@ pub fn retire(context: &Context<'_>, request: &Request) -> Result<Report, AppErr
 fn decide(context: &Context<'_>, target: &Target, request: &Request) -> Result<Decision, AppError> {
     check_unit(context, target)?;
     if !request.dry_run {
-        land::only_commits(target, "releases", target.policy.deliver.release)?;
+        propose::can(context, target, "releases", target.policy.deliver.release)?;
     }
     let record = target.recorded()?;
     let mut report = land::report(target, Outcome::Planned);
     if target.history.verify().is_ok() && record.state == State::Retired {
         report.result = Outcome::Unchanged;
         report.commit = target.landing();
+        let (how, is_live) = ((target.policy.deliver.release, Kind::Content), propose::is_live(target, Kind::Content));
+        if !request.dry_run {
+            propose::settle(context, target, how, &is_live, propose::LIVE, &mut report)?;
+        }
         return Ok(Decision::Say(report));
     }
     let is_local = |path: &str| target.is_local(path);
@@ -91,8 +97,10 @@ fn decide(context: &Context<'_>, target: &Target, request: &Request) -> Result<D
     };
     let finished = land::build(context, target, change, &request.committer, &mut |_| None)?;
     report.result = Outcome::Retired;
-    report.commit = Some(finished);
-    Ok(Decision::Push(finished, report))
+    report.commit = Some(finished.commit);
+    let undo = propose::undo(target, &finished.record);
+    let told = Told { delivery: target.policy.deliver.release, kind: Kind::Content, undo };
+    Ok(Decision::Push(Box::new(Push { finished, told, report })))
 }
 
 fn check_unit(context: &Context<'_>, target: &Target) -> Result<(), AppError> {

@@ -2,11 +2,12 @@
 
 use super::entry::{self, Entering};
 use super::judge::{Leave, Owned, Target, drift_facts, target};
-use super::land::{self, Change, Committer, Decision};
+use super::land::{self, Change, Committer, Decision, Push};
+use super::propose::{self, Told};
 use super::site::{Site, file, resolve};
-use super::{Actor, AppError, Context, Place};
+use super::{Actor, AppError, Context, Place, deployed};
 use crate::domain::escape;
-use crate::domain::gate::{Answer, GATES, Judgement, drift, freeze};
+use crate::domain::gate::{Answer, Asked, GATES, Judgement, drift, freeze, images};
 use crate::domain::id::{BlobId, CommitId, Digest, TreeId, UnitName};
 use crate::domain::listing::{EntryMode, Leaves, is_gits_own};
 use crate::domain::message;
@@ -14,6 +15,7 @@ use crate::domain::outcome::{Outcome, Report, Verdict};
 use crate::domain::path::is_within;
 use crate::domain::plan::{Plan, plan, same_content};
 use crate::domain::policy::{Deed, Source};
+use crate::domain::proposal::Kind;
 use crate::domain::record::{self, Entry, Origin, Override, Record, State};
 
 /// What is brought back.
@@ -67,7 +69,7 @@ pub fn rollback(context: &Context<'_>, request: &Request) -> Result<Report, AppE
 fn decide(context: &Context<'_>, target: &Target, request: &Request) -> Result<Decision, AppError> {
     check_unit(context, target)?;
     if !request.dry_run {
-        land::only_commits(target, "rollbacks", target.policy.deliver.rollback)?;
+        propose::can(context, target, "rollbacks", target.policy.deliver.rollback)?;
     }
     let record = target.recorded()?;
     let mut report = land::report(target, Outcome::Planned);
@@ -76,6 +78,10 @@ fn decide(context: &Context<'_>, target: &Target, request: &Request) -> Result<D
         report.digest = Some(record.digest);
         report.commit = target.landing();
         report.live = true;
+        let (how, is_live) = ((target.policy.deliver.rollback, Kind::Content), propose::is_live(target, Kind::Content));
+        if !request.dry_run {
+            propose::settle(context, target, how, &is_live, propose::LIVE, &mut report)?;
+        }
         return Ok(Decision::Say(report));
     };
     report.digest = Some(entry.digest);
@@ -84,9 +90,16 @@ fn decide(context: &Context<'_>, target: &Target, request: &Request) -> Result<D
     let is_local = |path: &str| target.is_local(path);
     let (written, there, rule) = (target.written.as_ref(), &target.there, target.policy.drift);
     let plan = plan(&target.folders, written, there, &earlier.content, rule, &record.kept, &is_local);
-    let judgement = judge(context, target, &plan, request.adopt);
+    let mut deployed = deployed::look(context, target, &plan.result, None);
+    let judgement = judge(context, target, &plan, request.adopt, &deployed.facts);
+    report.warnings.extend(deployed.warnings());
+    report.image_changes = deployed.changes(target, &plan.result, None, request.dry_run).unwrap_or_default();
     report.gates = judgement.reports.clone();
     report.changes = plan.changes.clone();
+    // At three in the morning a registry that does not answer must not keep the way back closed.
+    let unsure = report.gates.iter().filter(|gate| gate.verdict == Verdict::Undecided);
+    let unsure: Vec<String> = unsure.map(|gate| format!("{}: {}", gate.gate, gate.detail)).collect();
+    report.warnings.extend(unsure);
     if judgement.verdict() == Verdict::Refused {
         report.result = Outcome::Refused;
     }
@@ -106,9 +119,11 @@ fn decide(context: &Context<'_>, target: &Target, request: &Request) -> Result<D
     let content = &mut |id| wanted.get(&id).map(|content: &Vec<u8>| Ok(content.clone()));
     let finished = land::build(context, target, change, &request.committer, content)?;
     report.result = Outcome::RolledBack;
-    report.commit = Some(finished);
+    report.commit = Some(finished.commit);
     report.live = true;
-    Ok(Decision::Push(finished, report))
+    let undo = propose::undo(target, &finished.record);
+    let told = Told { delivery: target.policy.deliver.rollback, kind: Kind::Content, undo };
+    Ok(Decision::Push(Box::new(Push { finished, told, report })))
 }
 
 fn check_unit(context: &Context<'_>, target: &Target) -> Result<(), AppError> {
@@ -209,7 +224,9 @@ fn earlier(target: &Target, entry: &Entry) -> Result<Earlier, AppError> {
         return Err(gone(&format!("its folder {foreign} is not the unit's any more")));
     }
     let root = site.root_of(landing)?;
-    for folder in &then.folders {
+    let aside = |path: &str| is_gits_own(path) || local(path) || then.kept.iter().any(|kept| kept == path);
+    let changed = entry::landed_with(site, landing, &then, &aside)?;
+    for folder in then.folders.iter().filter(|_| changed.is_none()) {
         let at = resolve(&*site.repository, &[root], &folder.path)?.remove(&root);
         let tree = at.filter(|(mode, _)| *mode == EntryMode::Tree).map(|(_, id)| TreeId(id));
         if tree != folder.tree {
@@ -218,6 +235,8 @@ fn earlier(target: &Target, entry: &Entry) -> Result<Earlier, AppError> {
     }
     let mut content = site.folders_at(landing, &folders)?;
     content.retain(|path, _| !is_gits_own(path) && !then.kept.contains(path));
+    // Then it is the digest that tells the content from what is others'.
+    content.retain(|path, _| changed.is_none() || !local(path));
     if let Some(path) = content.keys().find(|path| local(path)) {
         return Err(gone(&format!("{} is part of it, and is `local` now", escape::line(path))));
     }
@@ -241,7 +260,13 @@ fn record_at(site: &Site, target: &Target, commit: CommitId) -> Result<Option<Re
     Ok(None)
 }
 
-fn judge(context: &Context<'_>, target: &Target, plan: &Plan, adopt: bool) -> Judgement {
+fn judge(
+    context: &Context<'_>,
+    target: &Target,
+    plan: &Plan,
+    adopt: bool,
+    images: &Option<Asked<images::Facts>>,
+) -> Judgement {
     let answer = |name: &str| match name {
         "unit" => Answer::passed(target.unit.to_string()),
         "drift" => {
@@ -253,6 +278,7 @@ fn judge(context: &Context<'_>, target: &Target, plan: &Plan, adopt: bool) -> Ju
             }
             answer
         }
+        "images" => images::ask(images),
         "freeze" => freeze::ask(target.policy.frozen(context.clock.now(), Deed::Rollback).as_ref()),
         _ => Answer::not_asked("a rollback does not ask it"),
     };

@@ -1,6 +1,6 @@
 //! One branch of one repository, as it was at the moment it was asked: tip, history, policy, folders.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::{AppError, Context, Place};
@@ -10,7 +10,7 @@ use crate::domain::listing::{Entry, EntryMode, Leaves};
 use crate::domain::object::Tree;
 use crate::domain::policy::{self, Stage};
 use crate::domain::url::RepoUrl;
-use crate::port::{PortError, Repository, Role};
+use crate::port::{Advertised, PortError, Repository, Role};
 
 /// Path of the policy.
 pub const POLICY: &str = ".passgate/stage.yaml";
@@ -34,6 +34,8 @@ pub struct Site {
     pub tip: CommitId,
     /// The history of the tip.
     pub graph: Graph,
+    /// Everything that the server advertised with it.
+    pub advertised: Arc<Advertised>,
 }
 
 impl Site {
@@ -44,11 +46,11 @@ impl Site {
     pub fn find(context: &Context<'_>, place: &Place, role: Role) -> Result<Option<Self>, PortError> {
         let repository = context.repositories.open(&place.url, role)?;
         let advertised = repository.advertise()?;
-        let Some(branch) = place.branch.clone().or(advertised.default) else { return Ok(None) };
+        let Some(branch) = place.branch.clone().or(advertised.default.clone()) else { return Ok(None) };
         let Some(tip) = advertised.branches.get(&branch).copied() else { return Ok(None) };
         let graph = repository.history(&[tip])?;
         let url = context.repositories.canonical(&place.url);
-        Ok(Some(Self { repository, url, branch, tip, graph }))
+        Ok(Some(Self { repository, url, branch, tip, graph, advertised: Arc::new(advertised) }))
     }
 
     /// Looks at the branch that is released into.
@@ -240,6 +242,43 @@ pub fn folders_of(repository: &dyn Repository, root: TreeId, folders: &[String])
         all.extend(below.map(|(path, entry)| (format!("{folder}/{path}"), *entry)));
     }
     Ok(all)
+}
+
+/// The paths at which two root trees differ, with what the second has there (None: nothing).
+///
+/// # Errors
+/// A tree cannot be had.
+pub fn changed(
+    repository: &dyn Repository,
+    old: TreeId,
+    new: TreeId,
+) -> Result<BTreeMap<String, Option<Entry>>, PortError> {
+    let tree = |entry: Option<Entry>| entry.filter(|(mode, _)| *mode == EntryMode::Tree).map(|(_, id)| TreeId(id));
+    let leaf = |entry: Option<Entry>| entry.filter(|(mode, _)| *mode != EntryMode::Tree);
+    let mut found = BTreeMap::new();
+    let mut level = vec![(String::new(), Some((EntryMode::Tree, old.0)), Some((EntryMode::Tree, new.0)))];
+    while !level.is_empty() {
+        let ids: Vec<TreeId> = level.iter().flat_map(|(_, old, new)| [tree(*old), tree(*new)]).flatten().collect();
+        let trees = repository.trees(&ids)?;
+        let nothing = Tree::new();
+        let mut next = Vec::new();
+        for (path, old, new) in level {
+            if leaf(old) != leaf(new) {
+                found.insert(path.clone(), leaf(new));
+            }
+            let of = |entry| tree(entry).and_then(|id| trees.get(&id)).unwrap_or(&nothing);
+            let names: BTreeSet<&Vec<u8>> = of(old).keys().chain(of(new).keys()).collect();
+            for name in names {
+                let (old, new) = (of(old).get(name).copied(), of(new).get(name).copied());
+                if old != new {
+                    let gap = if path.is_empty() { "" } else { "/" };
+                    next.push((format!("{path}{gap}{}", crate::domain::listing::path_of(name)), old, new));
+                }
+            }
+        }
+        level = next;
+    }
+    Ok(found)
 }
 
 /// Gives a tree by its id, mostly out of trees that were brought before; what cannot be had is an error, never an empty

@@ -16,8 +16,8 @@ use crate::port::{Forge, PortError, Role};
 // Commits that are asked for, newest first and the landing at the end: a busy branch must not use up a rate limit.
 const MOST: usize = 20;
 const PAUSE: Duration = Duration::from_millis(100);
-// Seconds between two looks, at first and later.
-const SOON: u64 = 2;
+/// Seconds between two looks, at first.
+pub const SOON: u64 = 2;
 const LATER: u64 = 15;
 
 /// Statuses that are waited for, and for how long.
@@ -123,14 +123,28 @@ pub fn wait(
             return Ok((target, answer));
         }
         context.progress.step(&format!("waiting: {}", answer.detail));
-        for _ in 0..pause.min(u64::try_from(left).unwrap_or(1)) * 10 {
-            if context.repositories.interrupted() {
-                return Err(PortError::Interrupted.into());
-            }
-            std::thread::sleep(PAUSE);
-        }
-        pause = (pause * 2).min(LATER);
+        rest(context, pause.min(u64::try_from(left).unwrap_or(1)))?;
+        pause = longer(pause);
     }
+}
+
+/// Does nothing for so many seconds.
+///
+/// # Errors
+/// The user asked to stop.
+pub fn rest(context: &Context<'_>, seconds: u64) -> Result<(), PortError> {
+    for _ in 0..seconds * 10 {
+        if context.repositories.interrupted() {
+            return Err(PortError::Interrupted);
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Ok(())
+}
+
+/// The seconds between two looks after those before.
+pub fn longer(pause: u64) -> u64 {
+    (pause * 2).min(LATER)
 }
 
 // The commits of an environment that carry what is live there, newest first.

@@ -22,7 +22,7 @@ use crate::domain::url::RepoUrl;
 use crate::host::detect::Host;
 use crate::host::progress::Spinner;
 use crate::host::{artifact, defaults, environment, publish, writer};
-use crate::port::{Artifacts, Clock, Folders, Forges, Progress, Repositories, WorkingCopy};
+use crate::port::{Artifacts, Clock, Folders, Forges, Progress, Registry, Repositories, WorkingCopy};
 
 /// What the adapters to repositories are made from.
 pub struct Setting {
@@ -42,6 +42,8 @@ pub struct Remotes {
     pub repositories: Box<dyn Repositories>,
     /// What is known of them beyond git.
     pub forges: Box<dyn Forges>,
+    /// Registries of images.
+    pub registry: Box<dyn Registry>,
 }
 
 /// The adapters, which `main` wires in and the command line never names.
@@ -107,8 +109,8 @@ impl<'a> Wiring<'a> {
     /// What every use case has at hand.
     pub fn context<'b>(&'b self, remotes: &'b Remotes) -> Context<'b> {
         let (artifacts, clock) = (self.adapters.artifacts(), self.adapters.clock());
-        let (repositories, forges) = (&*remotes.repositories, &*remotes.forges);
-        Context { repositories, forges, artifacts, clock, progress: &*self.spinner }
+        let (repositories, forges, registry) = (&*remotes.repositories, &*remotes.forges, &*remotes.registry);
+        Context { repositories, forges, registry, artifacts, clock, progress: &*self.spinner }
     }
 
     /// Reads and writes deployment zips.

@@ -29,6 +29,9 @@ fn kind(error: &AppError) -> (Outcome, &'static str, Option<String>) {
             "io",
             Some("give the path of the deployment zip, or of the folder it was unpacked into".into()),
         ),
+        AppError::Artifact(ArtifactError::Unwritten { .. }) => {
+            (Outcome::Failed, "io", Some("give -o a path in a folder that is there and may be written".into()))
+        }
         AppError::Policy { error, .. } => {
             let general = "correct it by a reviewed commit (`passgate schema` prints its JSON Schema)";
             (Outcome::Usage, "stage-yaml", error.hint.clone().or_else(|| Some(general.to_owned())))

@@ -43,7 +43,31 @@ pub fn report(to: Option<&str>, report: &Report) -> String {
     if !report.notes.is_empty() {
         out.push_str(&format!("#### What comes\n\n{}\n\n", report.notes.trim_end()));
     }
+    out.push_str(&images(report));
     out.push_str(&changes(report));
+    out
+}
+
+fn images(report: &Report) -> String {
+    let changes = &report.image_changes;
+    if changes.is_empty() {
+        return String::new();
+    }
+    let mut out = String::from("#### Images\n\n| workload | old | new |\n|---|---|---|\n");
+    for change in changes.iter().take(LISTED) {
+        let (whose, _) = render::image_change(change);
+        let cell = |text: &Option<String>| text.as_deref().map_or_else(|| "–".to_owned(), escape::markdown_line);
+        out.push_str(&format!(
+            "| {} | {} | {} |\n",
+            escape::markdown_line(&whose),
+            cell(&change.old),
+            cell(&change.new)
+        ));
+    }
+    if changes.len() > LISTED {
+        out.push_str(&format!("\n… and {} more\n", changes.len() - LISTED));
+    }
+    out.push('\n');
     out
 }
 

@@ -7,6 +7,7 @@ pub mod completions;
 pub mod demo;
 pub mod error;
 pub mod images;
+pub mod init;
 pub mod inspect;
 pub mod man;
 pub mod mark;
@@ -76,6 +77,8 @@ pub enum Verb {
     Check(check::Args),
     /// Find what changed on an environment's branch without a valid release.
     Audit(audit::Args),
+    /// Write rules for environments, and pipelines that use them.
+    Init(init::Args),
     /// Play a whole promotion in a folder, with repositories of its own.
     Demo(demo::Args),
     /// Print the JSON Schema of .passgate/stage.yaml.
@@ -115,6 +118,7 @@ pub fn run(arguments: Vec<OsString>, interrupted: Arc<AtomicBool>, adapters: &dy
         Verb::Status(args) => args.run(&wiring),
         Verb::Check(args) => args.run(&wiring),
         Verb::Audit(args) => args.run(&wiring),
+        Verb::Init(args) => args.run(&wiring),
         Verb::Demo(args) => args.run(&wiring),
         Verb::Schema(args) => args.run(),
         Verb::Completions(args) => args.run(),

@@ -92,7 +92,7 @@ impl Args {
         if given_to.iter().enumerate().any(|(at, to)| given_to[..at].contains(to)) {
             return Err(AppError::usage("an environment is named twice", "name each --to once"));
         }
-        let (patience, wait) = self.waits()?;
+        let (patience, landing, wait) = self.waits()?;
         let break_glass = self.break_glass.as_deref().map(reason).transpose()?;
         let (actor, committer) = self.person.read()?;
         let request = |to: &Place| Request {
@@ -102,6 +102,7 @@ impl Args {
             break_glass: break_glass.clone(),
             skip_older: self.if_older == IfOlder::Skip,
             patience,
+            landing,
             wait: wait.clone(),
             actor: actor.clone(),
             committer: committer.clone(),
@@ -155,13 +156,13 @@ impl Args {
         Ok(wiring.reports(given_to.into_iter().zip(done).collect()))
     }
 
-    // For how long a held stage is waited for, and which statuses are.
-    fn waits(&self) -> Result<(Option<Duration>, Option<Wait>), AppError> {
+    // For how long a held stage is waited for, for how long a pull request, and which statuses are.
+    fn waits(&self) -> Result<(Option<Duration>, Option<Duration>, Option<Wait>), AppError> {
         let words: Vec<&str> = self.wait_for.iter().map(String::as_str).filter(|word| !word.is_empty()).collect();
         let patience = common::patience(&self.timeout)?;
-        // What is delivered as a commit has landed when the push is through.
         let statuses: Vec<&str> = words.iter().filter(|word| !matches!(**word, "hold" | "landed")).copied().collect();
-        Ok((words.contains(&"hold").then_some(patience), common::wait(&statuses, &self.timeout)?))
+        let waits = |word: &str| words.contains(&word).then_some(patience);
+        Ok((waits("hold"), waits("landed"), common::wait(&statuses, &self.timeout)?))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::app::audit::Audit;
 use crate::app::status::{StageStatus, UnitStatus};
 use crate::domain::audit::{Change, Finding, Level};
 use crate::domain::escape;
-use crate::domain::image::{Confidence, Found};
+use crate::domain::image::{Change as ImageChange, Confidence, Found};
 use crate::domain::outcome::{Changes, GateReport, Outcome, Report, Verdict};
 use crate::domain::record::State;
 
@@ -123,6 +123,7 @@ pub fn details(report: &Report, width: usize) -> String {
         report.result,
         Outcome::Planned
             | Outcome::Released
+            | Outcome::PullRequest
             | Outcome::RolledBack
             | Outcome::Retired
             | Outcome::Refused
@@ -130,8 +131,10 @@ pub fn details(report: &Report, width: usize) -> String {
     ) && report.error.is_none()
     {
         out.push_str(&changes(&report.changes));
+        out.push_str(&image_changes(&report.image_changes));
     }
-    if matches!(report.result, Outcome::Planned | Outcome::Released) && !report.notes.is_empty() {
+    if matches!(report.result, Outcome::Planned | Outcome::Released | Outcome::PullRequest) && !report.notes.is_empty()
+    {
         out.push_str(&format!("\n{}\n", "What comes".bold()));
         for line in report.notes.lines() {
             out.push_str(&format!("  {}\n", escape::line(line)));
@@ -172,7 +175,7 @@ pub fn result(report: &Report, width: usize) -> String {
 
 /// What became of it, in one line; empty where the error says it.
 pub fn headline(report: &Report) -> String {
-    let unit = report.unit.as_ref().map(ToString::to_string).unwrap_or_default();
+    let unit = report.unit.as_ref().map_or_else(|| "this".to_owned(), ToString::to_string);
     let stage = report.stage.as_ref().map(ToString::to_string).unwrap_or_default();
     let commit = report.commit.map(|commit| format!(" ({})", commit.short())).unwrap_or_default();
     let (sign, text) = match report.result {
@@ -191,6 +194,11 @@ pub fn headline(report: &Report) -> String {
         Outcome::Retired => ("✓".green().to_string(), format!("retired {unit} from {stage}{commit}")),
         Outcome::Unchanged => {
             ("✓".green().to_string(), format!("{unit} in {stage} is this already{commit}; nothing was written"))
+        }
+        Outcome::PullRequest => {
+            let pull = report.pull_request.as_ref();
+            let at = pull.map(|pull| format!(": {}", escape::line(&pull.url))).unwrap_or_default();
+            ("✓".green().to_string(), format!("proposed {unit} for {stage}{at}"))
         }
         Outcome::Marked => ("✓".green().to_string(), format!("marked {unit} in {stage}{commit}")),
         Outcome::Superseded => {
@@ -287,6 +295,36 @@ fn changes(changes: &Changes) -> String {
     out
 }
 
+fn image_changes(changes: &[ImageChange]) -> String {
+    if changes.is_empty() {
+        return String::new();
+    }
+    let mut out = format!("\n{} {}\n", "Images".bold(), plural(changes.len(), "change"));
+    for change in changes.iter().take(LISTED) {
+        let sign = match (&change.old, &change.new) {
+            (None, _) => "+".green().to_string(),
+            (Some(_), None) => "-".red().to_string(),
+            (Some(_), Some(_)) => "~".yellow().to_string(),
+        };
+        let (whose, what) = image_change(change);
+        out.push_str(&format!("  {sign} {}\n      {}\n", escape::line(&whose), escape::line(&what)));
+    }
+    if changes.len() > LISTED {
+        out.push_str(&format!("  … and {} more\n", changes.len() - LISTED));
+    }
+    out
+}
+
+/// Whose image changes, and from what to what; not escaped yet.
+pub fn image_change(change: &ImageChange) -> (String, String) {
+    let root = if change.root == "-" { String::new() } else { format!(" in {}", change.root) };
+    let what = match (&change.old, &change.new) {
+        (Some(old), Some(new)) => format!("{old} → {new}"),
+        (old, new) => old.iter().chain(new).cloned().collect(),
+    };
+    (format!("{}{root}", change.workload), what)
+}
+
 fn table(width: usize) -> comfy_table::Table {
     let mut table = comfy_table::Table::new();
     table.load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
@@ -371,19 +409,24 @@ fn which(finding: &Finding) -> String {
 }
 
 /// What a tree deploys as a table, one part for each root.
-pub fn images(images: &[Found], width: usize) -> String {
+pub fn images(images: &[Found], check: &dyn Fn(&Found) -> Option<&'static str>, width: usize) -> String {
+    let is_checked = images.iter().any(|found| check(found).is_some());
     let mut out = String::new();
     for of_root in images.chunk_by(|one, next| one.root == next.root) {
         let mut table = table(width);
-        table.set_header(["reference", "class", "confidence", "where"]);
+        let mut head = vec!["reference", "class", "confidence", "where"];
+        head.extend(is_checked.then_some("registry"));
+        table.set_header(head);
         for found in of_root {
             let note = found.note.as_ref().map(|note| format!("\n→ {}", escape::line(note))).unwrap_or_default();
-            table.add_row([
+            let mut row = vec![
                 format!("{}{note}", escape::line(&found.reference)),
                 found.class.as_str().to_owned(),
                 found.confidence.as_str().to_owned(),
                 found.places.iter().map(|place| escape::line(place)).collect::<Vec<_>>().join("\n"),
-            ]);
+            ];
+            row.extend(is_checked.then(|| check(found).unwrap_or("–").to_owned()));
+            table.add_row(row);
         }
         let root = of_root.first().map(|found| escape::line(&found.root)).unwrap_or_default();
         // What was harmless within a cell may be obeyed at the start of a line that the cell was wrapped into.

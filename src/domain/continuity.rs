@@ -62,8 +62,8 @@ pub struct Step<'a> {
     pub replaces_files: bool,
     /// Kept files that this very commit changes.
     pub kept_changed: Vec<String>,
-    /// The first parent.
-    pub parent: Option<CommitId>,
+    /// Whether a commit is the first parent, or one before it with the same files in the folders.
+    pub found_at: &'a dyn Fn(CommitId) -> bool,
     /// Whether the chain of records up to the record before is whole; None: not known.
     pub is_whole: Option<bool>,
     /// The digest of what is in the folders, files of others aside; None where the record brings no new content.
@@ -187,10 +187,12 @@ fn release(record: &Record, step: &Step<'_>, base: Option<&Record>, faults: &mut
     named.sort_unstable();
     owned.sort_unstable();
     faults.unless(named == owned, "it does not name the folders that the rules give to the unit");
+    // Files of the environment itself may have changed since it was proposed.
     let trees = record.folders.iter().all(|folder| is_there(folder, step.folders));
-    faults.unless(trees, "the folders are not the trees that it names");
-    if trees && step.digest.is_some_and(|digest| digest != record.digest) {
-        faults.add("the folders do not hold the content whose digest it names");
+    match step.digest {
+        Some(digest) if digest == record.digest => {}
+        Some(_) if trees => faults.add("the folders do not hold the content whose digest it names"),
+        _ => faults.unless(trees, "the folders are not the trees that it names"),
     }
     if own {
         faults.unless(!step.touches, "the content that it speaks of changed in the same commit");
@@ -292,9 +294,9 @@ fn ledger(record: &Record, step: &Step<'_>, base: Option<&Record>, own: bool, fa
     }
     faults.unless(live.overridden == record.overridden, "its ledger and it name different overrides");
     let Some(base) = base else {
-        // What was found here was found at the first parent.
+        // What was found here was found at the first parent, or at an earlier commit with the same folders.
         let found = |entry: &Release| {
-            let here = entry.release_commit.is_some() && entry.release_commit == step.parent;
+            let here = entry.release_commit.is_some_and(|commit| (step.found_at)(commit));
             entry.seq == 0 && entry.state == State::Adopted && record.restarted.is_none() && here
         };
         let fits = older.len() <= 1 && older.iter().all(found);

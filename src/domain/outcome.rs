@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::id::{CommitId, Digest, StageName, UnitName};
+use super::image::Change;
 use super::record::Override;
 
 /// What a gate says.
@@ -54,6 +55,8 @@ pub enum Outcome {
     Released,
     /// The target's branch already held it.
     Unchanged,
+    /// A pull request waits to be merged.
+    PullRequest,
     /// A mark was written.
     Marked,
     /// The target's branch holds what it held before.
@@ -64,6 +67,8 @@ pub enum Outcome {
     Checked,
     /// The state of stages was shown.
     Reported,
+    /// Rules and pipelines were written.
+    Initialized,
     /// An audit found something.
     Findings,
     /// Something newer is live.
@@ -97,11 +102,13 @@ impl Outcome {
             | Self::Planned
             | Self::Released
             | Self::Unchanged
+            | Self::PullRequest
             | Self::Marked
             | Self::RolledBack
             | Self::Retired
             | Self::Checked
-            | Self::Reported => 0,
+            | Self::Reported
+            | Self::Initialized => 0,
             Self::Failed | Self::Undecided | Self::Rejected | Self::Unknown => 1,
             Self::Usage => 2,
             Self::Refused | Self::Superseded | Self::Findings => 3,
@@ -192,6 +199,8 @@ pub struct Report {
     pub gates: Vec<GateReport>,
     /// The files.
     pub changes: Changes,
+    /// The images that come, go or give way to others.
+    pub image_changes: Vec<Change>,
     /// Release notes, Markdown.
     pub notes: String,
     /// The pull request, where that is how it is delivered.
@@ -221,6 +230,7 @@ impl Report {
             live: false,
             gates: Vec::new(),
             changes: Changes::default(),
+            image_changes: Vec::new(),
             notes: String::new(),
             pull_request: None,
             overridden: None,

@@ -12,6 +12,8 @@ pub const OUTPUTS: &[(&str, &str)] = &[
     ("commit", "The commit that holds the result."),
     ("previous-commit", "The tip of the target's branch before."),
     ("live", "`true` when the target's branch now holds this content."),
+    ("pull-request-number", "The number of the pull request, where that is how it is delivered."),
+    ("pull-request-url", "The page of the pull request."),
     ("notes", "Release notes, Markdown, cut to 16 KiB."),
 ];
 
@@ -21,7 +23,11 @@ const LONGEST: usize = 16 << 10;
 /// Names and values of a report's outputs; what a report does not have is an empty text.
 pub fn of(report: &Report) -> Vec<(&'static str, String)> {
     let document = serde_json::to_value(report).unwrap_or_default();
-    let text = |name: &str| match &document[name.replace('-', "_")] {
+    let value = |name: &str| match name.strip_prefix("pull-request-") {
+        Some(of) => &document["pull_request"][of],
+        None => &document[name.replace('-', "_")],
+    };
+    let text = |name: &str| match value(name) {
         serde_json::Value::String(text) => text.clone(),
         serde_json::Value::Null => String::new(),
         other => other.to_string(),

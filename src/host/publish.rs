@@ -27,8 +27,10 @@ const LONGEST_MESSAGE: usize = 1000;
 pub fn mask(host: Host) {
     let names = ["PASSGATE_TOKEN", "PASSGATE_PREVIOUS_TOKEN", "PASSGATE_SOURCE_TOKEN"];
     let job: &[&str] = if matches!(host, Host::Azure | Host::AzureRelease) { JOB_TOKENS } else { &[] };
-    let mut forms: Vec<String> =
-        names.iter().chain(job).filter_map(|name| variable(name)).flat_map(|t| forms(&t)).collect();
+    let tokens = names.iter().chain(job).filter_map(|name| variable(name));
+    let registries = variable("PASSGATE_REGISTRY_TOKENS").unwrap_or_default();
+    let registries = registries.lines().filter_map(|line| line.split_once('=')).map(|(_, secret)| secret.to_owned());
+    let mut forms: Vec<String> = tokens.chain(registries).flat_map(|token| forms(&token)).collect();
     forms.sort();
     forms.dedup();
     for line in forms.iter().filter_map(|form| command::mask(host, form)) {

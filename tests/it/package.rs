@@ -210,3 +210,27 @@ fn hostile_zips_are_refused_and_nothing_is_pushed() {
         run.is(4, "artifact-refused").closed_by("artifact", "");
     }
 }
+
+#[test]
+fn a_place_that_cannot_be_is_named_with_the_way_out() {
+    let world = World::new();
+    let source = world.repo("source").path.clone();
+    let output = world.path().join("missing/shop.zip");
+    let run = world.run(&[
+        "package",
+        "--repo",
+        text(&source),
+        "--unit",
+        "shop",
+        "--source",
+        &world.url("source"),
+        "-o",
+        text(&output),
+    ]);
+    let run = run.is(1, "failed");
+    assert!(run.json["error"]["message"].as_str().unwrap().starts_with("cannot write"), "{run:#?}");
+    assert!(run.json["error"]["hint"].as_str().unwrap().contains("-o"), "{run:#?}");
+    let nowhere = world.path().join("nowhere");
+    let run = world.run(&["package", "--repo", text(&nowhere), "--unit", "shop"]).is(1, "failed");
+    assert!(run.json["error"]["hint"].as_str().unwrap().contains("--repo"), "{run:#?}");
+}

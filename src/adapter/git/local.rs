@@ -15,7 +15,12 @@ pub(super) struct Local {
 
 impl WorkingCopy for Local {
     fn origin(&self) -> Result<Option<String>, PortError> {
-        self.git.text("look at the repository", &["rev-parse", "--git-dir"])?;
+        self.git.text("look at the repository", &["rev-parse", "--git-dir"]).map_err(|error| match error {
+            PortError::Git { doing, said, .. } => {
+                PortError::Git { doing, said, hint: Some("give --repo the path of a git repository".to_owned()) }
+            }
+            other => other,
+        })?;
         let ran =
             self.git.run("read the URL of origin", &["config", "--get", "remote.origin.url"], Input::Nothing, true)?;
         let url = String::from_utf8_lossy(&ran.stdout).trim().to_owned();

@@ -15,6 +15,7 @@ use crate::domain::graph::{Graph, Node};
 use crate::domain::id::{BlobId, BranchName, CommitId, ObjectId, TreeId};
 use crate::domain::listing::{Entry, EntryMode, Leaves, path_of};
 use crate::domain::object::{self, Kind, Object, Tree};
+use crate::domain::proposal::ProposalBranch;
 use crate::domain::url::RepoUrl;
 use crate::port::{Advertised, CommitText, PortError, Progress, PushAnswer, Repository};
 
@@ -37,6 +38,8 @@ pub(super) struct Store {
     known: Mutex<HashSet<ObjectId>>,
     // Trees that are here with everything below them.
     deep: Mutex<HashSet<TreeId>>,
+    // Trees that were made here.
+    written: Mutex<HashSet<TreeId>>,
     trees: Mutex<HashMap<TreeId, Tree>>,
     listed: Mutex<HashMap<TreeId, Leaves>>,
     // Removed with everything in it when the store goes.
@@ -91,6 +94,7 @@ impl Store {
             local_first: AtomicBool::new(false),
             known: Mutex::default(),
             deep: Mutex::default(),
+            written: Mutex::default(),
             trees: Mutex::default(),
             listed: Mutex::default(),
             _dir: dir,
@@ -181,6 +185,30 @@ impl Store {
         Ok(leaves)
     }
 
+    // The same, a level at a time, bringing what is not here.
+    fn climb(&self, id: TreeId) -> Result<Leaves, PortError> {
+        let mut leaves = Leaves::new();
+        let mut level = vec![(Vec::new(), id)];
+        while !level.is_empty() {
+            let ids: Vec<TreeId> = level.iter().map(|(_, id)| *id).collect();
+            let trees = self.trees(&ids)?;
+            let mut next = Vec::new();
+            for (path, id) in level {
+                for (name, entry) in trees.get(&id).into_iter().flatten() {
+                    let gap: &[u8] = if path.is_empty() { b"" } else { b"/" };
+                    let path = [&path[..], gap, name].concat();
+                    match entry.0 {
+                        EntryMode::Tree => next.push((path, TreeId(entry.1))),
+                        _ => drop(leaves.insert(path_of(&path), *entry)),
+                    }
+                }
+            }
+            level = next;
+        }
+        lock(&self.listed).insert(id, leaves.clone());
+        Ok(leaves)
+    }
+
     // The contents of objects that are here; larger ones than `limit` bytes are left out.
     fn read(&self, kind: Kind, ids: &[ObjectId], limit: u64) -> Result<HashMap<ObjectId, Vec<u8>>, PortError> {
         if ids.is_empty() {
@@ -193,7 +221,7 @@ impl Store {
             let text = String::from_utf8_lossy(&ran.stdout);
             // What is missing says so instead of a size, and is asked for below.
             let fits =
-                |line: &&str| !line.rsplit(' ').next().and_then(|s| s.parse().ok()).is_some_and(|n: u64| n > limit);
+                |line: &&str| line.rsplit(' ').next().and_then(|s| s.parse().ok()).is_none_or(|n: u64| n <= limit);
             let ids = text.lines().filter(fits).filter_map(|line| line.split(' ').next());
             lines = ids.map(|id| format!("{id}\n")).collect();
         }
@@ -321,14 +349,24 @@ impl Repository for Store {
             shallow.retain(|id| self.list(*id).is_err());
         }
         self.prefetch(&shallow)?;
-        ids.iter().map(|id| Ok((*id, self.list(*id)?))).collect()
+        // A tree that came without those below it is here already for git, which then brings nothing more.
+        ids.iter().map(|id| Ok((*id, self.list(*id).or_else(|_| self.climb(*id))?))).collect()
     }
 
     fn prefetch(&self, ids: &[TreeId]) -> Result<(), PortError> {
-        let wanted: Vec<ObjectId> = {
-            let deep = lock(&self.deep);
-            ids.iter().filter(|id| !deep.contains(id)).map(|id| id.0).collect()
-        };
+        let mut wanted: Vec<ObjectId> = Vec::new();
+        let mut open = ids.to_vec();
+        // No server has what was written here: what is below it is asked for instead.
+        while !open.is_empty() {
+            let (own, others): (Vec<TreeId>, Vec<TreeId>) = {
+                let (deep, written) = (lock(&self.deep), lock(&self.written));
+                open.into_iter().filter(|id| !deep.contains(id)).partition(|id| written.contains(id))
+            };
+            wanted.extend(others.iter().map(|id| id.0));
+            let below = self.trees(&own)?;
+            let below = below.values().flat_map(Tree::values).filter(|(mode, _)| *mode == EntryMode::Tree);
+            open = below.map(|(_, id)| TreeId(*id)).collect();
+        }
         if wanted.is_empty() {
             return Ok(());
         }
@@ -450,7 +488,14 @@ impl Repository for Store {
         let mut failed = None;
         // What was written here need not be asked for.
         self.local_first.store(true, Ordering::Relaxed);
-        let mut stream = |out: &mut dyn std::io::Write| pack::write(out, count, objects, &mut failed);
+        let made = |object: &Result<Object, PortError>| {
+            let tree = object.as_ref().ok().filter(|object| object.kind == Kind::Tree);
+            if let Some(id) = tree.and_then(|tree| object::id_of(Kind::Tree, &tree.content).ok()) {
+                lock(&self.written).insert(TreeId(id));
+            }
+        };
+        let mut objects = objects.inspect(made);
+        let mut stream = |out: &mut dyn std::io::Write| pack::write(out, count, &mut objects, &mut failed);
         let loud = self.git.is_watched().then_some("-v");
         let args: Vec<&str> =
             ["index-pack", "--stdin", "--fsck-objects", "--threads=1"].into_iter().chain(loud).collect();
@@ -478,9 +523,28 @@ impl Repository for Store {
 
     fn push(&self, branch: &BranchName, commit: CommitId) -> Result<PushAnswer, PortError> {
         self.progress.step(&format!("pushing to {}", self.url));
-        let refspec = format!("{commit}:refs/heads/{branch}");
+        self.send(None, &format!("{commit}:refs/heads/{branch}"))
+    }
+
+    fn replace(
+        &self,
+        branch: &ProposalBranch,
+        old: Option<CommitId>,
+        new: Option<CommitId>,
+    ) -> Result<PushAnswer, PortError> {
+        self.progress.step(&format!("pushing {branch} to {}", self.url));
+        let text = |id: Option<CommitId>| id.map(|id| id.to_string()).unwrap_or_default();
+        let lease = format!("--force-with-lease=refs/heads/{branch}:{}", text(old));
+        self.send(Some(&lease), &format!("{}:refs/heads/{branch}", text(new)))
+    }
+}
+
+impl Store {
+    fn send(&self, lease: Option<&str>, refspec: &str) -> Result<PushAnswer, PortError> {
         let loud = if self.git.is_watched() { "--progress" } else { "--no-progress" };
-        let args = ["push", loud, "--porcelain", "--no-verify", "--no-thin", "--no-signed", "origin", &refspec];
+        let mut args = vec!["push", loud, "--porcelain", "--no-verify", "--no-thin", "--no-signed"];
+        args.extend(lease);
+        args.extend(["origin", refspec]);
         // Not stoppable: an interrupted push would leave the answer unknown.
         let ran = self.offline.run(&format!("push to {}", self.url), &args, Input::Nothing, false)?;
         Ok(push::answer(ran.success, &String::from_utf8_lossy(&ran.stdout), &ran.stderr))

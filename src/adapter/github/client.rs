@@ -7,6 +7,7 @@ use octocrab::Octocrab;
 use reqwest::Url;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderName};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::place::Place;
 use crate::adapter::http::{self, ANSWER, Client, Failure, HOPS, PATIENCE, Restart, Tried, again, header, read};
@@ -17,6 +18,17 @@ use crate::port::PortError;
 // A page of a hundred check runs with their outputs is well below it.
 const LARGEST_ANSWER: u64 = 16 << 20;
 const DOWNLOAD: Duration = Duration::from_secs(30 * 60);
+const MOVED: &str = "name the repository by the URL that it has now";
+const NOT_BY_ACTIONS: &str = "let Actions create pull requests in the repository's settings (Actions, General), or give \
+                              the token of a GitHub App: what a workflow's own token opens starts no checks";
+const LOST: &str = "it may have been done all the same: run it again, which looks first";
+
+/// How something is sent.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Method {
+    Post,
+    Patch,
+}
 
 /// The interface for one repository.
 pub(super) struct Api<'a> {
@@ -26,7 +38,7 @@ pub(super) struct Api<'a> {
     octocrab: Octocrab,
     role: Role,
     has_token: bool,
-    // Permissions, as GitHub calls them.
+    // Permissions, as GitHub calls them: `actions: read`.
     needs: &'static [&'static str],
 }
 
@@ -88,17 +100,44 @@ impl<'a> Api<'a> {
         let one = async {
             let mut bytes = Vec::new();
             let is_json = self.fetch(path, false, LARGEST_ANSWER, ANSWER, &mut bytes).await?;
-            serde_json::from_slice(&bytes).map_err(|error| {
-                let (what, hint) = if is_json {
-                    (format!("its answer is not what GitHub answers: {error}"), None)
-                } else {
-                    let hint = "look at that address: it may be a proxy's or a login page, and no interface of GitHub";
-                    ("it answered with a page for people instead of JSON".to_owned(), Some(hint.to_owned()))
-                };
-                Failure::Final { said: what, hint }
-            })
+            parsed(is_json, &bytes)
         };
-        match self.run(one) {
+        self.answered(doing, one)
+    }
+
+    /// Sends something to a path below the repository, or below the interface, where it begins with a slash; once, unless it was turned away unread: whoever asks must find out whether a lost one took effect.
+    pub(super) fn send<T: DeserializeOwned>(
+        &self,
+        doing: &str,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> Result<T, PortError> {
+        let below = if path.starts_with('/') { String::new() } else { format!("/repos/{}/", self.slug()) };
+        let url = format!("{}{below}{path}", self.place.api);
+        let one = http::patiently(ANSWER, async || {
+            let sent = match method {
+                Method::Post => self.octocrab._post(url.as_str(), Some(body)).await,
+                Method::Patch => self.octocrab._patch(url.as_str(), Some(body)).await,
+            };
+            let lost = |failure| match failure {
+                Failure::Again(said) => Failure::Final { said, hint: Some(LOST.to_owned()) },
+                other => other,
+            };
+            let (parts, answer) = sent.map_err(|error| lost(again(&error)))?.into_parts();
+            if self.follow(parts.status.as_u16(), &parts.headers).is_some() {
+                let said = "it redirects to another place, where nothing is written".to_owned();
+                return Err(Failure::Final { said, hint: Some(MOVED.to_owned()) });
+            }
+            let mut bytes = Vec::new();
+            let taken = self.take(parts.status.as_u16(), &parts.headers, answer, LARGEST_ANSWER, &mut bytes).await;
+            parsed(taken.map_err(lost)?, &bytes)
+        });
+        self.answered(doing, one)
+    }
+
+    fn answered<T>(&self, doing: &str, work: impl Future<Output = Tried<T>>) -> Result<T, PortError> {
+        match self.run(work) {
             Ok(answer) => Ok(answer),
             Err(Trouble::Gone) => Err(self.error(doing, "it answers that this is gone (410)", None)),
             Err(Trouble::Other(error)) => Err(self.named(error, doing)),
@@ -165,7 +204,7 @@ impl<'a> Api<'a> {
                 let host = escape::line(parsed.host_str().unwrap_or_default());
                 return Err(Failure::Final {
                     said: format!("it redirects to another place ({host}), which is not asked"),
-                    hint: Some("name the repository by the URL that it has now".to_owned()),
+                    hint: Some(MOVED.to_owned()),
                 });
             }
             let location = if is_ours {
@@ -219,20 +258,22 @@ impl<'a> Api<'a> {
         B::Error: std::fmt::Display,
     {
         let is_json = header(headers, "content-type").is_some_and(|kind| kind.contains("json"));
-        if status == 200 {
+        if matches!(status, 200 | 201) {
             read(body, limit, sink).await?;
             return Ok(is_json);
         }
         let mut words = Vec::new();
         read(body, 64 << 10, &mut words).await.ok();
-        let message = serde_json::from_slice::<serde_json::Value>(&words).ok();
-        let message = message.and_then(|json| json.get("message")?.as_str().map(str::to_owned)).unwrap_or_default();
+        let message = serde_json::from_slice::<Value>(&words).map(|json| told(&json)).unwrap_or_default();
         let shown: String = escape::line(&message).chars().take(300).collect();
         let said = if shown.is_empty() { format!("it answered {status}") } else { format!("{shown} ({status})") };
         Err(match status {
             410 => Failure::Gone,
             429 => Failure::Limited(pause(headers), rate(&said, headers)),
             403 if is_limit(headers, &message) => Failure::Limited(pause(headers), rate(&said, headers)),
+            403 if message.contains("not permitted to create") => {
+                Failure::Final { said, hint: Some(NOT_BY_ACTIONS.to_owned()) }
+            }
             401 | 403 | 404 => Failure::Final { said, hint: Some(self.way_in(status, headers)) },
             500..=599 => Failure::Again(said),
             _ => Failure::Final { said, hint: None },
@@ -242,8 +283,7 @@ impl<'a> Api<'a> {
     // The way in, for an answer that keeps us out.
     fn way_in(&self, status: u16, headers: &HeaderMap) -> String {
         let (variable, slug) = (self.role.variable(), self.slug());
-        let all: Vec<String> = self.needs.iter().map(|need| format!("{need}: read")).collect();
-        let all = all.join(", ");
+        let all = self.needs.join(", ");
         if !self.has_token {
             return format!("no token is meant for this host: give one as {variable} that has {all} on {slug}");
         }
@@ -254,7 +294,7 @@ impl<'a> Api<'a> {
             return format!("the token for {slug} is wrong or has expired: give a new one as {variable}");
         }
         let (owner, name) = slug.split_once('/').unwrap_or((slug, ""));
-        let asked: Vec<String> = self.needs.iter().map(|need| format!("permission-{need}: read")).collect();
+        let asked: Vec<String> = self.needs.iter().map(|need| format!("permission-{need}")).collect();
         format!(
             "the token for {slug} needs {all}. In its own repository a workflow says `permissions: {{{all}}}`; a \
              workflow's token sees no other repository: there, make one with the step actions/create-github-app-token \
@@ -262,6 +302,25 @@ impl<'a> Api<'a> {
             asked.join(", ")
         )
     }
+}
+
+fn parsed<T: DeserializeOwned>(is_json: bool, bytes: &[u8]) -> Tried<T> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let (said, hint) = if is_json {
+            (format!("its answer is not what GitHub answers: {error}"), None)
+        } else {
+            let hint = "look at that address: it may be a proxy's or a login page, and no interface of GitHub";
+            ("it answered with a page for people instead of JSON".to_owned(), Some(hint.to_owned()))
+        };
+        Failure::Final { said, hint }
+    })
+}
+
+// The message of a refusal, and what it says of single fields.
+fn told(json: &Value) -> String {
+    let text = |value: &Value| value.get("message").unwrap_or(value).as_str().map(str::to_owned);
+    let errors = json.get("errors").and_then(Value::as_array).into_iter().flatten();
+    text(json).into_iter().chain(errors.filter_map(text)).collect::<Vec<_>>().join(": ")
 }
 
 // The primary limit says that nothing remains, the secondary one when to come again, or only its name.

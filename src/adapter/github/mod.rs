@@ -6,6 +6,7 @@
 mod artifact;
 mod client;
 mod place;
+mod pulls;
 mod statuses;
 
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use crate::domain::credentials::{Credentials, Role};
 use crate::domain::gate::statuses::Status;
 use crate::domain::id::CommitId;
 use crate::domain::url::RepoUrl;
-use crate::port::{Fetched, Forge, Forges, PortError};
+use crate::port::{Fetched, Forge, Forges, PortError, PullRequests};
 
 use client::Api;
 pub use place::Settings;
@@ -58,10 +59,14 @@ impl Repository {
 
 impl Forge for Repository {
     fn statuses(&self, commit: CommitId) -> Result<Vec<Status>, PortError> {
-        statuses::of(&self.api(&["statuses", "checks"])?, commit)
+        statuses::of(&self.api(&["statuses: read", "checks: read"])?, commit)
     }
 
     fn artifact(&self, run: u64, name: Option<&str>) -> Result<Fetched, PortError> {
-        artifact::fetch(&self.api(&["actions"])?, run, name)
+        artifact::fetch(&self.api(&["actions: read"])?, run, name)
+    }
+
+    fn pull_requests(&self) -> &dyn PullRequests {
+        self
     }
 }

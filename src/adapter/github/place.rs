@@ -20,6 +20,13 @@ pub(super) struct Place {
     pub(super) slug: String,
 }
 
+impl Place {
+    /// The same with the base of the GraphQL interface, which has no versions.
+    pub(super) fn graphql(&self) -> Self {
+        Self { api: self.api.strip_suffix("/v3").unwrap_or(&self.api).to_owned(), slug: self.slug.clone() }
+    }
+}
+
 impl Settings {
     /// Reads `PASSGATE_GITHUB_HOSTS`, `GITHUB_SERVER_URL` and `GITHUB_API_URL`.
     pub fn new(variable: impl Fn(&str) -> Option<String>) -> Self {

@@ -39,7 +39,7 @@ pub(super) fn write(
     limits: Limits,
 ) -> Result<Manifest, ArtifactError> {
     let shown = path.display().to_string();
-    let failed = |source: io::Error| io_error(&shown, source);
+    let failed = |source: io::Error| ArtifactError::Unwritten { path: shown.clone(), source };
     // What the reader would refuse must not be written.
     proof::check_names(drafts.par_iter().map(|draft| draft.path.as_str()))?;
     if drafts.len() as u64 >= limits.entries {

@@ -6,14 +6,17 @@ use super::Link;
 use super::forest::{Forest, Pair};
 use super::look::record_at;
 use super::walk::read_records;
-use crate::app::evidence::told;
+use crate::app::entry::landed_with;
+use crate::app::evidence::{history, reaches, told};
 use crate::app::site::{Site, resolve};
 use crate::app::{AppError, Context, Place};
 use crate::domain::audit::{At, Change, Finding, Level, Paths, Rule};
+use crate::domain::chain::History;
 use crate::domain::continuity::is_of;
 use crate::domain::graph::Graph;
 use crate::domain::id::{BlobId, CommitId, TreeId};
 use crate::domain::listing::{EntryMode, is_gits_own};
+use crate::domain::plan::same_content;
 use crate::domain::policy::{Accept, After, Source, Stage};
 use crate::domain::record::{self, Record};
 use crate::port::{PortError, Role};
@@ -159,12 +162,27 @@ impl Tip<'_> {
         })
     }
 
-    fn drift(&self, accept: &Accept, record: &Record, forest: &mut Forest<'_>) -> Result<Vec<Finding>, PortError> {
+    // Whether the folders are what they were when the live release landed. Files of the environment may have changed between
+    // its proposal and that, so that no commit has the trees that the record names.
+    fn is_as_landed(&self, accept: &Accept, record: &Record, mine: &dyn Fn(&str) -> bool) -> Result<bool, AppError> {
+        let names: Vec<_> = accept.names().cloned().collect();
+        let enough = |history: &History| record.live().is_none_or(|live| reaches(history, live.seq));
+        let history = history(self.site, &names, &enough)?;
+        let Some((change, _)) = record.live().and_then(|live| history.landing(live.seq)) else { return Ok(false) };
+        let aside = |path: &str| mine(path) || record.kept.iter().any(|kept| kept == path);
+        let Some(mut landed) = landed_with(self.site, change.commit, record, &aside)? else { return Ok(false) };
+        let folders: Vec<String> = record.folders.iter().map(|folder| folder.path.clone()).collect();
+        landed.retain(|path, _| !mine(path));
+        Ok(same_content(&self.site.folders_at(self.site.tip, &folders)?, &landed, mine))
+    }
+
+    fn drift(&self, accept: &Accept, record: &Record, forest: &mut Forest<'_>) -> Result<Vec<Finding>, AppError> {
         let root = self.site.root_of(self.site.tip)?;
         let mine = |path: &str| is_gits_own(path) || accept.local.matches(path);
         let roots: Vec<TreeId> = self.links.iter().map(|link| link.root).collect();
         let mut pairs = Vec::new();
         let mut paths = Paths::default();
+        let mut lost = Vec::new();
         for folder in &record.folders {
             forest.load_path(&[root], &folder.path)?;
             let old = folder.tree.map(|tree| (EntryMode::Tree, tree.0));
@@ -177,7 +195,7 @@ impl Tip<'_> {
                 // A history that is cut off may say yes, never no.
                 Some(old) if !is_known(old)? => {
                     if !self.site.graph.shallow {
-                        paths.add(folder.path.clone(), Change::Changed)
+                        lost.push(folder.path.clone());
                     }
                 }
                 _ => pairs.push(Pair { path: folder.path.clone(), old, new, aside: &mine, whole: false }),
@@ -185,6 +203,9 @@ impl Tip<'_> {
         }
         for difference in forest.differences(&pairs)? {
             paths.extend(difference.paths);
+        }
+        if !lost.is_empty() && !self.is_as_landed(accept, record, &mine)? {
+            lost.into_iter().for_each(|path| paths.add(path, Change::Changed));
         }
         let mut found = Vec::new();
         let unit = Some(&accept.unit);

@@ -65,6 +65,8 @@ pub(super) struct Walk<'a> {
     repository: &'a dyn Repository,
     env: &'a str,
     older: &'a [Link],
+    // The root trees of the chain's commits.
+    roots: HashMap<CommitId, TreeId>,
     // What stands at the policy's path now, and the last one that could be used.
     policy_entry: Option<Entry>,
     in_force: Option<Arc<Stage>>,
@@ -87,6 +89,7 @@ impl<'a> Walk<'a> {
             repository: &*site.repository,
             env,
             older,
+            roots: site.graph.first_parents(site.tip).map(|(id, node)| (id, node.tree)).collect(),
             policy_entry: None,
             in_force: None,
             had_policy: false,
@@ -410,6 +413,7 @@ impl<'a> Walk<'a> {
                 }
             }
         }
+        let found_at = self.found_at(step, accept, record, forest)?;
         let live = before.as_ref().and_then(|(_, parsed)| parsed.as_ref().ok()?.live().map(|live| live.seq));
         let landed = self.units.get(&accept.unit).and_then(|unit| unit.landed);
         let canonical = |url: &RepoUrl| self.context.repositories.canonical(url);
@@ -431,12 +435,37 @@ impl<'a> Walk<'a> {
                 touches: unit.is_some_and(|unit| !unit.difference.paths.is_empty()),
                 replaces_files: unit.is_some_and(|unit| unit.difference.replaces),
                 kept_changed,
-                parent: step.link.before,
+                found_at: &|commit| found_at == Some(commit),
                 is_whole: self.units.get(&accept.unit).and_then(|unit| unit.whole),
                 digest,
                 same_place: &|a, b| a == b || canonical(a) == canonical(b),
             },
         )))
+    }
+
+    // The commit at which a first release says to have found what it took over, if the folders were the same at the parent.
+    fn found_at(
+        &self,
+        step: &Pending<'_>,
+        accept: &Accept,
+        record: &Record,
+        forest: &mut Forest<'_>,
+    ) -> Result<Option<CommitId>, PortError> {
+        let found = record.ledger.iter().find(|entry| entry.seq == 0).and_then(|entry| entry.release_commit);
+        let Some(found) = found.filter(|_| step.link.before.is_some()) else { return Ok(None) };
+        if Some(found) == step.link.before {
+            return Ok(Some(found));
+        }
+        let (Some(root), Some(parent)) = (self.roots.get(&found).copied(), step.link.parent) else { return Ok(None) };
+        let mine = |path: &str| is_gits_own(path) || accept.local.matches(path);
+        let mut pairs = Vec::new();
+        for folder in &accept.folders {
+            forest.load_path(&[root, parent], &folder.to)?;
+            let (old, new) = (forest.at(root, &folder.to), forest.at(parent, &folder.to));
+            pairs.push(Pair { path: folder.to.clone(), old, new, aside: &mine, whole: false });
+        }
+        let is_same = forest.differences(&pairs)?.iter().all(|difference| difference.paths.is_empty());
+        Ok(is_same.then_some(found))
     }
 
     // The record of a unit that stood there until now.

@@ -12,6 +12,7 @@ pub mod branch;
 pub mod drift;
 pub mod freeze;
 pub mod hold;
+pub mod images;
 pub mod order;
 pub mod previous;
 pub mod soak;
@@ -79,6 +80,8 @@ pub struct Facts {
     pub statuses: Vec<Asked<statuses::Facts>>,
     /// For `hold`.
     pub hold: hold::Facts,
+    /// For `images`; None: the policy does not ask for any.
+    pub images: Option<Asked<images::Facts>>,
     /// For `freeze`: what keeps it out now.
     pub freeze: Option<Frozen>,
     /// For `drift`.
@@ -138,7 +141,7 @@ pub const GATES: &[Gate] = &[
     Gate { name: "soak", ask: |facts| decide_all(&facts.soak, soak::ask, "no soak time is asked for") },
     Gate { name: "statuses", ask: |facts| decide_all(&facts.statuses, statuses::ask, "no statuses are asked for") },
     Gate { name: "hold", ask: |facts| hold::ask(&facts.hold) },
-    Gate { name: "images", ask: |_| Answer::not_asked("no registry is configured") },
+    Gate { name: "images", ask: |facts| images::ask(&facts.images) },
     Gate { name: "freeze", ask: |facts| freeze::ask(facts.freeze.as_ref()) },
     Gate { name: "drift", ask: |facts| drift::ask(&facts.drift) },
 ];

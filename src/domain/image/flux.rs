@@ -149,7 +149,7 @@ fn artifact(object: &Node, sink: &mut Sink) {
         Some(_) if is_range => Confidence::from(trust.max(Trust::Inferred)),
         Some(_) => Confidence::from(trust),
     };
-    let note = is_range.then(|| "a range of versions, of which the environment takes the newest".to_owned());
+    let note = is_range.then(|| super::RANGE.to_owned());
     sink.push(Hit { class: Class::Oci, reference: known.unwrap_or(whole), confidence, places, note });
 }
 

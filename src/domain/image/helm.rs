@@ -218,8 +218,7 @@ pub(super) fn chart(repository: &str, name: &str, version: Option<&Node>, at: &N
         (false, true) => Confidence::Certain,
         (false, false) => Confidence::Inferred,
     };
-    let note =
-        (!is_exact && !is_open).then(|| "a range of versions, of which the environment takes the newest".to_owned());
+    let note = (!is_exact && !is_open).then(|| super::RANGE.to_owned());
     sink.push(Hit { class: Class::Chart, reference: format!("{name}:{version_text}"), confidence, places, note });
 }
 

@@ -2,15 +2,18 @@
 //! places and how sure it is, and everything that could not be looked into.
 
 mod argo;
+mod change;
 mod fields;
 mod flux;
 mod generate;
 mod helm;
 mod index;
 mod kustomize;
+mod lock;
 mod node;
 mod patch;
-mod reference;
+pub mod range;
+pub mod reference;
 mod replace;
 mod retag;
 mod roots;
@@ -21,11 +24,18 @@ mod tree;
 mod workload;
 mod yaml;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+pub use change::{Change, Workloads, changes};
 use node::Trust;
+
+use super::path::is_within;
+use super::policy::PathPatterns;
+
+/// What is said of a reference whose version is a range.
+pub const RANGE: &str = "a range of versions, of which the environment takes the newest";
 
 /// What a reference names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -116,16 +126,56 @@ pub struct Images {
     pub found: Vec<Found>,
     /// Lines that mean something else than they seem to.
     pub warnings: Vec<String>,
+    /// Which root names which other one.
+    pub claims: BTreeSet<(String, String)>,
+    /// What each object of each root deploys.
+    pub workloads: Workloads,
+}
+
+impl Images {
+    /// The roots that an environment builds: those that a pattern names, or a folder above them, and what these name in
+    /// turn.
+    pub fn roots(&self, patterns: &PathPatterns) -> BTreeSet<&str> {
+        let all = self.found.iter().map(|found| found.root.as_str());
+        let all: BTreeSet<&str> = all.chain(self.claims.iter().flat_map(|(one, other)| [&**one, &**other])).collect();
+        if patterns.is_empty() {
+            return all;
+        }
+        let above =
+            |root: &str| root.match_indices('/').any(|(at, _)| patterns.matches(root.get(..at).unwrap_or(root)));
+        let is_named = |root: &&str| patterns.matches(root) || above(root);
+        let mut queue: Vec<&str> = all.into_iter().filter(is_named).collect();
+        let mut roots = BTreeSet::new();
+        while let Some(root) = queue.pop() {
+            if roots.insert(root) {
+                queue.extend(self.claims.iter().filter(|(by, _)| by == root).map(|(_, root)| root.as_str()));
+            }
+        }
+        roots
+    }
+}
+
+impl Found {
+    /// Whether an environment that builds these roots deploys it. What is declared counts for the roots above and below.
+    pub fn is_of(&self, roots: &BTreeSet<&str>) -> bool {
+        let near = |root: &&str| is_within(root, &self.root) || is_within(&self.root, root);
+        roots.contains(self.root.as_str()) || (lock::is_declared(self) && roots.iter().any(near))
+    }
 }
 
 /// Whether a file can say anything of images, by its name.
 pub fn is_read(path: &str) -> bool {
     const KINDS: &[&str] = &["yaml", "yml", "json", "tpl", "env", "properties"];
     let name = path.rsplit('/').next().unwrap_or(path);
-    name == "Kustomization" || name.rsplit_once('.').is_some_and(|(_, kind)| KINDS.contains(&kind))
+    name == "Kustomization"
+        || name == lock::NAME
+        || name.rsplit_once('.').is_some_and(|(_, kind)| KINDS.contains(&kind))
 }
 
 /// Finds the images of a tree of files.
 pub fn find(files: &BTreeMap<String, Vec<u8>>) -> Images {
-    roots::find(&tree::Tree::read(files))
+    let mut images = roots::find(&tree::Tree::read(files));
+    images.found.extend(lock::find(files));
+    images.found.sort_by(|one, other| one.root.cmp(&other.root));
+    images
 }

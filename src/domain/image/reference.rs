@@ -2,15 +2,15 @@
 
 /// What was made of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Reference {
+pub struct Reference {
     /// Host, path, tag and digest; `:latest` where neither was said.
-    pub(super) text: String,
+    pub text: String,
     /// What is odd about how it was written.
-    pub(super) oddity: Option<&'static str>,
+    pub oddity: Option<&'static str>,
 }
 
 /// Name, tag and digest of a text, as kustomize takes it apart.
-pub(super) fn split(text: &str) -> (&str, Option<&str>, Option<&str>) {
+pub fn split(text: &str) -> (&str, Option<&str>, Option<&str>) {
     let (rest, digest) = text.split_once('@').map_or((text, None), |(rest, digest)| (rest, Some(digest)));
     let from = rest.rfind('/').map_or(0, |slash| slash + 1);
     match rest.get(from..).and_then(|last| last.rfind(':')) {
@@ -24,7 +24,7 @@ pub(super) fn split(text: &str) -> (&str, Option<&str>, Option<&str>) {
 }
 
 /// The opposite of [`split`].
-pub(super) fn join(name: &str, tag: Option<&str>, digest: Option<&str>) -> String {
+pub fn join(name: &str, tag: Option<&str>, digest: Option<&str>) -> String {
     let mut text = name.to_owned();
     if let Some(tag) = tag.filter(|tag| !tag.is_empty()) {
         text = format!("{text}:{tag}");
@@ -36,7 +36,7 @@ pub(super) fn join(name: &str, tag: Option<&str>, digest: Option<&str>) -> Strin
 }
 
 /// The normal form of a text; None: it names no image.
-pub(super) fn normalise(text: &str) -> Option<Reference> {
+pub fn normalise(text: &str) -> Option<Reference> {
     let trimmed = text.trim();
     let (name, tag, digest) = split(trimmed);
     let (host, path) = match name.split_once('/') {
@@ -84,13 +84,18 @@ pub(super) fn is_tag(tag: &str) -> bool {
 }
 
 /// Whether a text can be a digest.
-pub(super) fn is_digest(digest: &str) -> bool {
+pub fn is_digest(digest: &str) -> bool {
     digest.split_once(':').is_some_and(|(algorithm, hex)| {
         !algorithm.is_empty()
             && algorithm.chars().all(|c| c.is_ascii_alphanumeric() || "+._-".contains(c))
             && hex.len() >= 32
             && hex.chars().all(|c| c.is_ascii_hexdigit())
     })
+}
+
+/// Whether a text is the name of a host, with or without a port.
+pub fn is_host_name(text: &str) -> bool {
+    is_host(text) && is_sound_host(text)
 }
 
 fn is_host(first: &str) -> bool {

@@ -10,7 +10,7 @@ use super::kustomize::{Built, Extra, Kustomizer, Resource};
 use super::node::{At, Node, Value};
 use super::sink::{Hit, Sink};
 use super::tree::{self, Tree};
-use super::{Found, Images, argo, flux, helm, workload};
+use super::{Found, Images, Workloads, argo, flux, helm, workload};
 
 /// The name of what stands alone.
 const ALONE: &str = "-";
@@ -28,6 +28,7 @@ struct Roots<'a> {
     visited: HashSet<String>,
     roots: Vec<(String, Built)>,
     hits: Vec<(String, Hit)>,
+    claims: BTreeSet<(String, String)>,
     room: usize,
 }
 
@@ -42,6 +43,7 @@ pub(super) fn find(tree: &Tree<'_>) -> Images {
         visited: HashSet::new(),
         roots: Vec::new(),
         hits: Vec::new(),
+        claims: BTreeSet::new(),
         room: MAX_FILLED,
     };
     let charts = helm::charts(tree);
@@ -142,6 +144,7 @@ impl Roots<'_> {
             }
             if flux::is_kustomization(object) {
                 let Some(folder) = flux::folder(self.tree, &self.index, object) else { continue };
+                self.claim(root, &folder);
                 if !self.done.insert((folder.clone(), print)) {
                     continue;
                 }
@@ -154,6 +157,7 @@ impl Roots<'_> {
                 self.add(&folder, built);
             } else {
                 for (folder, extra, values) in argo::builds(self.tree, object) {
+                    self.claim(root, &folder);
                     if !self.done.insert((folder.clone(), print)) {
                         continue;
                     }
@@ -168,6 +172,13 @@ impl Roots<'_> {
                     }
                 }
             }
+        }
+    }
+
+    // One root names another.
+    fn claim(&mut self, root: usize, folder: &str) {
+        if let Some((by, _)) = self.roots.get(root) {
+            self.claims.insert((shown(by), shown(folder)));
         }
     }
 
@@ -202,24 +213,30 @@ impl Roots<'_> {
     }
 
     fn finish(mut self) -> Images {
+        let mut workloads = Workloads::new();
         for (root, (folder, built)) in std::mem::take(&mut self.roots).into_iter().enumerate() {
             let mut sink = Sink::default();
             for resource in &built.resources {
+                sink.about(&resource.node);
                 if !flux::find(resource, root, self.tree, &self.index, &mut sink)
                     && !argo::find(&resource.node, self.tree, &mut sink)
                 {
                     workload::find(&resource.node, &mut sink);
                 }
             }
+            for (workload, reference) in sink.deployed() {
+                let key = (shown(&folder), workload.to_owned());
+                workloads.entry(key).or_default().insert(reference.to_owned());
+            }
             self.hits.extend(built.closed.into_iter().chain(sink.hits()).map(|hit| (folder.clone(), hit)));
         }
         let tree = self.tree;
-        let mut images = Images::default();
+        let mut images = Images { claims: self.claims, workloads, ..Images::default() };
         let found: BTreeSet<(String, Vec<At>, Found)> = self
             .hits
             .into_iter()
             .map(|(root, hit)| {
-                let root = if root.is_empty() { ".".to_owned() } else { root };
+                let root = shown(&root);
                 let places = hit.places.iter().map(|at| tree.place(*at)).collect();
                 let Hit { class, reference, confidence, note, places: at } = hit;
                 (root.clone(), at, Found { root, class, reference, confidence, places, note })
@@ -230,6 +247,11 @@ impl Roots<'_> {
         images.warnings = warnings.into_iter().map(|(at, why)| format!("{}: {why}", tree.place(at))).collect();
         images
     }
+}
+
+// The name of a folder, as it is shown.
+fn shown(folder: &str) -> String {
+    if folder.is_empty() { ".".to_owned() } else { folder.to_owned() }
 }
 
 // Objects are shared, and most have no variables.

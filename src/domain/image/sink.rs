@@ -1,6 +1,6 @@
 //! Where references are gathered, each in its normal form with its places.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::node::{At, Node, Style, Trust, Value};
 use super::reference;
@@ -26,9 +26,23 @@ pub(super) struct Hit {
 pub(super) struct Sink {
     hits: Vec<Hit>,
     seen: HashSet<Hit>,
+    // What is looked at, and what it deploys.
+    workload: Option<String>,
+    deployed: BTreeSet<(String, String)>,
 }
 
 impl Sink {
+    /// What comes is of this object.
+    pub(super) fn about(&mut self, object: &Node) {
+        let space = if object.namespace().is_empty() { String::new() } else { format!("{}/", object.namespace()) };
+        self.workload = Some(format!("{} {space}{}", object.kind(), object.name()));
+    }
+
+    /// Which object deploys what.
+    pub(super) fn deployed(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.deployed.iter().map(|(workload, reference)| (workload.as_str(), reference.as_str()))
+    }
+
     /// What was gathered.
     pub(super) fn hits(self) -> Vec<Hit> {
         self.hits
@@ -39,6 +53,11 @@ impl Sink {
         let mut hit = hit;
         let mut seen = HashSet::new();
         hit.places.retain(|at| seen.insert(*at));
+        let is_named =
+            !matches!(hit.confidence, Confidence::Opaque | Confidence::Unreadable) && hit.class != Class::Watch;
+        if let Some(workload) = self.workload.as_ref().filter(|_| is_named) {
+            self.deployed.insert((workload.clone(), hit.reference.clone()));
+        }
         if self.seen.insert(hit.clone()) {
             self.hits.push(hit);
         }

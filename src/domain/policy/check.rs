@@ -1,5 +1,7 @@
 //! From the shape of the file to its meaning: every value parsed once, every rule between values asked.
 
+mod images;
+
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::time::Duration;
@@ -11,8 +13,8 @@ use super::kinds::{At, List, Place, Word, WordOr, Words};
 use super::pattern::{BranchPattern, InvalidPattern, PathPattern, PathPatterns, StatusPattern};
 use super::raw;
 use super::{
-    Accept, After, BranchRule, Deliver, FolderRule, Freeze, Hold, Images, OverridableGate, Rewrite, Source, Stage,
-    Window, WindowKind, parse_duration,
+    Accept, After, BranchRule, Deliver, Delivery, FolderRule, Freeze, Hold, OverridableGate, Source, Stage, Window,
+    WindowKind, parse_duration,
 };
 use crate::domain::artifact::check_folder;
 use crate::domain::id::BranchName;
@@ -68,18 +70,12 @@ impl Check<'_> {
         PolicyError::new(self.text, Kind::Invalid, place, &message.to_string())
     }
 
-    fn unsupported(&self, place: Place, what: &str) -> PolicyError {
-        let message = format!("`{what}` is not supported yet by this version of passgate");
-        PolicyError::new(self.text, Kind::Unsupported, place, &message).with_hint("remove it, or use a newer version")
-    }
-
     fn stage(&self, raw: raw::Stage) -> Checked<Stage> {
         if raw.version.value.0 != Some(1) {
             let message = "this version of the format is not known";
             return Err(self.wrong(raw.version.place, message).with_hint("write `version: 1`"));
         }
         let deliver = raw.deliver.as_ref().map(|at| self.deliver(at)).transpose()?.unwrap_or_default();
-        let later = self.not_built(&raw);
         let stage = self.parsed(&raw.stage.value.0, raw.stage.place)?;
         let repository = self.repository(&raw.repository)?;
         let branch = self.parsed(&raw.branch.value.0, raw.branch.place)?;
@@ -89,7 +85,7 @@ impl Check<'_> {
             None => Vec::new(),
         };
         let freeze = raw.freeze.map(|list| list.value).unwrap_or_default();
-        let parsed = Stage {
+        Ok(Stage {
             stage,
             repository,
             branch,
@@ -99,20 +95,10 @@ impl Check<'_> {
             deliver,
             drift: self.maybe(&raw.drift)?.unwrap_or_default(),
             hold: raw.hold.map(|hold| self.hold(&hold.value)).transpose()?,
-            images: raw.images.map(|images| self.images(images.value)).transpose()?,
+            images: raw.images.map(|images| self.images(&images.value)).transpose()?,
             freeze: freeze.into_iter().map(|entry| self.freeze(entry)).collect::<Checked<_>>()?,
             override_allow: self.overrides(raw.overrides.as_ref().and_then(|o| o.value.allow.as_ref()))?,
-        };
-        later.map_or(Ok(parsed), Err)
-    }
-
-    // Asked first, told last: a fault of a part that is supported is of more use than this.
-    fn not_built(&self, raw: &raw::Stage) -> Option<PolicyError> {
-        let images = raw.images.as_ref().filter(|images| {
-            let Images { rewrite, ignore } = &images_of(images.value.clone());
-            !rewrite.is_empty() || !ignore.is_empty()
-        });
-        images.map(|at| self.unsupported(at.place, "images"))
+        })
     }
 
     fn word<T: Words>(&self, text: &str, place: Place) -> Checked<T::Target> {
@@ -336,16 +322,46 @@ impl Check<'_> {
 
     fn deliver(&self, raw: &At<WordOr<Word<raw::Delivery>, raw::Deliver>>) -> Checked<Deliver> {
         let one = |at| self.maybe(at).map(Option::unwrap_or_default);
-        match &raw.value {
-            WordOr::Map(map) => {
-                Ok(Deliver { release: one(&map.release)?, mark: one(&map.mark)?, rollback: one(&map.rollback)? })
+        let map = match &raw.value {
+            WordOr::Map(map) => map,
+            WordOr::Word(word) => {
+                let all = self.word::<raw::Delivery>(&word.0, raw.place)?;
+                return Ok(Deliver { release: all, mark: all, rollback: all, ..Deliver::default() });
             }
-            WordOr::Word(word) => self.word::<raw::Delivery>(&word.0, raw.place).map(|all| Deliver {
-                release: all,
-                mark: all,
-                rollback: all,
-            }),
+        };
+        let deliver = Deliver {
+            release: one(&map.release)?,
+            mark: one(&map.mark)?,
+            rollback: one(&map.rollback)?,
+            labels: self.named(map.labels.as_ref())?,
+            reviewers: self.named(map.reviewers.as_ref())?,
+            auto_merge: self.maybe(&map.auto_merge)?,
+        };
+        let lists = [&map.labels, &map.reviewers].into_iter().flatten().map(|list| list.place);
+        let of_pulls = lists.chain(map.auto_merge.as_ref().map(|word| word.place)).next();
+        if let Some(place) = of_pulls
+            && ![deliver.release, deliver.mark, deliver.rollback].contains(&Delivery::PullRequest)
+        {
+            let error = self.wrong(place, "nothing is delivered by pull request, so this would say nothing");
+            return Err(error.with_hint("add `release: pull-request`, or leave it out"));
         }
+        Ok(deliver)
+    }
+
+    // Names as a forge has them; a comma or white space around one would never be found there.
+    fn named(&self, list: Option<&List<raw::Named>>) -> Checked<Vec<String>> {
+        let names = list.iter().flat_map(|list| &list.value);
+        names
+            .map(|at| {
+                let name = &at.value.0;
+                let is_one = !name.is_empty() && name.trim() == name && name.chars().count() <= 100;
+                if is_one && !name.chars().any(|c| c == ',' || c.is_control()) {
+                    Ok(name.clone())
+                } else {
+                    Err(self.wrong(at.place, "a name has 1 to 100 characters, no comma and no white space around it"))
+                }
+            })
+            .collect()
     }
 
     fn overrides(&self, allow: Option<&List<Word<raw::Gate>>>) -> Checked<Vec<OverridableGate>> {
@@ -360,17 +376,6 @@ impl Check<'_> {
         let branches = raw.branches.value.iter();
         let branches = branches.map(|at| self.pattern(&at.value.0, at.place, BranchPattern::parse));
         Ok(Hold { branches: branches.collect::<Checked<_>>()?, max: self.duration(&raw.max)? })
-    }
-
-    fn images(&self, raw: raw::Images) -> Checked<Images> {
-        for rule in raw.rewrite.iter().flat_map(|list| &list.value) {
-            for part in [&rule.value.from, &rule.value.to] {
-                if part.value.is_empty() {
-                    return Err(self.wrong(part.place, "an empty text would rewrite every reference"));
-                }
-            }
-        }
-        Ok(images_of(raw))
     }
 
     fn freeze(&self, entry: At<WordOr<String, raw::Freeze>>) -> Checked<Freeze> {
@@ -451,13 +456,4 @@ fn folder_fault(folder: &str, why: &str) -> String {
         _ => why,
     };
     format!("the folder `{folder}` is refused: {why}")
-}
-
-fn images_of(raw: raw::Images) -> Images {
-    let rewrite = raw.rewrite.map(|list| list.value).unwrap_or_default().into_iter();
-    let ignore = raw.ignore.map(|list| list.value).unwrap_or_default().into_iter();
-    Images {
-        rewrite: rewrite.map(|at| Rewrite { from: at.value.from.value, to: at.value.to.value }).collect(),
-        ignore: ignore.map(|at| at.value).collect(),
-    }
 }

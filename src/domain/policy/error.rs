@@ -16,8 +16,6 @@ pub enum Kind {
     Syntax,
     /// It has the shape, but a rule is broken.
     Invalid,
-    /// It is right, but this version cannot do it yet.
-    Unsupported,
 }
 
 /// A fault of a policy and its place. All text in it is escaped already.

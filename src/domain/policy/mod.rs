@@ -6,6 +6,7 @@
 mod check;
 mod error;
 mod freeze;
+pub mod images;
 mod kinds;
 mod pattern;
 mod raw;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 pub use error::{Kind, PolicyError};
 pub use freeze::{Deed, Freeze, Frozen, Window, WindowKind};
+pub use images::{ImagePattern, Images, Rewrite};
 pub use pattern::{BranchPattern, InvalidPattern, PathPattern, PathPatterns, StatusPattern};
 pub use schema::schema;
 pub use time::{InvalidDuration, parse_duration};
@@ -34,8 +36,7 @@ pub const MAX_BYTES: usize = 1024 * 1024;
 /// Reads the text of a `stage.yaml`.
 ///
 /// # Errors
-/// The first thing that is wrong, with its place. What is well-formed but not built yet is reported last, with
-/// [`Kind::Unsupported`].
+/// The first thing that is wrong, with its place.
 pub fn parse(text: &str) -> Result<Stage, PolicyError> {
     check::parse(text)
 }
@@ -261,7 +262,7 @@ impl Drift {
 }
 
 /// How each kind of commit reaches the branch.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Deliver {
     /// Releases.
     pub release: Delivery,
@@ -269,6 +270,23 @@ pub struct Deliver {
     pub mark: Delivery,
     /// Rollbacks.
     pub rollback: Delivery,
+    /// Labels of pull requests.
+    pub labels: Vec<String>,
+    /// Who is asked to review them: user names, and teams as `organisation/team`.
+    pub reviewers: Vec<String>,
+    /// How they are merged as soon as the forge's own rules are met; None leaves that to people.
+    pub auto_merge: Option<MergeMethod>,
+}
+
+/// How a pull request is merged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MergeMethod {
+    /// By a merge commit.
+    Merge,
+    /// As one new commit.
+    Squash,
+    /// As the same commits on top of the branch.
+    Rebase,
 }
 
 /// How a commit reaches the branch.
@@ -298,24 +316,6 @@ pub struct Hold {
     pub branches: Vec<BranchPattern>,
     /// For how long at most.
     pub max: Duration,
-}
-
-/// How image references are found in the environment's registry.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Images {
-    /// Rules in order; the first that fits a reference applies.
-    pub rewrite: Vec<Rewrite>,
-    /// References that are not asked for.
-    pub ignore: Vec<String>,
-}
-
-/// Maps image references to the environment's registry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rewrite {
-    /// What a reference begins with.
-    pub from: String,
-    /// What stands there instead.
-    pub to: String,
 }
 
 /// A gate that a policy may let an override open; `artifact`, `unit`, `source` and `branch` never are.

@@ -21,7 +21,7 @@ pub struct InvalidPattern {
     pub hint: Option<String>,
 }
 
-fn invalid(why: &'static str, hint: Option<String>) -> InvalidPattern {
+pub(super) fn invalid(why: &'static str, hint: Option<String>) -> InvalidPattern {
     InvalidPattern { why, hint }
 }
 
@@ -32,14 +32,15 @@ enum Part {
     One(String),
 }
 
+/// A pattern over components.
 #[derive(Clone, PartialEq, Eq)]
-struct Glob {
+pub(super) struct Glob {
     text: String,
     parts: Vec<Part>,
 }
 
 impl Glob {
-    fn parse(text: &str) -> Result<Self, InvalidPattern> {
+    pub(super) fn parse(text: &str) -> Result<Self, InvalidPattern> {
         if text.is_empty() {
             return Err(invalid("it is empty", None));
         }
@@ -95,7 +96,7 @@ impl Glob {
         }
     }
 
-    fn matches(&self, text: &str) -> bool {
+    pub(super) fn matches(&self, text: &str) -> bool {
         self.reach(text).last().copied().unwrap_or(false)
     }
 

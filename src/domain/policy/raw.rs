@@ -72,6 +72,29 @@ text!(
 );
 
 text!(
+    /// References.
+    ImageGlob, {
+        "description": "Which references, by host and path, and after a colon by tag: anchored, case told apart. `*` and `?` do not cross `/`; `**` as a component of its own stands for any number of components.",
+        "type": "string", "minLength": 1, "maxLength": 1024, "pattern": "^[^/\\[\\]{}\\\\]([^\\[\\]{}\\\\]*[^/\\[\\]{}\\\\])?$",
+        "examples": ["registry.k8s.io/**", "docker.io/library/redis", "**:latest"]
+    }
+);
+text!(
+    /// What references begin with.
+    ImagePrefix, {
+        "description": "A repository with its host, or with `/**` everything below a host or path.",
+        "type": "string", "minLength": 1, "maxLength": 1024, "pattern": "^[^/*?\\s]+/[^/*?\\s].*$|^[^/*?\\s]+/\\*\\*$",
+        "examples": ["dev.example.io/**", "docker.io/library/redis"]
+    }
+);
+text!(
+    /// A platform.
+    Platform, {
+        "description": "Operating system, architecture and, where needed, variant.",
+        "type": "string", "pattern": "^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)?$", "examples": ["linux/amd64"]
+    }
+);
+text!(
     /// A local time.
     LocalTime, {
         "description": "A time of day on a day, in local time.",
@@ -97,6 +120,10 @@ text!(
 plain!(
     /// The version of the format; none when it is no whole number.
     Version, u64, number, { "type": "integer", "const": 1 }
+);
+text!(
+    /// What a forge calls a label, a person or a team.
+    Named, { "type": "string", "minLength": 1, "maxLength": 100, "pattern": "^[^\\s,]([^\\n,]*[^\\s,])?$" }
 );
 plain!(
     /// Yes or no; none when it is neither.
@@ -262,14 +289,51 @@ pub(super) struct Hold {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Images {
-    /// Rules in order; the first that fits a reference applies.
+    /// The folders that this environment builds, and with them what they name in turn. Without any, every root of the
+    /// unit's folders counts.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Vec<PathGlob>", length(min = 1))]
+    pub(super) roots: Option<List<PathGlob>>,
+    /// Folders of this environment that are read along with the unit's, because they say how those are built.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Vec<Folder>")]
+    pub(super) context: Option<List<Folder>>,
+    /// Whether references that cannot be resolved, and what cannot be looked into or asked, are refused.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "bool", extend("default" = false))]
+    pub(super) strict: Option<At<Flag>>,
+    /// A list of references in this repository that stands for the registry: one a line, `#` for comments.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "String", extend("examples" = ["cluster/images.txt"]))]
+    pub(super) inventory: Option<At<String>>,
+    /// What every image must be there for.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Platform")]
+    pub(super) platform: Option<At<Platform>>,
+    /// Whether a tag must have the digest that it has in the registry it is rewritten from.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "bool", extend("default" = true))]
+    pub(super) compare: Option<At<Flag>>,
+    /// Where references are asked for: rules in order, of which the first that fits applies.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Vec<Rewrite>")]
     pub(super) rewrite: Option<List<Rewrite>>,
-    /// References that are not asked for.
+    /// References that are asked for where they are. No host but those of these and of `rewrite` is ever contacted.
     #[serde(default, deserialize_with = "present")]
-    #[schemars(with = "Vec<String>")]
-    pub(super) ignore: Option<List<String>>,
+    #[schemars(with = "Vec<ImageGlob>")]
+    pub(super) allow: Option<List<ImageGlob>>,
+    /// References that may not enter, as they are written or as they are asked for.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Vec<ImageGlob>")]
+    pub(super) deny: Option<List<ImageGlob>>,
+    /// References that are not asked for, and why.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Vec<Skip>")]
+    pub(super) skip: Option<List<Skip>>,
+    /// Hosts that issue the tokens of the registries, where those are others: they are given credentials.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Vec<String>", extend("examples" = [["gitlab.com"]]))]
+    pub(super) realms: Option<List<String>>,
 }
 
 /// Maps image references to this environment's registry.
@@ -277,11 +341,38 @@ pub(super) struct Images {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Rewrite {
     /// What a reference begins with.
-    #[schemars(length(min = 1), extend("examples" = ["registry.dev.acme.io/"]))]
-    pub(super) from: At<String>,
+    pub(super) from: At<ImagePrefix>,
     /// What stands there instead.
-    #[schemars(length(min = 1), extend("examples" = ["registry.prod.acme.io/"]))]
-    pub(super) to: At<String>,
+    pub(super) to: At<ImagePrefix>,
+    /// The tags that the rule is for, and what becomes of them.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "TagRule")]
+    pub(super) tag: Option<At<TagRule>>,
+}
+
+/// Tags, and what becomes of them: each has at most one `*`, and the second one is what the first one stood for.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct TagRule {
+    /// The tags that the rule is for.
+    #[schemars(length(min = 1), extend("examples" = ["*-rc"]))]
+    pub(super) from: At<String>,
+    /// What becomes of them.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "String", length(min = 1), extend("examples" = ["*"]))]
+    pub(super) to: Option<At<String>>,
+}
+
+/// References that are not asked for.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Skip {
+    /// Which.
+    #[serde(rename = "match")]
+    pub(super) pattern: At<ImageGlob>,
+    /// Why, in words for whoever reads the verdict.
+    #[schemars(length(min = 1))]
+    pub(super) reason: At<String>,
 }
 
 /// A time in which nothing may enter, or outside of which nothing may: once (`from`, `until`), repeating (`cron`, `for`),
@@ -359,6 +450,18 @@ pub(super) struct Deliver {
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Delivery", extend("default" = "commit"))]
     pub(super) rollback: Option<At<Word<Delivery>>>,
+    /// Labels of the pull requests.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Vec<Named>")]
+    pub(super) labels: Option<List<Named>>,
+    /// Who is asked to review them: user names, and teams as `organisation/team`.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Vec<Named>")]
+    pub(super) reviewers: Option<List<Named>>,
+    /// How the forge merges them as soon as its own rules are met. Without it, people merge them.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "MergeMethod")]
+    pub(super) auto_merge: Option<At<Word<MergeMethod>>>,
 }
 
 words!(
@@ -379,6 +482,17 @@ words!(
         Commit = "commit",
         /// As a pull request.
         PullRequest = "pull-request",
+    }
+);
+words!(
+    /// How a pull request is merged.
+    MergeMethod => super::MergeMethod {
+        /// By a merge commit.
+        Merge = "merge",
+        /// As one new commit.
+        Squash = "squash",
+        /// As the same commits on top of the branch.
+        Rebase = "rebase",
     }
 );
 words!(

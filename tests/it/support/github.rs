@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::http::Server;
+use super::pulls::{Pulled, Pulls};
 use super::{FIRST, Policy, Run, World, put, text};
 
 /// The token that is given to the program.
@@ -72,6 +73,8 @@ struct State {
     wrong: Option<Wrong>,
     blobs: Option<String>,
     sent: Vec<Option<String>>,
+    pulls: Pulls,
+    writes: Option<Wrong>,
 }
 
 /// The interface, below `/api/v3`.
@@ -80,7 +83,8 @@ pub struct GitHub {
     state: Mutex<State>,
 }
 
-fn json_reply(status: &str, value: &Value) -> Reply {
+/// An answer of JSON.
+pub fn json_reply(status: &str, value: &Value) -> Reply {
     let kind = ("Content-Type".to_owned(), "application/json; charset=utf-8".to_owned());
     Reply { status: status.to_owned(), headers: vec![kind], body: value.to_string().into_bytes(), cut: false }
 }
@@ -126,17 +130,69 @@ impl GitHub {
         self.state.lock().unwrap().wrong = wrong;
     }
 
+    /// Makes what is written go wrong from now on; `Cut` does it, and breaks off.
+    pub fn fail_writes(&self, wrong: Option<Wrong>) {
+        self.state.lock().unwrap().writes = wrong;
+    }
+
+    /// Every pull request.
+    pub fn pulls(&self) -> Vec<Pulled> {
+        self.state.lock().unwrap().pulls.all.clone()
+    }
+
+    /// What was written so far.
+    pub fn written(&self) -> usize {
+        self.state.lock().unwrap().pulls.written
+    }
+
+    /// Changes a pull request behind the program's back.
+    pub fn change(&self, number: u64, change: impl FnOnce(&mut Pulled)) {
+        let mut state = self.state.lock().unwrap();
+        change(state.pulls.all.iter_mut().find(|pull| pull.number == number).unwrap());
+    }
+
     /// The credentials that came with each request so far.
     pub fn sent(&self) -> Vec<Option<String>> {
         self.state.lock().unwrap().sent.clone()
     }
 
     /// Answers a request.
-    pub fn answer(&self, origin: &str, method: &str, target: &str, authorization: Option<&str>) -> Reply {
+    pub fn answer(
+        &self,
+        origin: &str,
+        (method, target, body): (&str, &str, &[u8]),
+        authorization: Option<&str>,
+    ) -> Reply {
         let mut state = self.state.lock().unwrap();
         state.sent.push(authorization.map(str::to_owned));
         let message =
             |status: &str, text: &str| json_reply(status, &json!({"message": text, "documentation_url": "x"}));
+        if method != "GET" {
+            let wrong = state.writes.clone();
+            if let Some(Wrong::Refusal(status, text, header)) = wrong {
+                let mut reply = message(&format!("{status} No"), text);
+                reply.headers.extend(header.map(|(key, value)| (key.to_owned(), value)));
+                return reply;
+            }
+            if let Some(Wrong::Page) = wrong {
+                let headers = vec![("Content-Type".to_owned(), "text/html".to_owned())];
+                return Reply { status: "200 OK".to_owned(), headers, body: b"<html>Sign in".to_vec(), cut: false };
+            }
+            if let Some(Wrong::Elsewhere(to)) = &wrong {
+                let mut reply = message("307 Temporary Redirect", "Moved");
+                reply.headers.push(("Location".to_owned(), format!("{to}{target}")));
+                return reply;
+            }
+            if let Some(Wrong::Limited(left, seconds)) = wrong.clone().filter(|w| matches!(w, Wrong::Limited(1.., _))) {
+                state.writes = Some(Wrong::Limited(left - 1, seconds));
+                let mut reply = message("429 Too Many Requests", "You have exceeded a secondary rate limit");
+                reply.headers.push(("Retry-After".to_owned(), seconds.to_string()));
+                return reply;
+            }
+            let mut reply = state.pulls.write(origin, method, target, body);
+            reply.cut = matches!(wrong, Some(Wrong::Cut));
+            return reply;
+        }
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         if let Some(run) = path.strip_prefix("/blob/") {
             let at: usize = run.parse().unwrap();
@@ -196,6 +252,7 @@ impl GitHub {
                 let headers = vec![("Location".to_owned(), format!("{blobs}/blob/{at}?sig=signed"))];
                 Reply { status: "302 Found".to_owned(), headers, body: Vec::new(), cut: false }
             }
+            ("GET", ["pulls", ..]) => state.pulls.read(origin, path, query),
             _ => message("404 Not Found", "Not Found"),
         }
     }
@@ -228,8 +285,8 @@ fn combined(origin: &str, sha: &str, all: &[(String, String)], query: &str) -> R
     )
 }
 
-// As much of a repository as GitHub always tells.
-fn repository(origin: &str) -> Value {
+/// As much of a repository as GitHub always tells.
+pub fn repository(origin: &str) -> Value {
     let urls = |names: &str, mut object: Value| {
         for name in names.split(' ') {
             object[format!("{name}url")] = format!("{origin}/x").into();
@@ -325,6 +382,13 @@ impl Hub {
     /// The URL of a stage.
     pub fn url(&self, stage: &str) -> String {
         self.server.url(&format!("acme/env-{stage}"))
+    }
+
+    /// Adds lines to the policy of a stage.
+    pub fn rule(&self, stage: &str, lines: &str) {
+        let env = self.world.env(stage);
+        let text = env.file("main", ".passgate/stage.yaml");
+        env.commit("main", &[put(".passgate/stage.yaml", &format!("{text}{lines}"))]);
     }
 
     /// `ENV` of a stage.

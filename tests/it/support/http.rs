@@ -193,10 +193,13 @@ impl Shared {
             }
             let api = self.api.lock().unwrap().clone();
             if let Some(api) =
-                api.filter(|_| request.target.starts_with("/api/v3/") || request.target.starts_with("/blob/"))
+                api.filter(|_| request.target.starts_with("/api/") || request.target.starts_with("/blob/"))
             {
                 let origin = format!("http://{}", request.header("host").unwrap_or_default());
-                let reply = api.answer(&origin, &request.method, &request.target, request.header("authorization"));
+                let reply = {
+                    let asked = (request.method.as_str(), request.target.as_str(), request.body.as_slice());
+                    api.answer(&origin, asked, request.header("authorization"))
+                };
                 let headers: Vec<(&str, &str)> = reply.headers.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
                 if reply.cut {
                     let promised = reply.body.len() + 1000;

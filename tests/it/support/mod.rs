@@ -6,6 +6,8 @@ pub mod github;
 pub mod history;
 pub mod http;
 pub mod node;
+pub mod pulls;
+pub mod registry;
 pub mod repos;
 pub mod runner;
 pub mod ssh;

@@ -1,5 +1,6 @@
 //! Policies that are read, and every fault with its place.
 
+mod hostile;
 mod schema;
 
 use std::time::Duration;
@@ -80,9 +81,21 @@ fn every_key_is_read() {
     assert_eq!(test.branch, name("env/test"));
     assert_eq!((stage.order, stage.drift), (Some(OrderMode::SameBranch), Drift::Keep));
     assert_eq!(stage.deliver, Deliver::default());
-    assert_eq!(stage.images, Some(Images::default()));
+    assert_eq!(stage.images, Some(Images { compare: true, ..Images::default() }));
     assert_eq!(stage.owner_of("infra/shop/x.yaml").map(|a| &a.unit), Some(&shop.unit));
     assert_eq!(stage.owner_of("infra/shopping/x.yaml"), None);
+}
+
+#[test]
+fn pull_requests_are_described_beside_what_they_deliver() {
+    let text = "deliver: {mark: pull-request, labels: [release], reviewers: [dana, acme/ops], auto-merge: squash}\n";
+    let deliver = parse(&with(text)).unwrap().deliver;
+    assert_eq!((deliver.release, deliver.mark), (Delivery::Commit, Delivery::PullRequest));
+    assert_eq!(
+        (deliver.labels, deliver.reviewers),
+        (vec!["release".to_owned()], vec!["dana".into(), "acme/ops".into()])
+    );
+    assert_eq!(deliver.auto_merge, Some(MergeMethod::Squash));
 }
 
 #[test]
@@ -92,8 +105,8 @@ fn what_is_not_said_has_its_default() {
     assert_eq!(shop.folders.iter().map(|f| f.to.as_str()).collect::<Vec<_>>(), ["apps", "infra"]);
     assert!(shop.local.is_empty());
     assert_eq!(
-        (stage.drift, stage.deliver, &stage.hold, stage.order),
-        (Drift::Refuse, Deliver::default(), &None, None)
+        (stage.drift, &stage.deliver, &stage.hold, stage.order),
+        (Drift::Refuse, &Deliver::default(), &None, None)
     );
     assert_eq!(stage.order_for(&shop.branches[0]), OrderMode::SameBranch);
     let later = parse(&with("after: [{stage: dev, repository: /srv/dev.git, branch: main, soak: 2h}]\n")).unwrap();
@@ -183,13 +196,13 @@ fn faults_render_like_a_compiler() {
   |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^",
         ),
         (
-            with("images: {ignore: [a]}\n"),
-            "`images` is not supported yet by this version of passgate
- --> .passgate/stage.yaml:9:9
+            with("images: {rewrite: [{from: dev.example.io, to: prod.example.io/**}]}\n"),
+            "`dev.example.io` is not a pattern: it is a host or a name alone
+ --> .passgate/stage.yaml:9:27
   |
-9 | images: {ignore: [a]}
-  |         ^
-  = hint: remove it, or use a newer version",
+9 | images: {rewrite: [{from: dev.example.io, to: prod.example.io/**}]}
+  |                           ^^^^^^^^^^^^^^
+  = hint: write `dev.example.io/**` for everything of a host",
         ),
     ] {
         assert_eq!(fault(&text).to_string(), shown);
@@ -210,6 +223,7 @@ fn faults_of_shape_are_located() {
         (with("deliver: pull-reqest\n"), 9, 10, "unknown value `pull-reqest`"),
         (with("deliver: {relase: commit}\n"), 9, 11, "unknown key `relase`"),
         (with("deliver: {mark: comit}\n"), 9, 17, "unknown value `comit`"),
+        (with("deliver: {release: pull-request, auto-merge: quash}\n"), 9, 46, "unknown value `quash`"),
         (with("after: [dev]\n"), 9, 9, "a mapping is expected"),
         (with("after: [{stage: dev, branch: main}]\n"), 9, 22, "the key `repository` is missing here"),
         (with("hold: {for: [main], max: 5m, min: 1m}\n"), 9, 30, "unknown key `min`"),
@@ -394,7 +408,55 @@ fn faults_of_meaning_are_located() {
             "true or false is expected",
         ),
         (with("hold: {for: [], max: 5m}\n"), 9, 13, "`for` is empty: no release would hold the stage"),
-        (with("images: {rewrite: [{from: \"\", to: x}]}\n"), 9, 27, "an empty text would rewrite every reference"),
+        (
+            with("images: {rewrite: [{from: a.io/**, to: b.io/x}]}\n"),
+            9,
+            40,
+            "only one of `from` and `to` ends with /**",
+        ),
+        (
+            with("images: {rewrite: [{from: a.io/*/x, to: b.io/x}]}\n"),
+            9,
+            27,
+            "`a.io/*/x` is not a pattern: only the end of it may be **",
+        ),
+        (
+            with("images: {rewrite: [{from: a.io/**, to: b.io/**, tag: {from: \"a\", to: \"*\"}}]}\n"),
+            9,
+            61,
+            "`a` is no rule for tags: the `*` in `to` stands for nothing in `from`",
+        ),
+        (with("images: {allow: [nginx]}\n"), 9, 18, "`nginx` is not a pattern: it is a host or a name alone"),
+        (with("images: {allow: [\"*.io/**\"]}\n"), 9, 18, "`*.io/**` is not a pattern: it does not begin with a host"),
+        (
+            with("images: {deny: [a//b]}\n"),
+            9,
+            17,
+            "`a//b` is not a pattern: a component is empty: no / at its ends, no // in it",
+        ),
+        (with("images: {skip: [{match: \"**\", reason: \" \"}]}\n"), 9, 39, "an empty text gives no reason"),
+        (with("images: {roots: []}\n"), 9, 17, "`roots` is empty: no image would be looked at"),
+        (
+            with("images: {roots: [/apps]}\n"),
+            9,
+            18,
+            "`/apps` is not a pattern: it is not a path from the repository's root, without . and ..",
+        ),
+        (
+            with("images: {context: [.passgate]}\n"),
+            9,
+            20,
+            "the folder `.passgate` is refused: a folder never begins with a dot",
+        ),
+        (
+            with("images: {inventory: ../x}\n"),
+            9,
+            21,
+            "`../x` is no path: a component ends with a dot or a space, which Windows drops",
+        ),
+        (with("images: {platform: amd64}\n"), 9, 20, "`amd64` is not a platform"),
+        (with("images: {realms: [\"https://x.io\"]}\n"), 9, 19, "`https://x.io` is not a host"),
+        (with("images: {strict: \"yes\"}\n"), 9, 18, "true or false is expected"),
         (
             with("freeze: [{from: 2026-12-20, until: 2026-12-21T00:00, zone: UTC}]\n"),
             9,
@@ -428,6 +490,24 @@ fn faults_of_meaning_are_located() {
             "`0 0 30 2 *` is not a repeating time: it never comes",
         ),
         (with("freeze: [{cron: 0 15 * * 5, for: 0s, zone: UTC}]\n"), 9, 34, "a window of no length never holds"),
+        (
+            with("deliver: {release: pull-request, labels: [a, \"b,c\"]}\n"),
+            9,
+            46,
+            "a name has 1 to 100 characters, no comma and no white space around it",
+        ),
+        (
+            with("deliver: {release: pull-request, reviewers: [\"\"]}\n"),
+            9,
+            46,
+            "a name has 1 to 100 characters, no comma and no white space around it",
+        ),
+        (
+            with("deliver: {mark: commit, labels: [a]}\n"),
+            9,
+            33,
+            "nothing is delivered by pull request, so this would say nothing",
+        ),
         (with("freeze: [{cron: 0 15 * * 5, for: 1h, zone: Mars/Base}]\n"), 9, 44, "`Mars/Base` is not a time zone"),
     ] {
         let error = fault(&text);
@@ -439,46 +519,54 @@ fn faults_of_meaning_are_located() {
 }
 
 #[test]
-fn what_is_not_built_says_so() {
-    for (rest, column, what) in
-        [("images: {rewrite: [{from: a/, to: b/}]}\n", 9, "images"), ("images: {ignore: [a]}\n", 9, "images")]
-    {
-        let error = fault(&with(rest));
-        assert_eq!(error.kind, Kind::Unsupported, "{rest}");
-        assert_eq!((error.line, error.column), (9, column), "{rest}");
-        assert_eq!(error.message, format!("`{what}` is not supported yet by this version of passgate"));
+fn references_go_where_the_first_rule_says() {
+    let stage = parse(&with(
+        "images:
+  rewrite:
+    - {from: dev.io/**, to: prod.io/mirror/**, tag: {from: \"*-rc\", to: \"v*\"}}
+    - {from: dev.io/shop/**, to: prod.io/shop/**}
+    - {from: dev.io/one, to: prod.io/other}
+    - {from: charts.dev.io/**, to: charts.prod.io/**}
+  allow: [registry.k8s.io/**, \"docker.io/library/redis:7*\"]
+  deny: [\"**:latest\", \"prod.io/shop/old:*\"]
+  skip: [{match: \"**/debug\", reason: nobody starts it}]
+",
+    ))
+    .unwrap();
+    let images = stage.images.unwrap();
+    let at = |text: &str| images::Route::At(text.to_owned());
+    for (reference, route) in [
+        ("dev.io/a/b:1.2-rc", at("prod.io/mirror/a/b:v1.2")),
+        ("dev.io/shop/web:1.2", at("prod.io/shop/web:1.2")),
+        ("dev.io/shopping/web:1.2", images::Route::Unmapped),
+        ("dev.io/one:3@sha256:00", at("prod.io/other:3@sha256:00")),
+        ("dev.io/one/more:3", images::Route::Unmapped),
+        ("prod.io/shop/web:1", at("prod.io/shop/web:1")),
+        ("https://charts.dev.io/stable/web:1.x", at("https://charts.prod.io/stable/web:1.x")),
+        ("registry.k8s.io/pause:3.9", at("registry.k8s.io/pause:3.9")),
+        ("docker.io/library/redis:7.2", at("docker.io/library/redis:7.2")),
+        ("docker.io/library/redis:6", images::Route::Unmapped),
+        ("dev.io/shop/web:latest", images::Route::Denied("**:latest".into())),
+        ("dev.io/shop/old:1", images::Route::Denied("prod.io/shop/old:*".into())),
+        ("dev.io/shop/debug:1", images::Route::Skipped("nobody starts it".into())),
+    ] {
+        assert_eq!(images.route(reference), route, "{reference}");
     }
-    // A fault beside it is told first.
-    assert_eq!(fault(&with("images: {ignore: [a]}\nhold: {for: [main], max: 5x}\n")).kind, Kind::Invalid);
-}
-
-#[test]
-fn bombs_are_cheap() {
-    let mut text = with("a: &a [x,x,x,x,x,x,x,x,x]\n");
-    for (one, next) in ["a", "b", "c", "d", "e", "f", "g"].iter().zip(["b", "c", "d", "e", "f", "g", "h"]) {
-        text += &format!("{next}: &{next} [*{one},*{one},*{one},*{one},*{one},*{one},*{one},*{one},*{one}]\n");
-    }
-    assert_eq!(fault(&text).kind, Kind::Syntax);
-    assert_eq!(fault(&with(&format!("after: {}", "[".repeat(100_000)))).kind, Kind::Syntax);
-    assert_eq!(fault(&with(&format!("freeze: [{}]", "x,".repeat(200_000)))).kind, Kind::Syntax);
-}
-
-#[test]
-fn long_lines_are_cut() {
-    let shown = fault(&with(&format!("order: {}\n", "x".repeat(5000)))).to_string();
-    assert!(shown.lines().nth(3).is_some_and(|line| line.ends_with('…') && line.chars().count() < 200), "{shown}");
-}
-
-proptest! {
-    #[test]
-    fn damage_never_panics_and_shows_nothing_raw(at in 0..FULL.len(), cut in 0..40_usize, put in "[\\PC\\x00-\\x1f\u{202e}\u{85}]{0,6}") {
-        prop_assume!(FULL.is_char_boundary(at));
-        let end = (at + cut).min(FULL.len());
-        let text = format!("{}{put}{}", &FULL[..at], &FULL[end..]);
-        if let Err(error) = parse(&text) {
-            let shown = error.to_string();
-            prop_assert!(!shown.chars().any(|c| c != '\n' && (c.is_control() || is_invisible(c))), "{:?}", shown);
-            prop_assert_eq!(shown.lines().count(), if error.hint.is_some() { 6 } else { 5 });
-        }
-    }
+    let hosts: Vec<&str> = images.hosts().collect();
+    assert!(
+        ["dev.io", "prod.io", "charts.dev.io", "charts.prod.io", "registry.k8s.io", "docker.io"]
+            .iter()
+            .all(|host| hosts.contains(host))
+    );
+    let unused = images.unused(&["dev.io/shop/web:1", "registry.k8s.io/pause:3.9"]);
+    assert_eq!(
+        unused,
+        [
+            "rewrite dev.io/**",
+            "rewrite dev.io/one",
+            "rewrite charts.dev.io/**",
+            "allow docker.io/library/redis:7*",
+            "skip **/debug"
+        ]
+    );
 }

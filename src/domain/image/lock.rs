@@ -1,0 +1,46 @@
+//! `images.lock`: what a team declares that an opaque chart deploys. It can only add references.
+
+use std::collections::BTreeMap;
+
+use super::tree::folder_of;
+use super::{Class, Confidence, Found, reference};
+
+/// The name of the file, in any folder.
+pub(super) const NAME: &str = "images.lock";
+const DECLARED: &str = "declared in images.lock";
+// Most lines of all files together.
+const MOST: usize = 100_000;
+
+/// Whether a reference comes from such a file.
+pub(super) fn is_declared(found: &Found) -> bool {
+    found.note.as_deref() == Some(DECLARED)
+}
+
+/// The references that are declared: one a line, `#` for comments.
+pub(super) fn find(files: &BTreeMap<String, Vec<u8>>) -> Vec<Found> {
+    let mut found = Vec::new();
+    for (path, bytes) in files.iter().filter(|(path, _)| path.rsplit('/').next() == Some(NAME)) {
+        let text = String::from_utf8_lossy(bytes);
+        for (number, line) in (1..).zip(text.lines()) {
+            let line = line.split('#').next().unwrap_or_default().trim();
+            if line.is_empty() || found.len() >= MOST {
+                continue;
+            }
+            let known = reference::normalise(line.strip_prefix("oci://").unwrap_or(line)).map(|known| known.text);
+            let (confidence, note) = match &known {
+                Some(_) => (Confidence::Certain, DECLARED),
+                None => (Confidence::Unresolved, "it is not the name of an image"),
+            };
+            let root = folder_of(path);
+            found.push(Found {
+                root: if root.is_empty() { ".".to_owned() } else { root.to_owned() },
+                class: Class::Image,
+                reference: known.unwrap_or_else(|| line.to_owned()),
+                confidence,
+                places: vec![format!("{path}:{number}")],
+                note: Some(note.to_owned()),
+            });
+        }
+    }
+    found
+}

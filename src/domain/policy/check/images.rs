@@ -1,0 +1,89 @@
+//! The rules for images, parsed once.
+
+use super::{Check, Checked, folder_fault};
+use crate::domain::artifact::check_folder;
+use crate::domain::path;
+use crate::domain::policy::images::{ImagePattern, Images, Prefix, Rewrite, Skip, TagRule, is_host, is_platform};
+use crate::domain::policy::kinds::{At, List};
+use crate::domain::policy::pattern::PathPattern;
+use crate::domain::policy::raw;
+
+impl Check<'_> {
+    pub(super) fn images(&self, raw: &raw::Images) -> Checked<Images> {
+        if let Some(list) = raw.roots.as_ref().filter(|list| list.value.is_empty()) {
+            return Err(self.wrong(list.place, "`roots` is empty: no image would be looked at"));
+        }
+        let roots = all(&raw.roots).map(|at| self.pattern(&at.value.0, at.place, PathPattern::parse));
+        let patterns = |list, parse| {
+            all(list).map(|at: &At<raw::ImageGlob>| self.pattern(&at.value.0, at.place, parse)).collect::<Checked<_>>()
+        };
+        let compare = raw.compare.is_none() || self.flag(&raw.compare)?;
+        Ok(Images {
+            roots: roots.collect::<Checked<_>>()?,
+            context: all(&raw.context).map(|at| self.context(at)).collect::<Checked<_>>()?,
+            strict: self.flag(&raw.strict)?,
+            inventory: raw.inventory.as_ref().map(|at| self.inventory(at)).transpose()?,
+            platform: raw.platform.as_ref().map(|at| self.platform(at)).transpose()?,
+            compare,
+            rewrite: all(&raw.rewrite).map(|at| self.rewrite(&at.value)).collect::<Checked<_>>()?,
+            allow: patterns(&raw.allow, ImagePattern::of_host)?,
+            deny: patterns(&raw.deny, ImagePattern::parse)?,
+            skip: all(&raw.skip).map(|at| self.skip(&at.value)).collect::<Checked<_>>()?,
+            realms: all(&raw.realms).map(|at| self.realm(at)).collect::<Checked<_>>()?,
+        })
+    }
+
+    fn context(&self, at: &At<raw::Folder>) -> Checked<String> {
+        check_folder(&at.value.0).map_err(|bad| self.wrong(at.place, folder_fault(&bad.path, bad.why)))?;
+        Ok(at.value.0.clone())
+    }
+
+    fn inventory(&self, at: &At<String>) -> Checked<String> {
+        path::check(&at.value)
+            .map_err(|bad| self.wrong(at.place, format!("`{}` is no path: {}", bad.path, bad.why)))?;
+        Ok(at.value.clone())
+    }
+
+    fn platform(&self, at: &At<raw::Platform>) -> Checked<String> {
+        if is_platform(&at.value.0) {
+            return Ok(at.value.0.clone());
+        }
+        let error = self.wrong(at.place, format!("`{}` is not a platform", at.value.0));
+        Err(error.with_hint("write it as linux/amd64 or linux/arm/v7"))
+    }
+
+    fn rewrite(&self, raw: &raw::Rewrite) -> Checked<Rewrite> {
+        let prefix = |at: &At<raw::ImagePrefix>| self.pattern(&at.value.0, at.place, Prefix::parse);
+        let (from, to) = (prefix(&raw.from)?, prefix(&raw.to)?);
+        if from.is_open() != to.is_open() {
+            let error = self.wrong(raw.to.place, "only one of `from` and `to` ends with /**");
+            return Err(error.with_hint("what /** stands for in `from` is put in its place in `to`"));
+        }
+        let tag = raw.tag.as_ref().map(|at| {
+            let (from, to) = (&at.value.from, at.value.to.as_ref());
+            let rule = TagRule::parse(&from.value, to.map(|to| to.value.as_str()));
+            rule.map_err(|why| self.wrong(from.place, format!("`{}` is no rule for tags: {why}", from.value)))
+        });
+        Ok(Rewrite { from, to, tag: tag.transpose()? })
+    }
+
+    fn skip(&self, raw: &raw::Skip) -> Checked<Skip> {
+        if raw.reason.value.trim().is_empty() {
+            return Err(self.wrong(raw.reason.place, "an empty text gives no reason"));
+        }
+        let pattern = self.pattern(&raw.pattern.value.0, raw.pattern.place, ImagePattern::parse)?;
+        Ok(Skip { pattern, reason: raw.reason.value.clone() })
+    }
+
+    fn realm(&self, at: &At<String>) -> Checked<String> {
+        if is_host(&at.value) {
+            return Ok(at.value.clone());
+        }
+        let error = self.wrong(at.place, format!("`{}` is not a host", at.value));
+        Err(error.with_hint("write the host alone, such as gitlab.com"))
+    }
+}
+
+fn all<T>(list: &Option<List<T>>) -> impl Iterator<Item = &At<T>> {
+    list.iter().flat_map(|list| &list.value)
+}

@@ -1,0 +1,320 @@
+//! How image references are found in the environment's registry: which are gated, where they are asked for, and which never.
+
+use std::fmt;
+
+use super::pattern::{Glob, InvalidPattern, PathPatterns, invalid};
+use crate::domain::image::reference;
+
+/// How image references are found in the environment's registry.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Images {
+    /// The folders that this environment builds; empty: all.
+    pub roots: PathPatterns,
+    /// Folders of the environment that are read along with the unit's, because they say how those are built.
+    pub context: Vec<String>,
+    /// Whether what cannot be resolved, looked into or asked is refused.
+    pub strict: bool,
+    /// A list in the environment repository that stands for the registry.
+    pub inventory: Option<String>,
+    /// `os/architecture[/variant]` that every image must have.
+    pub platform: Option<String>,
+    /// Whether a tag is compared with the registry that it was rewritten from.
+    pub compare: bool,
+    /// Rules in order; the first that fits a reference applies.
+    pub rewrite: Vec<Rewrite>,
+    /// References that are asked for where they are.
+    pub allow: Vec<ImagePattern>,
+    /// References that may not enter.
+    pub deny: Vec<ImagePattern>,
+    /// References that are not asked for, and why.
+    pub skip: Vec<Skip>,
+    /// Hosts that issue tokens for the registries.
+    pub realms: Vec<String>,
+}
+
+/// Maps image references to the environment's registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rewrite {
+    /// What a reference begins with.
+    pub from: Prefix,
+    /// What stands there instead.
+    pub to: Prefix,
+    /// Which tags it is for, and what becomes of them.
+    pub tag: Option<TagRule>,
+}
+
+/// References that are not asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skip {
+    /// Which.
+    pub pattern: ImagePattern,
+    /// Why, in words for whoever reads the verdict.
+    pub reason: String,
+}
+
+/// A repository, or everything below a host or folder: `host/**`, `host/path/**`, `host/path`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prefix {
+    /// Host and path, without a slash at the end.
+    base: String,
+    /// Whether it stands for everything below.
+    open: bool,
+}
+
+/// One name or a family of names with a single `*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagRule {
+    /// The tags that the rule is for.
+    pub from: String,
+    /// What becomes of them; the `*` is what it stood for.
+    pub to: String,
+}
+
+/// Which references: host and path, and after a colon which tags.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ImagePattern {
+    text: String,
+    name: Glob,
+    tag: Option<Glob>,
+}
+
+impl fmt::Debug for ImagePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.text, f)
+    }
+}
+
+impl fmt::Display for ImagePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.base, if self.open { "/**" } else { "" })
+    }
+}
+
+impl ImagePattern {
+    /// Parses a pattern.
+    ///
+    /// # Errors
+    /// It is malformed.
+    pub fn parse(text: &str) -> Result<Self, InvalidPattern> {
+        let (name, tag) = split(text);
+        let tag = tag.map(Glob::parse).transpose()?;
+        Ok(Self { text: text.to_owned(), name: Glob::parse(name)?, tag })
+    }
+
+    /// The same, of references that are asked for: the host is said.
+    ///
+    /// # Errors
+    /// It is malformed, or its host is not said in full.
+    pub fn of_host(text: &str) -> Result<Self, InvalidPattern> {
+        let pattern = Self::parse(text)?;
+        host(text)?;
+        Ok(pattern)
+    }
+
+    /// Whether the reference is one of them.
+    pub fn matches(&self, reference: &str) -> bool {
+        let bare = bare(reference);
+        let (name, tag, _) = reference::split(bare);
+        self.name.matches(name) && self.tag.as_ref().is_none_or(|glob| tag.is_some_and(|tag| glob.matches(tag)))
+    }
+}
+
+impl Prefix {
+    /// Parses a prefix.
+    ///
+    /// # Errors
+    /// It is not of that form.
+    pub fn parse(text: &str) -> Result<Self, InvalidPattern> {
+        let (base, open) = match text.strip_suffix("/**") {
+            Some(base) => (base, true),
+            None => (text, false),
+        };
+        if base.contains('*') || base.contains('?') {
+            return Err(invalid(
+                "only the end of it may be **",
+                Some("write `host/path/**` or `host/path`".to_owned()),
+            ));
+        }
+        host(text)?;
+        if !open && split(base).1.is_some() {
+            let hint = "write the tag as `tag: {from: …, to: …}`".to_owned();
+            return Err(invalid("a tag stands there", Some(hint)));
+        }
+        Glob::parse(base)?;
+        Ok(Self { base: base.to_owned(), open })
+    }
+
+    /// Its host.
+    pub fn host(&self) -> &str {
+        self.base.split('/').next().unwrap_or_default()
+    }
+
+    /// Whether it stands for everything below.
+    pub fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// What of a name comes after it; None: the name does not begin with it.
+    fn rest<'n>(&self, name: &'n str) -> Option<&'n str> {
+        let rest = name.strip_prefix(&self.base)?;
+        if self.open { rest.starts_with('/').then_some(rest) } else { rest.is_empty().then_some(rest) }
+    }
+
+    /// Whether a reference begins with it.
+    pub fn covers(&self, reference: &str) -> bool {
+        self.rest(reference::split(bare(reference)).0).is_some()
+    }
+}
+
+impl TagRule {
+    /// Parses a rule.
+    ///
+    /// # Errors
+    /// One of the texts has more than one `*`, or the second one that stands for nothing.
+    pub fn parse(from: &str, to: Option<&str>) -> Result<Self, &'static str> {
+        let to = to.unwrap_or(from);
+        let stars = |text: &str| text.matches('*').count();
+        match (stars(from), stars(to)) {
+            _ if from.is_empty() || to.is_empty() => Err("it is empty"),
+            (0, 0) | (1, 0 | 1) => Ok(Self { from: from.to_owned(), to: to.to_owned() }),
+            (0, 1) => Err("the `*` in `to` stands for nothing in `from`"),
+            _ => Err("it has more than one `*`"),
+        }
+    }
+
+    /// What becomes of a tag; None: the rule is not for it.
+    pub fn apply(&self, tag: &str) -> Option<String> {
+        let Some((before, after)) = self.from.split_once('*') else {
+            return (self.from == tag).then(|| self.to.clone());
+        };
+        let middle = tag.strip_prefix(before)?.strip_suffix(after)?;
+        Some(self.to.replace('*', middle))
+    }
+}
+
+impl Rewrite {
+    /// What becomes of a reference; None: the rule is not for it.
+    pub fn apply(&self, reference: &str) -> Option<String> {
+        let inner = bare(reference);
+        let scheme = reference.strip_suffix(inner).unwrap_or_default();
+        let (name, tag, digest) = reference::split(inner);
+        let rest = self.from.rest(name)?;
+        let tag = match (&self.tag, tag) {
+            (Some(rule), Some(tag)) => Some(rule.apply(tag)?),
+            (Some(_), None) => return None,
+            (None, tag) => tag.map(str::to_owned),
+        };
+        Some(format!("{scheme}{}", reference::join(&format!("{}{rest}", self.to.base), tag.as_deref(), digest)))
+    }
+}
+
+/// What is to be done with a reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Route {
+    /// It may not enter.
+    Denied(String),
+    /// It is not asked for.
+    Skipped(String),
+    /// It is asked for under this name.
+    At(String),
+    /// No rule names its host.
+    Unmapped,
+}
+
+impl Images {
+    /// What is to be done with a reference.
+    pub fn route(&self, reference: &str) -> Route {
+        let rewritten = self.rewrite.iter().find_map(|rule| rule.apply(reference));
+        let is_hit = |pattern: &&ImagePattern| {
+            pattern.matches(reference) || rewritten.as_deref().is_some_and(|there| pattern.matches(there))
+        };
+        if let Some(rule) = self.deny.iter().find(is_hit) {
+            return Route::Denied(rule.to_string());
+        }
+        if let Some(skip) = self.skip.iter().find(|skip| skip.pattern.matches(reference)) {
+            return Route::Skipped(skip.reason.clone());
+        }
+        let is_there = || {
+            self.allow.iter().any(|pattern| pattern.matches(reference))
+                || self.rewrite.iter().any(|rule| rule.to.covers(reference))
+        };
+        match rewritten {
+            Some(there) => Route::At(there),
+            None if self.inventory.is_some() || is_there() => Route::At(reference.to_owned()),
+            None => Route::Unmapped,
+        }
+    }
+
+    /// Why what cannot be looked into need not be; None: no rule says so.
+    pub fn skips(&self, text: &str) -> Option<&str> {
+        self.skip.iter().find(|skip| skip.pattern.matches(text)).map(|skip| skip.reason.as_str())
+    }
+
+    /// Every host that the rules name.
+    pub fn hosts(&self) -> impl Iterator<Item = &str> {
+        let rewritten = self.rewrite.iter().flat_map(|rule| [rule.from.host(), rule.to.host()]);
+        let allowed = self.allow.iter().filter_map(|pattern| pattern.text.split('/').next());
+        rewritten.chain(allowed).chain(self.realms.iter().map(String::as_str))
+    }
+
+    /// Rules that are for none of these references.
+    pub fn unused(&self, references: &[&str]) -> Vec<String> {
+        let first = |reference: &&str| self.rewrite.iter().position(|rule| rule.apply(reference).is_some());
+        let used: Vec<Option<usize>> = references.iter().map(first).collect();
+        let rewrites = self.rewrite.iter().enumerate().filter(|(at, _)| !used.contains(&Some(*at)));
+        let rewrites = rewrites.map(|(_, rule)| format!("rewrite {}", rule.from));
+        let idle = |pattern: &&ImagePattern| !references.iter().any(|reference| pattern.matches(reference));
+        let allows = self.allow.iter().filter(idle).map(|pattern| format!("allow {pattern}"));
+        let skips = self.skip.iter().map(|skip| &skip.pattern).filter(idle).map(|pattern| format!("skip {pattern}"));
+        rewrites.chain(allows).chain(skips).collect()
+    }
+}
+
+/// A reference without the scheme of a chart's repository.
+pub fn bare(reference: &str) -> &str {
+    reference.split_once("://").map_or(reference, |(_, rest)| rest)
+}
+
+// Name and tag of a pattern.
+fn split(text: &str) -> (&str, Option<&str>) {
+    let from = text.rfind('/').map_or(0, |slash| slash + 1);
+    match text.get(from..).and_then(|last| last.find(':')) {
+        Some(colon) if from > 0 || !text.contains('.') => {
+            let (name, tag) = text.split_at(from + colon);
+            (name, Some(tag.trim_start_matches(':')))
+        }
+        _ => (text, None),
+    }
+}
+
+// The host that a pattern begins with.
+fn host(text: &str) -> Result<&str, InvalidPattern> {
+    let Some((host, rest)) = text.split_once('/').filter(|(_, rest)| !rest.is_empty()) else {
+        let hint = format!("write `{}/**` for everything of a host", text.trim_end_matches('/'));
+        return Err(invalid("it is a host or a name alone", Some(hint)));
+    };
+    if host.contains(['*', '?']) || !reference::is_host_name(host) || rest.starts_with('/') {
+        let hint = "write the host in full, such as docker.io/library/nginx; nobody else's host is ever asked";
+        return Err(invalid("it does not begin with a host", Some(hint.to_owned())));
+    }
+    Ok(host)
+}
+
+/// Whether a text is a platform.
+pub(super) fn is_platform(text: &str) -> bool {
+    let is_part = |part: &str| {
+        !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+    };
+    (2..=3).contains(&text.split('/').count()) && text.split('/').all(is_part)
+}
+
+/// Whether a text is a host, with or without a port.
+pub(super) fn is_host(text: &str) -> bool {
+    reference::is_host_name(text)
+}

@@ -1,0 +1,596 @@
+//! Gate `images`: a release asks the target's registry, and what it answers wrongly opens nothing.
+
+use std::path::{Path, PathBuf};
+
+use crate::support::registry::{Doors, Fake, Issuer, Real, Wrong, needed};
+use crate::support::{Run, World, put, text};
+
+const TIMEOUT: (&str, &str) = ("PASSGATE_REGISTRY_TIMEOUT", "1");
+
+/// A world whose dev asks for images.
+struct Yard {
+    world: World,
+    dev: Fake,
+    prod: Fake,
+}
+
+fn deployment(name: &str, image: &str) -> String {
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}}}\nspec:\n  template:\n    spec:\n      \
+         containers:\n      - name: c\n        image: {image}\n"
+    )
+}
+
+impl Yard {
+    /// References of one registry are asked for in the other, with these lines of `images` more.
+    fn new(more: &str) -> Self {
+        let (world, dev, prod) = (World::new(), Fake::start(), Fake::start());
+        let yard = Self { world, dev, prod };
+        let rewrite = format!("  rewrite: [{{from: {}/**, to: {}/**}}]\n{more}", yard.dev.host, yard.prod.host);
+        yard.rules(&rewrite);
+        yard
+    }
+
+    fn rules(&self, images: &str) {
+        let mut policy = self.world.policy("dev", None);
+        policy.more.push_str(&format!("images:\n{images}"));
+        self.world.environment("dev", &policy);
+    }
+
+    /// An artifact with a deployment of each image.
+    #[track_caller]
+    fn artifact(&self, images: &[&str]) -> PathBuf {
+        let files: Vec<_> = images
+            .iter()
+            .enumerate()
+            .map(|(at, image)| put(&format!("apps/shop/d{at}.yaml"), &deployment(&format!("d{at}"), image)))
+            .collect();
+        self.world.repo("source").commit("main", &files);
+        self.world.package("main")
+    }
+
+    fn image(&self, rest: &str) -> String {
+        format!("{}/{rest}", self.dev.host)
+    }
+
+    fn release(&self, artifact: &Path) -> Run {
+        let to = self.world.to("dev");
+        self.world.run_with(&["release", text(artifact), "--to", &to], &[TIMEOUT])
+    }
+
+    #[track_caller]
+    fn refuses(&self, artifact: &Path, words: &str) -> Run {
+        self.world.untouched(|| self.release(artifact)).is(3, "refused").closed_by("images", words)
+    }
+
+    #[track_caller]
+    fn undecided(&self, artifact: &Path, words: &str) -> Run {
+        let run = self.world.untouched(|| self.release(artifact)).is(1, "undecided");
+        let gate = run.gate("images");
+        assert_eq!(gate["verdict"], "undecided", "{run:#?}");
+        assert!(gate["detail"].as_str().unwrap().contains(words), "{words:?} is not in {gate}");
+        assert!(!gate["remedy"].as_str().unwrap_or_default().is_empty(), "{run:#?}");
+        run
+    }
+}
+
+#[test]
+fn a_missing_image_is_refused_with_its_place_and_the_tags_that_there_are() {
+    let yard = Yard::new("");
+    yard.dev.has("shop/web", "1.3.0", "new");
+    yard.prod.has("shop/web", "1.2.9", "old");
+    yard.prod.has("shop/web", "1.2.8", "older");
+    let artifact = yard.artifact(&[&yard.image("shop/web:1.3.0")]);
+    let run = yard.refuses(&artifact, &format!("{}/shop/web:1.3.0 for {}", yard.prod.host, yard.dev.host));
+    let detail = run.gate("images")["detail"].as_str().unwrap();
+    assert!(detail.contains("apps/shop/d0.yaml:9"), "{detail}");
+    assert!(detail.contains("there are 1.2.9, 1.2.8"), "{detail}");
+    yard.prod.has("shop/web", "1.3.0", "new");
+    let run = yard.release(&artifact).is(0, "released");
+    assert_eq!(run.verdict("images"), "passed");
+    let recorded = yard.world.env("dev").record("main");
+    assert!(recorded.gates.iter().any(|gate| gate.gate == "images" && gate.detail.contains("1 is in")));
+}
+
+#[test]
+fn the_same_tag_with_another_digest_is_a_stale_copy() {
+    let yard = Yard::new("");
+    yard.dev.has("shop/web", "1.3", "rebuilt");
+    yard.prod.has("shop/web", "1.3", "first");
+    let artifact = yard.artifact(&[&yard.image("shop/web:1.3")]);
+    yard.refuses(&artifact, "1 is stale");
+    // What names its digest need not be compared, but be there.
+    let digest = yard.dev.has("shop/web", "1.4", "more");
+    let pinned = yard.artifact(&[&yard.image(&format!("shop/web:1.4@{digest}"))]);
+    yard.refuses(&pinned, "not in the target's registry");
+    yard.prod.has("shop/web", "other", "more");
+    yard.release(&pinned).is(0, "released");
+}
+
+#[test]
+fn each_distinct_image_is_asked_for_once() {
+    let world = World::new();
+    let prod = Fake::start();
+    let mut policy = world.policy("dev", None);
+    policy.more.push_str(&format!("images: {{allow: [\"{}/**\"]}}\n", prod.host));
+    world.environment("dev", &policy);
+    let mut files = Vec::new();
+    for at in 0..1000 {
+        let image = at % 95;
+        prod.has(&format!("a/i{image}"), "1", &format!("{image}"));
+        let content = deployment(&format!("d{at}"), &format!("{}/a/i{image}:1", prod.host));
+        files.push(put(&format!("apps/d{at}.yaml"), &content));
+    }
+    world.repo("source").commit("main", &files);
+    let artifact = world.package("main");
+    let run = world.release(&artifact, "dev").is(0, "released");
+    assert!(run.gate("images")["detail"].as_str().unwrap().starts_with("95 are in"), "{run:#?}");
+    let sent = prod.sent();
+    assert_eq!(sent.len(), 95, "{:?}", &sent[..5]);
+    assert!(sent.iter().all(|sent| sent.method == "HEAD" && sent.authorization.is_none()));
+}
+
+#[test]
+fn an_answer_that_is_no_plain_yes_opens_nothing() {
+    let yard = Yard::new("");
+    let other = Fake::start();
+    for registry in [&yard.dev, &yard.prod, &other] {
+        registry.has("shop/web", "1", "same");
+    }
+    let artifact = yard.artifact(&[&yard.image("shop/web:1")]);
+    let origin = format!("http://{}", other.host);
+    for (wrong, words) in [
+        (Wrong::Status(403, None), "it answered 403"),
+        (Wrong::Status(500, None), "it answered 500"),
+        (Wrong::Status(302, None), "it redirects to nowhere"),
+        (Wrong::Status(418, None), "it answered 418"),
+        (Wrong::Status(429, Some(("Retry-After", "3600".into()))), "it wants 3600 s without requests"),
+        (Wrong::NeverContent, "it wants credentials"),
+        (Wrong::Elsewhere(origin), "which no rule names"),
+        (Wrong::Hang, "it did not answer in time"),
+    ] {
+        yard.prod.fail(Some(wrong.clone()));
+        yard.undecided(&artifact, words);
+    }
+    assert_eq!(other.sent(), [], "another host was asked");
+    // Where the digest comes from decides nothing alone.
+    yard.prod.fail(None);
+    yard.dev.fail(Some(Wrong::Status(500, None)));
+    yard.undecided(&artifact, "it answered 500");
+    yard.dev.fail(None);
+    yard.prod.fail(Some(Wrong::Times(1, 429, Some(("Retry-After", "1".into())))));
+    yard.release(&artifact).is(0, "released");
+}
+
+#[test]
+fn a_registry_that_is_down_is_not_a_yes() {
+    let yard = Yard::new("");
+    yard.rules("  allow: [\"127.0.0.1:1/**\"]\n");
+    let artifact = yard.artifact(&["127.0.0.1:1/shop/web:1"]);
+    yard.undecided(&artifact, "127.0.0.1:1: error sending request");
+}
+
+#[test]
+fn registries_may_answer_as_they_like() {
+    let yard = Yard::new("");
+    let digest = yard.dev.has("shop/web", "1", "same");
+    yard.prod.has("shop/web", "1", "same");
+    let artifact = yard.artifact(&[&yard.image("shop/web:1")]);
+    let plan = || yard.world.run(&["plan", text(&artifact), "--to", &yard.world.to("dev")]);
+    for wrong in [Wrong::NoDigest, Wrong::NoHead, Wrong::OnlyLists] {
+        yard.prod.fail(Some(wrong.clone()));
+        assert_eq!(plan().is(0, "planned").verdict("images"), "passed", "{wrong:?}");
+    }
+    // What is not the manifest that was asked for is no answer.
+    yard.prod.fail(Some(Wrong::Digest(format!("sha256:{}", "1".repeat(64)))));
+    plan().is(3, "refused").closed_by("images", "stale");
+    let pinned = yard.artifact(&[&yard.image(&format!("shop/web@{digest}"))]);
+    yard.undecided(&pinned, "another manifest than it was asked for");
+}
+
+#[test]
+fn credentials_reach_their_own_registry_only() {
+    let yard = Yard::new("");
+    let thief = Fake::start();
+    thief.lets_in(Doors::Token("me:secret"));
+    for registry in [&yard.dev, &yard.prod] {
+        registry.has("shop/web", "1", "same");
+    }
+    let artifact = yard.artifact(&[&yard.image("shop/web:1")]);
+    let to = yard.world.to("dev");
+    let given = format!("{}=me:secret", yard.prod.host);
+    let run = |tokens: &str| {
+        let variables = [TIMEOUT, ("PASSGATE_REGISTRY_TOKENS", tokens)];
+        yard.world.run_with(&["plan", text(&artifact), "--to", &to], &variables)
+    };
+    for doors in [Doors::Basic("me:secret"), Doors::Token("me:secret")] {
+        yard.prod.lets_in(doors);
+        assert_eq!(run("").is(1, "undecided").verdict("images"), "undecided");
+        assert_eq!(run(&format!("{}=me:wrong", yard.prod.host)).is(1, "undecided").verdict("images"), "undecided");
+        yard.dev.sent();
+        let done = run(&given).is(0, "planned");
+        assert!(!done.stderr.contains("secret") && !done.stdout.contains("secret"), "{done:#?}");
+        assert!(yard.dev.sent().iter().all(|sent| sent.authorization.is_none()), "the other one got them");
+    }
+    // Tokens from a host that nobody named, and a redirect there.
+    yard.prod.fail(Some(Wrong::Realm(format!("http://{}", thief.host))));
+    let done = run(&given).is(1, "undecided");
+    assert!(done.gate("images")["detail"].as_str().unwrap().contains("its tokens come from"), "{done:#?}");
+    yard.prod.fail(Some(Wrong::Elsewhere(format!("http://{}", thief.host))));
+    run(&given).is(1, "undecided");
+    assert_eq!(thief.sent(), []);
+    // A redirect to a host that is named goes without them.
+    yard.rules(&format!(
+        "  rewrite: [{{from: {}/**, to: {}/**}}]\n  realms: [\"{}\"]\n  compare: false\n",
+        yard.dev.host, yard.prod.host, thief.host
+    ));
+    run(&given).is(1, "undecided");
+    let sent = thief.sent();
+    assert!(!sent.is_empty() && sent.iter().all(|sent| sent.authorization.is_none()), "{sent:?}");
+}
+
+#[test]
+fn docker_and_its_helpers_are_asked_for_credentials() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let yard = Yard::new("  compare: false\n");
+    yard.prod.lets_in(Doors::Token("me:secret"));
+    yard.prod.has("shop/web", "1", "same");
+    let artifact = yard.artifact(&[&yard.image("shop/web:1")]);
+    let folder = yard.world.path().join("docker");
+    std::fs::create_dir(&folder).unwrap();
+    let helper = folder.join("docker-credential-it");
+    std::fs::write(&helper, "#!/bin/sh\ncat >/dev/null\necho '{\"Username\": \"me\", \"Secret\": \"secret\"}'\n")
+        .unwrap();
+    std::fs::set_permissions(&helper, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", text(&folder), std::env::var("PATH").unwrap());
+    let to = yard.world.to("dev");
+    for config in [
+        // me:secret
+        format!("{{\"auths\": {{\"{}\": {{\"auth\": \"bWU6c2VjcmV0\"}}}}}}", yard.prod.host),
+        format!("{{\"credHelpers\": {{\"{}\": \"it\"}}}}", yard.prod.host),
+        "{\"credsStore\": \"it\"}".to_owned(),
+    ] {
+        std::fs::write(folder.join("config.json"), config).unwrap();
+        let variables = [TIMEOUT, ("DOCKER_CONFIG", text(&folder)), ("PATH", path.as_str())];
+        let run = yard.world.run_with(&["plan", text(&artifact), "--to", &to], &variables);
+        assert_eq!(run.is(0, "planned").verdict("images"), "passed");
+    }
+}
+
+#[test]
+fn hosts_that_no_rule_names_are_told_and_never_asked() {
+    let yard = Yard::new("");
+    let other = Fake::start();
+    other.has("x/y", "1", "x");
+    yard.dev.has("shop/web", "1", "same");
+    yard.prod.has("shop/web", "1", "same");
+    let foreign = format!("{}/x/y:1", other.host);
+    let artifact = yard.artifact(&[&yard.image("shop/web:1"), &foreign]);
+    let plan = || yard.world.run(&["plan", text(&artifact), "--to", &yard.world.to("dev")]);
+    let run = plan().is(0, "planned");
+    let warnings = run.json["warnings"].to_string();
+    assert!(warnings.contains(&format!("no rule names their hosts: {}", other.host)), "{warnings}");
+    assert!(run.gate("images")["detail"].as_str().unwrap().contains("1 on hosts that no rule names"));
+    assert_eq!(other.sent(), []);
+    yard.rules(&format!(
+        "  rewrite: [{{from: {}/**, to: {}/**}}, {{from: unused.io/**, to: {1}/**}}]\n  strict: true\n",
+        yard.dev.host, yard.prod.host
+    ));
+    let run = yard.refuses(&artifact, "on hosts that no rule names");
+    assert!(run.json["warnings"].to_string().contains("rewrite unused.io/**"), "{run:#?}");
+    assert_eq!(other.sent(), []);
+}
+
+#[test]
+fn what_is_denied_is_refused_and_what_is_skipped_is_told() {
+    let yard = Yard::new("  deny: [\"**:latest\"]\n  skip: [{match: \"**/debug\", reason: nobody starts it}]\n");
+    let artifact = yard.artifact(&[&yard.image("shop/web"), &yard.image("shop/debug:1")]);
+    let run = yard.refuses(&artifact, "1 is denied here");
+    assert!(run.json["warnings"].to_string().contains("nobody starts it"), "{run:#?}");
+    assert_eq!((yard.prod.sent(), yard.dev.sent()), (vec![], vec![]));
+}
+
+#[test]
+fn what_nobody_can_tell_is_told_and_refused_where_it_is_strict() {
+    let yard = Yard::new("");
+    let artifact = yard.artifact(&["${REGISTRY}/shop/web:1"]);
+    let run = yard.world.run(&["plan", text(&artifact), "--to", &yard.world.to("dev")]).is(0, "planned");
+    assert!(run.json["warnings"].to_string().contains("nobody can tell what these deploy"), "{run:#?}");
+    let rules = format!("  rewrite: [{{from: {}/**, to: {}/**}}]\n  strict: true\n", yard.dev.host, yard.prod.host);
+    yard.rules(&rules);
+    yard.refuses(&artifact, "nobody can tell");
+}
+
+#[test]
+fn a_lock_adds_references_and_takes_none_away() {
+    let yard = Yard::new("");
+    yard.dev.has("shop/web", "1", "same");
+    yard.prod.has("shop/web", "1", "same");
+    let image = yard.image("shop/web:1");
+    yard.world
+        .repo("source")
+        .commit("main", &[put("apps/shop/images.lock", &format!("# of the chart\n{}\n", yard.image("shop/hidden:2")))]);
+    let artifact = yard.artifact(&[&image]);
+    yard.refuses(&artifact, "apps/shop/images.lock:2");
+    yard.dev.has("shop/hidden", "2", "h");
+    yard.prod.has("shop/hidden", "2", "h");
+    yard.release(&artifact).is(0, "released");
+}
+
+#[test]
+fn an_inventory_stands_for_the_registry() {
+    let yard = Yard::new("  inventory: cluster/images.txt\n");
+    let artifact = yard.artifact(&[&yard.image("shop/web:1"), "docker.io/library/redis:7"]);
+    yard.undecided(&artifact, "which `images.inventory` names");
+    let list = |lines: &str| yard.world.env("dev").commit("main", &[put("cluster/images.txt", lines)]);
+    list("what is this\n");
+    yard.undecided(&artifact, "line 1 is no reference");
+    list(&format!("# copied by hand\n{}/shop/web:1\n", yard.prod.host));
+    yard.refuses(&artifact, "docker.io/library/redis:7");
+    list(&format!("{}/shop/web:1\nredis:7\n", yard.prod.host));
+    yard.release(&artifact).is(0, "released");
+    assert_eq!((yard.prod.sent(), yard.dev.sent()), (vec![], vec![]));
+}
+
+#[test]
+fn only_the_roots_of_the_environment_are_gated_and_none_is_refused() {
+    let yard = Yard::new("  roots: [apps/prod]\n");
+    yard.dev.has("shop/web", "1", "same");
+    yard.prod.has("shop/web", "1", "same");
+    let tree = |name: &str, image: &str| {
+        [
+            put(&format!("apps/{name}/kustomization.yaml"), "resources: [d.yaml]\n"),
+            put(&format!("apps/{name}/d.yaml"), &deployment(name, image)),
+        ]
+    };
+    let (good, bad) = (yard.image("shop/web:1"), yard.image("shop/web:2"));
+    let edits: Vec<_> = tree("prod", &good).into_iter().chain(tree("dev", &bad)).collect();
+    yard.world.repo("source").commit("main", &edits);
+    let artifact = yard.world.package("main");
+    let run = yard.release(&artifact).is(0, "released");
+    assert!(run.gate("images")["detail"].as_str().unwrap().starts_with("1 is in"), "{run:#?}");
+    let rules =
+        format!("  rewrite: [{{from: {}/**, to: {}/**}}]\n  roots: [apps/production]\n", yard.dev.host, yard.prod.host);
+    yard.rules(&rules);
+    yard.world.repo("source").commit("main", &[put("apps/prod/more.yaml", "a: 1\n")]);
+    let artifact = yard.world.package("main");
+    yard.refuses(&artifact, "`images.roots` names none of the folders that are built here");
+}
+
+#[test]
+fn ranges_and_charts_are_asked_for_too() {
+    let yard = Yard::new("");
+    yard.rules(&format!("  allow: [\"{}/**\"]\n", yard.prod.host));
+    yard.prod.has("charts/app", "1.2.3", "chart");
+    let flux = |chart: &str, url: &str, version: &str| {
+        format!(
+            "apiVersion: source.toolkit.fluxcd.io/v1\nkind: HelmRepository\nmetadata: {{name: repo}}\nspec: {{url: \"{url}\"}}\n\
+             ---\napiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {{name: r}}\nspec:\n  chart:\n    spec:\n      \
+             chart: {chart}\n      version: \"{version}\"\n      sourceRef: {{kind: HelmRepository, name: repo}}\n"
+        )
+    };
+    let with = |content: String| {
+        yard.world.repo("source").commit("main", &[put("apps/shop/chart.yaml", &content)]);
+        yard.world.package("main")
+    };
+    let oci = format!("oci://{}/charts", yard.prod.host);
+    let plan = |artifact: PathBuf| yard.world.run(&["plan", text(&artifact), "--to", &yard.world.to("dev")]);
+    plan(with(flux("app", &oci, "1.2.3"))).is(0, "planned");
+    plan(with(flux("app", &oci, "^1.0"))).is(0, "planned");
+    yard.refuses(&with(flux("app", &oci, "2.x")), "charts/app:2.x");
+    yard.refuses(&with(flux("app", &oci, "1.2.4")), "there are 1.2.3");
+    let http = format!("http://{}/stable", yard.prod.host);
+    yard.prod.has_file(
+        "/stable/index.yaml",
+        b"apiVersion: v1\nentries:\n  web:\n  - version: 3.1.0\n    name: web\n  - version: 3.0.0\n",
+    );
+    plan(with(flux("web", &http, "3.x"))).is(0, "planned");
+    yard.refuses(&with(flux("web", &http, "4.0.0")), "there are 3.0.0, 3.1.0");
+    yard.refuses(&with(flux("db", &http, "1.0.0")), "no tags there");
+}
+
+#[test]
+fn a_platform_must_be_there() {
+    let yard = Yard::new("  platform: linux/arm64\n");
+    let list = |text: &str, platforms: &[&str]| {
+        let entry = |platform: &&str| {
+            let digest = crate::support::registry::digest(format!("{platform}{text}").as_bytes());
+            serde_json::json!({"digest": digest, "platform": {"os": "linux", "architecture": platform}})
+        };
+        let entries: Vec<_> = platforms.iter().map(entry).collect();
+        serde_json::json!({"schemaVersion": 2, "manifests": entries, "annotations": {"n": platforms.len()}})
+            .to_string()
+            .into_bytes()
+    };
+    yard.dev.has_bytes("shop/web", "1", list("a", &["amd64", "arm64"]));
+    yard.prod.has_bytes("shop/web", "1", list("a", &["amd64"]));
+    let artifact = yard.artifact(&[&yard.image("shop/web:1")]);
+    yard.refuses(&artifact, "there for linux/amd64");
+    // Only the platform's own manifest is compared.
+    yard.prod.has_bytes("shop/web", "1", list("b", &["arm64"]));
+    yard.refuses(&artifact, "stale");
+    yard.prod.has_bytes("shop/web", "1", list("a", &["arm64"]));
+    yard.release(&artifact).is(0, "released");
+}
+
+#[test]
+fn a_rollback_asks_and_goes_on_where_nobody_answers() {
+    let yard = Yard::new("");
+    for registry in [&yard.dev, &yard.prod] {
+        registry.has("shop/web", "1", "one");
+        registry.has("shop/web", "2", "two");
+    }
+    yard.release(&yard.artifact(&[&yard.image("shop/web:1")])).is(0, "released");
+    yard.release(&yard.artifact(&[&yard.image("shop/web:2")])).is(0, "released");
+    let to = yard.world.to("dev");
+    let back = |more: &[&str]| {
+        let args = [&["rollback", "--to", &to, "--unit", "shop"], more].concat();
+        yard.world.run_with(&args, &[TIMEOUT])
+    };
+    yard.prod.has("shop/web", "1", "other");
+    let run = yard.world.untouched(|| back(&[])).is(3, "refused");
+    run.closed_by("images", "stale");
+    yard.prod.fail(Some(Wrong::Status(500, None)));
+    let run = back(&[]).is(0, "rolled-back");
+    assert_eq!(run.verdict("images"), "undecided");
+    assert!(run.json["warnings"].to_string().contains("it answered 500"), "{run:#?}");
+}
+
+/// A world whose dev asks a real registry, which lets in `me:secret` only, and an image in it.
+fn real(folder: &str, auth: &dyn Fn(&Path) -> (String, Option<String>)) {
+    let world = World::new();
+    let place = world.path().join(folder);
+    std::fs::create_dir(&place).unwrap();
+    let (auth, realm) = auth(&place);
+    let pair = (!auth.is_empty()).then_some("me:secret");
+    let registry = Real::start(&place, &auth);
+    registry.push("shop/web", "1.2.3", "web", pair);
+    let mut policy = world.policy("dev", None);
+    policy.more.push_str(&format!("images: {{allow: [\"{}/**\"], platform: linux/amd64}}\n", registry.host));
+    if let Some(realm) = realm {
+        // Tokens of a host that nobody named are not asked for.
+        world.environment("dev", &policy);
+        let content = deployment("web", &format!("{}/shop/web:1.2.3", registry.host));
+        world.repo("source").commit("main", &[put("apps/shop/web.yaml", &content)]);
+        let artifact = world.package("main");
+        let run = world.untouched(|| world.release(&artifact, "dev")).is(1, "undecided");
+        assert!(run.gate("images")["detail"].as_str().unwrap().contains(&format!("its tokens come from {realm}")));
+        let realms = format!("linux/amd64, realms: [\"{realm}\"]}}");
+        policy.more = policy.more.replace("linux/amd64}", &realms);
+    }
+    world.environment("dev", &policy);
+    let to = world.to("dev");
+    let release = |image: &str, tokens: &str| {
+        let content = deployment("web", &format!("{}/{image}", registry.host));
+        world.repo("source").commit("main", &[put("apps/shop/web.yaml", &content)]);
+        let artifact = world.package("main");
+        let variables = [("PASSGATE_REGISTRY_TOKENS", tokens)];
+        world.untouched(|| world.run_with(&["plan", text(&artifact), "--to", &to], &variables))
+    };
+    let given = format!("{}=me:secret", registry.host);
+    assert_eq!(release("shop/web:1.2.3", &given).is(0, "planned").verdict("images"), "passed");
+    let run = release("shop/web:1.2.4", &given).is(3, "refused");
+    run.closed_by("images", "there are 1.2.3");
+    release("shop/nothing:1", &given).is(3, "refused").closed_by("images", "no tags there");
+    if pair.is_some() {
+        release("shop/web:1.2.3", "").is(1, "undecided");
+        let wrong = format!("{}=me:wrong", registry.host);
+        release("shop/web:1.2.3", &wrong).is(1, "undecided");
+    }
+}
+
+#[test]
+fn a_real_registry_is_asked() {
+    real("open", &|_| (String::new(), None));
+}
+
+#[test]
+fn a_real_registry_with_passwords_is_asked() {
+    real("basic", &|folder| {
+        let file = folder.join("htpasswd");
+        std::fs::write(&file, needed("htpasswd", &["-nbB", "me", "secret"])).unwrap();
+        (format!("auth: {{htpasswd: {{realm: it, path: {}}}}}\n", file.display()), None)
+    });
+}
+
+#[test]
+fn a_real_registry_with_tokens_is_asked() {
+    real("token", &|folder| {
+        let issuer = Issuer::start(folder, "me:secret");
+        let certificate = issuer.certificate.display();
+        let auth = format!(
+            "auth: {{token: {{realm: \"http://{}/token\", service: it, issuer: it, rootcertbundle: {certificate}}}}}\n",
+            issuer.host
+        );
+        (auth, Some(issuer.host))
+    });
+}
+
+#[test]
+fn images_asks_for_what_a_folder_an_artifact_or_an_environment_deploys() {
+    let yard = Yard::new("");
+    for (registry, tags) in [(&yard.dev, &["1", "2"][..]), (&yard.prod, &["1"])] {
+        tags.iter().for_each(|tag| drop(registry.has("shop/web", tag, tag)));
+    }
+    let (world, to) = (&yard.world, yard.world.to("dev"));
+    let good = yard.artifact(&[&yard.image("shop/web:1")]);
+    yard.release(&good).is(0, "released");
+    let bad = yard.artifact(&[&yard.image("shop/web:2")]);
+    let folder = world.path().join("folder");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("d.yaml"), deployment("web", &yard.image("shop/web:2"))).unwrap();
+    for (named, code, result, check) in [
+        (text(&good), 0, "reported", "there"),
+        (text(&bad), 3, "refused", "missing"),
+        (text(&folder), 3, "refused", "missing"),
+        ("", 0, "reported", "there"),
+    ] {
+        let mut args = vec!["images", "--to", &to, "--check"];
+        args.extend((!named.is_empty()).then_some(named));
+        let run = world.untouched(|| world.run(&args)).is(code, result);
+        assert_eq!(run.json["images"][0]["check"], check, "{run:#?}");
+        assert_eq!(run.verdict("images"), if code == 0 { "passed" } else { "refused" });
+    }
+    yard.prod.fail(Some(Wrong::Status(403, None)));
+    world.run(&["images", text(&good), "--to", &to, "--check"]).is(1, "undecided");
+    yard.prod.sent();
+    let run = world.run(&["images", "--to", &to]).is(0, "reported");
+    assert_eq!(run.json["images"][0]["places"][0], "apps/shop/d0.yaml:9");
+    assert_eq!(yard.prod.sent(), []);
+    world.run(&["images", text(&good), "--check"]).is(2, "usage");
+    let output = world.command().args(["images", text(&good), "--to", &to, "--check"]).output().unwrap();
+    assert!(String::from_utf8(output.stdout).unwrap().contains("could not ask"));
+}
+
+#[test]
+fn what_changes_in_images_is_told_for_each_workload() {
+    let yard = Yard::new("  compare: false\n");
+    for name in ["web", "db", "new", "old"] {
+        (1..3).for_each(|tag| drop(yard.prod.has(name, &tag.to_string(), name)));
+    }
+    let world = &yard.world;
+    let commit = |files: &[(&str, &str)]| {
+        let edits: Vec<_> = files
+            .iter()
+            .map(|(name, image)| put(&format!("apps/shop/{name}.yaml"), &deployment(name, &yard.image(image))))
+            .collect();
+        world.repo("source").commit("main", &edits);
+    };
+    commit(&[("web", "web:1"), ("db", "db:1"), ("old", "old:1")]);
+    let run = yard.release(&world.package("main")).is(0, "released");
+    assert_eq!(run.json["image_changes"].as_array().unwrap().len(), 3);
+    commit(&[("web", "web:2"), ("new", "new:1")]);
+    world.repo("source").commit("main", &[crate::support::del("apps/shop/old.yaml")]);
+    let artifact = world.package("main");
+    let told = |run: &Run| -> Vec<String> {
+        let row = |row: &serde_json::Value| {
+            let image = |key: &str| row[key].as_str().map_or("-", |text| text.rsplit('/').next().unwrap()).to_owned();
+            format!("{}: {} {}", row["workload"].as_str().unwrap(), image("old"), image("new"))
+        };
+        run.json["image_changes"].as_array().unwrap().iter().map(row).collect()
+    };
+    let wanted = ["Deployment new: - new:1", "Deployment old: old:1 -", "Deployment web: web:1 web:2"];
+    let to = world.to("dev");
+    let plan = world.run(&["plan", text(&artifact), "--to", &to]).is(0, "planned");
+    assert_eq!(told(&plan), wanted);
+    let summary = world.path().join("summary");
+    std::fs::write(&summary, "").unwrap();
+    let mut command = world.command();
+    command.args(["release", text(&artifact), "--to", &to]).env("GITHUB_ACTIONS", "true");
+    let output = command.env("GITHUB_STEP_SUMMARY", &summary).output().unwrap();
+    let shown = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{shown}");
+    assert!(shown.contains(&format!("{0}/web:1 → {0}/web:2", yard.dev.host)), "{shown}");
+    let summary = std::fs::read_to_string(summary).unwrap().replace("\\.", ".");
+    assert!(summary.contains(&format!("| Deployment web | {0}/web:1 | {0}/web:2 |", yard.dev.host)), "{summary}");
+    // A way back has them too; and where no images are asked for, a plan has them all the same.
+    let back = world.run(&["rollback", "--to", &to, "--unit", "shop", "--dry-run"]).is(0, "planned");
+    assert!(told(&back).contains(&"Deployment web: web:2 web:1".to_owned()), "{back:#?}");
+    world.environment("dev", &world.policy("dev", None));
+    commit(&[("web", "web:1")]);
+    let artifact = world.package("main");
+    let plan = world.run(&["plan", text(&artifact), "--to", &to]).is(0, "planned");
+    assert_eq!(told(&plan), ["Deployment web: web:2 web:1"]);
+    let run = yard.release(&artifact).is(0, "released");
+    assert_eq!(run.json["image_changes"], serde_json::json!([]));
+}
