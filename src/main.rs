@@ -5,16 +5,17 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use passgate::adapter::azure::{self, Azure};
 use passgate::adapter::clock::SystemClock;
 use passgate::adapter::folder::Disk;
 use passgate::adapter::git::{Environment, Git};
-use passgate::adapter::github::{GitHub, Settings};
+use passgate::adapter::github::{self, GitHub};
 use passgate::adapter::http::Http;
 use passgate::adapter::registry::{self, Registries};
 use passgate::adapter::zip::ZipArtifacts;
 use passgate::cli::common::{Adapters, Remotes, Setting};
 use passgate::domain::credentials::Credentials;
-use passgate::port::{Artifacts, Clock, Folders, WorkingCopy};
+use passgate::port::{Artifacts, Clock, Folders, Forges, WorkingCopy};
 use passgate::{cli, host};
 
 #[derive(Default)]
@@ -37,12 +38,14 @@ fn git(setting: Setting, credentials: Credentials) -> Git {
 impl Adapters for Real {
     fn remotes(&self, setting: Setting) -> Remotes {
         let credentials = credentials(&setting);
-        let settings = Settings::new(host::environment::variable);
-        let http = Http::from_environment(host::environment::variable, Arc::clone(&setting.interrupted));
-        let registry = Registries::new(registry::Settings::new(host::environment::variable), http.clone());
-        let github = GitHub::new(settings, credentials.clone(), http);
+        let variable = host::environment::variable;
+        let http = Http::from_environment(variable, Arc::clone(&setting.interrupted));
+        let registry = Registries::new(registry::Settings::new(variable), http.clone());
+        let github = GitHub::new(github::Settings::new(variable), credentials.clone(), http.clone());
+        let azure = Azure::new(azure::Settings::new(variable), credentials.clone(), http);
+        let forges: Vec<Box<dyn Forges>> = vec![Box::new(github), Box::new(azure)];
         let repositories = Box::new(git(setting, credentials));
-        Remotes { repositories, forges: Box::new(github), registry: Box::new(registry) }
+        Remotes { repositories, forges: Box::new(forges), registry: Box::new(registry) }
     }
 
     fn working_copy(&self, path: PathBuf, setting: Setting) -> Box<dyn WorkingCopy> {

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use crate::domain::artifact::Manifest;
 use crate::domain::gate::Asked;
 use crate::domain::gate::images::{Question, Seen};
+use crate::domain::gate::pipeline::Ran;
 use crate::domain::gate::statuses::Status;
 use crate::domain::graph::Graph;
 use crate::domain::id::{BlobId, BranchName, CommitId, TreeId};
 use crate::domain::listing::{Entry, File, FileMode, Leaves};
 use crate::domain::object::{Object, Tree};
-use crate::domain::policy::MergeMethod;
+use crate::domain::policy::{MergeMethod, Part};
 use crate::domain::proposal::ProposalBranch;
 use crate::domain::url::RepoUrl;
 
@@ -362,6 +363,12 @@ pub trait Forge: Send + Sync {
     /// The forge cannot be asked, or the artifact is missing, expired, damaged or holds no deployment zip.
     fn artifact(&self, run: u64, name: Option<&str>) -> Result<Fetched, PortError>;
 
+    /// What became of a part of a run, in its latest attempt. The run is named by the URL of its page.
+    ///
+    /// # Errors
+    /// The forge cannot be asked, its answer is not to be believed, or its runs have no parts of that kind.
+    fn part(&self, run: &str, part: &Part) -> Result<Ran, PortError>;
+
     /// Its pull requests.
     fn pull_requests(&self) -> &dyn PullRequests;
 }
@@ -486,6 +493,13 @@ pub trait Registry: Send + Sync {
     /// # Errors
     /// The user asked to stop, or nothing can be asked at all.
     fn ask(&self, questions: &[Question], hosts: &[String]) -> Result<HashMap<Question, Asked<Seen>>, PortError>;
+}
+
+/// The first that knows a repository.
+impl Forges for Vec<Box<dyn Forges>> {
+    fn of(&self, url: &RepoUrl, role: Role) -> Option<Arc<dyn Forge>> {
+        self.iter().find_map(|forges| forges.of(url, role))
+    }
 }
 
 /// A commit of a local repository, to be packaged.

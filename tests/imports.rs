@@ -275,9 +275,16 @@ fn imports_go_downward_only() {
 
 #[test]
 fn each_forge_is_spoken_to_in_one_adapter() {
-    for (file, text) in sources().iter().filter(|(file, _)| !file.starts_with("adapter/github/")) {
-        let tokens = tokens(text);
-        assert!(paths(&tokens, "octocrab").is_empty(), "{file}: only adapter::github uses octocrab");
+    for (folder, crates) in [
+        ("adapter/github/", &["octocrab"][..]),
+        ("adapter/azure/", &["async_trait", "azure_core", "azure_devops_rust_api"][..]),
+    ] {
+        for (file, text) in sources().iter().filter(|(file, _)| !file.starts_with(folder)) {
+            let tokens = tokens(text);
+            for name in crates {
+                assert!(paths(&tokens, name).is_empty(), "{file}: only {folder} uses {name}");
+            }
+        }
     }
 }
 

@@ -1,5 +1,6 @@
-//! One outside thing each: git, GitHub, registries, HTTP, the zip format, folders, the clock.
+//! One outside thing each: git, GitHub, Azure DevOps, registries, HTTP, the zip format, folders, the clock.
 
+pub mod azure;
 pub mod clock;
 pub mod folder;
 pub mod git;

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use super::site::{NEWEST, Site, WINDOW, file, resolve};
-use super::{AppError, Context, Place, statuses};
+use super::{AppError, Context, Place, pipeline, statuses};
 use crate::domain::chain::{Change, Here, History};
+use crate::domain::gate::pipeline::Facts as Pipeline;
 use crate::domain::gate::previous::Standing;
 use crate::domain::gate::statuses::Facts as Statuses;
 use crate::domain::gate::{Asked, previous, soak};
@@ -15,6 +16,7 @@ use crate::domain::plan::same_content;
 use crate::domain::policy::{After, PathPatterns, Require};
 use crate::domain::record::{self, Anchor, Record};
 use crate::domain::time;
+use crate::domain::url::RepoUrl;
 use crate::port::{PortError, Role};
 
 // Renames that are followed back.
@@ -155,6 +157,8 @@ pub struct Seen {
     pub soak: Asked<soak::Facts>,
     /// For gate `statuses`.
     pub statuses: Asked<Statuses>,
+    /// For gate `pipeline`.
+    pub pipeline: Asked<Pipeline>,
     /// For the record.
     pub anchor: Option<Anchor>,
 }
@@ -172,6 +176,8 @@ pub struct Wanted<'a> {
     pub soak: std::time::Duration,
     /// Whose credentials are for the stage.
     pub role: Role,
+    /// Where it was developed, as the target accepts it.
+    pub source: Option<&'a RepoUrl>,
 }
 
 /// Looks for content in a previous stage. `anchor` is what our last release saw of it.
@@ -184,7 +190,10 @@ pub fn look(context: &Context<'_>, after: &After, wanted: Wanted<'_>, anchor: Op
                 soak::Facts { stage: after.stage.clone(), wanted: wanted.soak, now: 0, intervals: Vec::new() };
             let soak = if wanted.soak.is_zero() { Ok(unasked) } else { Err(why.clone()) };
             let unasked = after.statuses.is_empty().then(|| statuses::none(after));
-            Seen { previous: Err(why.clone()), soak, statuses: unasked.ok_or(why), anchor: None }
+            let statuses = unasked.ok_or_else(|| why.clone());
+            let unasked = after.pipeline.is_none().then(|| pipeline::none(after));
+            let pipeline = unasked.ok_or_else(|| why.clone());
+            Seen { previous: Err(why), soak, statuses, pipeline, anchor: None }
         }
     }
 }
@@ -234,7 +243,8 @@ fn try_look(
     let mut gathered = Gathered { previous: facts, soak, watched, carriers: Vec::new() };
     let Some(site) = Site::find(context, &place, wanted.role)? else {
         let Gathered { previous, soak, .. } = gathered;
-        return Ok(Seen { previous: Ok(previous), soak: Ok(soak), statuses: Ok(statuses::none(after)), anchor: None });
+        let (statuses, pipeline) = (Ok(statuses::none(after)), Ok(pipeline::none(after)));
+        return Ok(Seen { previous: Ok(previous), soak: Ok(soak), statuses, pipeline, anchor: None });
     };
     let facts = &mut gathered.previous;
     facts.branch_exists = true;
@@ -292,7 +302,10 @@ fn try_look(
     };
     let Gathered { previous, soak, carriers, .. } = gathered;
     let statuses = statuses::look(context, &after.stage, (&site.url, wanted.role), &after.statuses, &carriers);
-    Ok(Seen { previous: Ok(previous), soak: Ok(soak), statuses: Ok(statuses), anchor: Some(anchor) })
+    // What never landed there has no run that could say anything of it.
+    let landed = release_commit.is_some().then_some(&history);
+    let pipeline = Ok(pipeline::look(context, after, wanted, landed));
+    Ok(Seen { previous: Ok(previous), soak: Ok(soak), statuses: Ok(statuses), pipeline, anchor: Some(anchor) })
 }
 
 // What is found out of one content in one stage.

@@ -34,8 +34,8 @@ pub fn open(context: &Context<'_>, named: &Named) -> Result<Opened, AppError> {
         Named::Run(url, wanted) => {
             let forge = context.forges.of(url, Role::Source).ok_or_else(|| {
                 AppError::usage(
-                    format!("{url} is not known to be on GitHub, so it has no runs"),
-                    "name its host in PASSGATE_GITHUB_HOSTS, or give the artifact as a path",
+                    format!("{url} is not known to be on GitHub or Azure DevOps, so it has no runs"),
+                    "name its host in PASSGATE_GITHUB_HOSTS or PASSGATE_AZURE_HOSTS, or give the artifact as a path",
                 )
             })?;
             context.progress.step("fetching the artifact");

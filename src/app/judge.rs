@@ -15,9 +15,10 @@ use crate::domain::listing::{self, Leaves, is_gits_own};
 use crate::domain::notes::Notes;
 use crate::domain::path::is_within;
 use crate::domain::plan::{self, Plan};
-use crate::domain::policy::{self, Accept, OrderMode, OverridableGate, Stage};
+use crate::domain::policy::{self, Accept, OrderMode, OverridableGate, Pipeline, Stage};
 use crate::domain::record::{Record, State};
 use crate::domain::time;
+use crate::domain::url::RepoUrl;
 use crate::port::Artifact;
 
 // Seconds for which the answers of source and previous stages stand while a push is tried again.
@@ -289,6 +290,10 @@ pub fn case(context: &Context<'_>, place: &Place, artifact: &Artifact, leave: Le
         context.repositories.open(&after.repository, crate::port::Role::Previous)?;
     }
     let accept = target.accept().cloned();
+    let accepted = accept.as_ref().and_then(source::accepted_url);
+    for pipeline in target.policy.after.iter().filter_map(|after| after.pipeline.as_ref()) {
+        context.forges.of(&pipeline.repository, runs_as(pipeline, accepted, crate::port::Role::Previous));
+    }
     let live = target.continued().filter(|record| record.state != State::Adopted).map(|record| record.source.commit);
     let is_local = |path: &str| target.is_local(path);
     let kept = target.continued().map(|record| record.kept.clone()).unwrap_or_default();
@@ -312,7 +317,7 @@ pub fn case(context: &Context<'_>, place: &Place, artifact: &Artifact, leave: Le
                     accept.branches.iter().map(|rule| after.soak_for(rule)).max().unwrap_or(after.soak)
                 });
                 let (names, digest, role) = (target.names.as_slice(), manifest.digest, crate::port::Role::Previous);
-                let wanted = Wanted { names, digest, content, soak: longest, role };
+                let wanted = Wanted { names, digest, content, soak: longest, role, source: accepted };
                 scope.spawn(move || evidence::look(context, after, wanted, anchor))
             })
             .collect();
@@ -320,6 +325,7 @@ pub fn case(context: &Context<'_>, place: &Place, artifact: &Artifact, leave: Le
             previous: Err("the check died".into()),
             soak: Err("the check died".into()),
             statuses: Err("the check died".into()),
+            pipeline: Err("the check died".into()),
             anchor: None,
         };
         let seen: Vec<Seen> = seen.into_iter().map(|thread| thread.join().unwrap_or_else(|_| died())).collect();
@@ -335,6 +341,13 @@ pub fn case(context: &Context<'_>, place: &Place, artifact: &Artifact, leave: Le
     let judgement = Judgement::of(&facts, allow);
     let notes = source.as_ref().map(|source| notes(&target, source)).unwrap_or_default();
     Ok(Case { target, source, previous, judgement, images, held: facts.hold.left(), plan, notes, asked })
+}
+
+/// Whose credentials are for the runs of a pipeline: those of the source, where they are the source's own. What only another
+/// stage's policy names keeps its own role.
+pub fn runs_as(pipeline: &Pipeline, source: Option<&RepoUrl>, role: crate::port::Role) -> crate::port::Role {
+    let is_source = role == crate::port::Role::Previous && source == Some(&pipeline.repository);
+    if is_source { crate::port::Role::Source } else { role }
 }
 
 // Notes are for people: when they cannot be had, the release goes on without.
@@ -411,6 +424,7 @@ fn facts(
         previous: previous.iter().map(|seen| seen.previous.clone()).collect(),
         soak: previous.iter().enumerate().map(|(at, seen)| soaked(seen, at)).collect(),
         statuses: previous.iter().map(|seen| seen.statuses.clone()).collect(),
+        pipeline: previous.iter().map(|seen| seen.pipeline.clone()).collect(),
         hold: hold_facts(target, source, context.clock.now()),
         images,
         freeze: target.policy.frozen(context.clock.now(), policy::Deed::Release),
@@ -518,9 +532,9 @@ pub fn again(
     case(context, place, artifact, leave)
 }
 
-// Whether source and previous stages still advertise the tips that were judged. Statuses change without that.
+// Whether source and previous stages still advertise the tips that were judged. Statuses and runs change without that.
 fn others_unmoved(context: &Context<'_>, case: &Case) -> bool {
-    if case.target.policy.after.iter().any(|after| !after.statuses.is_empty()) {
+    if case.target.policy.after.iter().any(|after| !after.statuses.is_empty() || after.pipeline.is_some()) {
         return false;
     }
     let tip = |url, branch: &crate::domain::id::BranchName, role| {

@@ -214,6 +214,7 @@ pub enum Landed {
 }
 
 /// What came of one look at an environment.
+#[allow(clippy::large_enum_variant, reason = "there is one of it at a time")]
 pub enum Decision {
     /// Nothing is written.
     Say(Report),

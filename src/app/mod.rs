@@ -14,6 +14,7 @@ pub mod judge;
 pub mod land;
 pub mod mark;
 pub mod package;
+pub mod pipeline;
 pub mod promote;
 pub mod propose;
 pub mod release;

@@ -9,7 +9,7 @@ use super::site::Site;
 use super::source::{Source, accepted_url};
 use super::{AppError, Context, Place};
 use crate::domain::escape;
-use crate::domain::gate::{freeze, previous, soak, statuses};
+use crate::domain::gate::{freeze, pipeline, previous, soak, statuses};
 use crate::domain::id::{BranchName, CommitId, Digest, StageName, UnitName};
 use crate::domain::listing::{Leaves, is_gits_own};
 use crate::domain::outcome::Verdict;
@@ -200,13 +200,21 @@ fn stage_status(context: &Context<'_>, at: &Look, seen: &[Seen]) -> Result<Stage
             let names: Vec<UnitName> = accept.names().cloned().collect();
             // As the stage was opened: what only another stage names gets no token.
             let role = if at.is_named { Role::Previous } else { Role::Distant };
-            let wanted = Wanted { names: &names, digest: ahead.digest, content: &content, soak, role };
+            let wanted = Wanted {
+                names: &names,
+                digest: ahead.digest,
+                content: &content,
+                soak,
+                role,
+                source: accepted_url(accept),
+            };
             let anchor = record.as_ref().and_then(|r| r.after.iter().find(|anchor| anchor.stage == after.stage));
             let seen = evidence::look(context, after, wanted, anchor);
             let answers = [
                 seen.previous.map(|facts| previous::ask(&facts)),
                 seen.soak.map(|facts| soak::ask(&facts)),
                 seen.statuses.map(|facts| statuses::ask(&facts)),
+                seen.pipeline.map(|facts| pipeline::ask(&facts)),
             ];
             let own = [
                 failed(&record, ahead),

@@ -50,7 +50,7 @@ pub fn look(
             None => Err(Unasked {
                 why: format!("{stage} is on plain git ({}), which has no commit statuses", at.0),
                 remedy:
-                    "name its host in PASSGATE_GITHUB_HOSTS if it is GitHub; else leave `statuses` out, and let the \
+                    "name its host in PASSGATE_GITHUB_HOSTS or PASSGATE_AZURE_HOSTS if it is a forge; else leave `statuses` out, and let the \
                          job that runs the checks say: passgate mark"
                         .to_owned(),
                 lasting: true,
@@ -94,7 +94,7 @@ pub fn can_wait(context: &Context<'_>, url: &RepoUrl, wait: &Wait) -> Result<(),
         None => Err(AppError::usage(
             format!("plain git has no commit statuses, so {} cannot be waited for", named.join(", ")),
             "wait for `hold` or `landed`; let the job that runs the checks say: passgate mark; name the host in \
-             PASSGATE_GITHUB_HOSTS if it is GitHub",
+             PASSGATE_GITHUB_HOSTS or PASSGATE_AZURE_HOSTS if it is a forge",
         )),
     }
 }

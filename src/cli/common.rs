@@ -17,7 +17,7 @@ use crate::domain::escape;
 use crate::domain::id::InvalidId;
 use crate::domain::outcome::{Outcome, Report};
 use crate::domain::policy::{StatusPattern, parse_duration};
-use crate::domain::reference::RunArtifact;
+use crate::domain::reference::{RunArtifact, System};
 use crate::domain::url::RepoUrl;
 use crate::host::detect::Host;
 use crate::host::progress::Spinner;
@@ -135,12 +135,16 @@ impl<'a> Wiring<'a> {
     pub fn artifact(&self, named: Option<PathBuf>) -> Result<Named, AppError> {
         let run = named.as_ref().and_then(|named| RunArtifact::parse(named.to_str()?));
         let Some(run) = run else { return self.file(named).map(Named::Path) };
-        let hint = "run:<id>[/name], or run:owner/repository/<id>[/name]";
+        let hint = "run:<id>[/name] on GitHub, build:<id>[/name] on Azure DevOps; with owner/repository/ or organization/project/ \
+                    before the number for another one";
         let wrong = |error: InvalidId| AppError::usage(error.to_string(), hint);
         let run = run.map_err(wrong)?;
-        let url = defaults::repository(run.repository.as_deref()).ok_or_else(|| {
-            AppError::usage("a run without a repository is one of GITHUB_REPOSITORY, which is not set", hint)
-        })?;
+        let place = run.place.as_ref().map(|(owner, name)| (owner.as_str(), name.as_str()));
+        let (url, unset) = match run.system {
+            System::GitHub => (defaults::repository(place), "a run without a repository is one of GITHUB_REPOSITORY"),
+            System::Azure => (defaults::builds(place), "a build without a project is one of SYSTEM_TEAMPROJECT"),
+        };
+        let url = url.ok_or_else(|| AppError::usage(format!("{unset}, which is not set"), hint))?;
         Ok(Named::Run(url.parse().map_err(wrong)?, run))
     }
 

@@ -13,7 +13,8 @@ use crate::domain::outcome::{Outcome, Report};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The deployment zip, the folder it was unpacked into, or `run:<id>[/name]` for an artifact of a GitHub run
-    /// (`run:owner/repository/<id>[/name]` of another repository); on a pipeline by default the only one there.
+    /// (`run:owner/repository/<id>[/name]` of another repository), `build:<id>[/name]` of an Azure build
+    /// (`build:organization/project/<id>[/name]`); on a pipeline by default the only one there.
     #[arg(env = "PASSGATE_ARTIFACT")]
     artifact: Option<PathBuf>,
 }

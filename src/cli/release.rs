@@ -18,7 +18,8 @@ use crate::domain::outcome::Report;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The deployment zip, the folder it was unpacked into, or `run:<id>[/name]` for an artifact of a GitHub run
-    /// (`run:owner/repository/<id>[/name]` of another repository); on a pipeline by default the only one there.
+    /// (`run:owner/repository/<id>[/name]` of another repository), `build:<id>[/name]` of an Azure build
+    /// (`build:organization/project/<id>[/name]`); on a pipeline by default the only one there.
     #[arg(env = "PASSGATE_ARTIFACT")]
     artifact: Option<PathBuf>,
     /// The environment; given several times, they are released into side by side, each on its own.
@@ -157,6 +158,7 @@ impl Args {
     }
 
     // For how long a held stage is waited for, for how long a pull request, and which statuses are.
+    #[allow(clippy::type_complexity, reason = "each is one of the things that are waited for")]
     fn waits(&self) -> Result<(Option<Duration>, Option<Duration>, Option<Wait>), AppError> {
         let words: Vec<&str> = self.wait_for.iter().map(String::as_str).filter(|word| !word.is_empty()).collect();
         let patience = common::patience(&self.timeout)?;

@@ -1,51 +1,74 @@
-//! `run:<id>[/name]`: an artifact that is named by the run that made it.
+//! `run:<id>[/name]` and `build:<id>[/name]`: an artifact that is named by the run that made it.
 
 use super::id::InvalidId;
 
-/// An artifact of a workflow run.
+/// An artifact of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunArtifact {
-    /// `owner/name` of the repository; None: the one that this pipeline runs in.
-    pub repository: Option<String>,
+    /// What it ran on.
+    pub system: System,
+    /// `owner/name` of the repository, or `organization/project`; None: where this pipeline runs.
+    pub place: Option<(String, String)>,
     /// The run.
     pub run: u64,
     /// The artifact's name; None: the run's only one.
     pub name: Option<String>,
 }
 
+/// What runs are counted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum System {
+    /// GitHub Actions, in each repository: `run:`.
+    GitHub,
+    /// Azure Pipelines, in each organization: `build:`.
+    Azure,
+}
+
+impl System {
+    /// How an artifact is written.
+    pub fn form(self) -> &'static str {
+        match self {
+            Self::GitHub => "write run:<id>, run:<id>/<name> or run:owner/repository/<id>/<name>",
+            Self::Azure => "write build:<id>, build:<id>/<name> or build:organization/project/<id>/<name>",
+        }
+    }
+}
+
 impl RunArtifact {
-    /// Reads `run:<id>[/name]` and `run:owner/repository/<id>[/name]`; None when the text does not begin so.
+    /// Reads `run:<id>[/name]`, `run:owner/repository/<id>[/name]`, and the same with `build:`; None when the text does not
+    /// begin so.
     ///
     /// # Errors
     /// It begins so, and goes on otherwise.
     pub fn parse(text: &str) -> Option<Result<Self, InvalidId>> {
-        let rest = text.strip_prefix("run:")?;
+        let github = text.strip_prefix("run:").map(|rest| (System::GitHub, rest));
+        let (system, rest) = github.or_else(|| text.strip_prefix("build:").map(|rest| (System::Azure, rest)))?;
         let parts: Vec<&str> = rest.split('/').collect();
-        let is_word = |word: &str| {
-            !word.is_empty()
-                && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
-                && !word.bytes().all(|b| b == b'.')
-        };
-        let (repository, run, name) = match parts.as_slice() {
+        let (place, run, name) = match parts.as_slice() {
             [run] => (None, *run, None),
             [run, name] => (None, *run, Some(*name)),
             [owner, repository, run] => (Some((*owner, *repository)), *run, None),
             [owner, repository, run, name] => (Some((*owner, *repository)), *run, Some(*name)),
             _ => (None, "", None),
         };
-        let is_named = repository.is_none_or(|(owner, repository)| is_word(owner) && is_word(repository));
         let is_clean = |name: &str| !name.is_empty() && !name.chars().any(char::is_control);
+        let is_word = |word: &str| match system {
+            System::GitHub => {
+                let is_plain = word.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+                is_plain && !word.bytes().all(|b| b == b'.')
+            }
+            // A project is named as people like.
+            System::Azure => is_clean(word) && !word.chars().all(|c| c == '.'),
+        };
+        let is_named = place.is_none_or(|(owner, repository)| is_word(owner) && is_word(repository));
         Some(match run.parse::<u64>() {
             Ok(run) if run > 0 && is_named && name.is_none_or(is_clean) => Ok(Self {
-                repository: repository.map(|(owner, repository)| format!("{owner}/{repository}")),
+                system,
+                place: place.map(|(owner, repository)| (owner.to_owned(), repository.to_owned())),
                 run,
                 name: name.map(str::to_owned),
             }),
-            _ => Err(InvalidId {
-                what: "an artifact of a run",
-                text: text.to_owned(),
-                why: "write run:<id>, run:<id>/<name> or run:owner/repository/<id>/<name>",
-            }),
+            _ => Err(InvalidId { what: "an artifact of a run", text: text.to_owned(), why: system.form() }),
         })
     }
 }
@@ -59,7 +82,7 @@ mod tests {
     fn a_run_and_a_name_are_told_apart() {
         let read = |text: &str| {
             let found = RunArtifact::parse(text)?.ok()?;
-            Some((found.repository, found.run, found.name))
+            Some((found.place.map(|(a, b)| format!("{a}/{b}")), found.run, found.name))
         };
         let some = |text: &str| Some(text.to_owned());
         assert_eq!(read("run:12"), Some((None, 12, None)));
@@ -79,6 +102,9 @@ mod tests {
         ] {
             assert!(RunArtifact::parse(bad).unwrap().is_err(), "{bad}");
         }
+        assert_eq!(read("build:12/drop"), Some((None, 12, some("drop"))));
+        assert_eq!(read("build:acme/My Proj#1/12/drop"), Some((some("acme/My Proj#1"), 12, some("drop"))));
+        assert_eq!(read("build:acme/../12"), None);
         assert!(RunArtifact::parse("./run:12").is_none());
         assert!(RunArtifact::parse("shop.zip").is_none());
     }

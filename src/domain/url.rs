@@ -209,13 +209,17 @@ fn scp_like(text: &str) -> Option<(String, &str, &str)> {
 fn identify(host: &str, port: Option<&str>, path: &str) -> Option<String> {
     let host = host.to_ascii_lowercase();
     let decoded = percent_decode_str(path.trim_matches('/')).decode_utf8().ok()?;
+    // What a text of a URL may not hold is not let in by way of its escaped form either.
+    if decoded.chars().any(|c| c.is_control() || (c.is_whitespace() && c != ' ') || super::path::is_invisible(c)) {
+        return None;
+    }
     let path = decoded.strip_suffix(".git").unwrap_or(&decoded);
     let parts: Vec<&str> = path.split('/').filter(|p| !p.is_empty()).collect();
     if parts.is_empty() || parts.iter().any(|p| *p == ".." || *p == ".") {
         return None;
     }
     let azure = |org: &str, project: &str, repo: &str| {
-        Some(format!("https://dev.azure.com/{org}/{project}/_git/{repo}").replace(' ', "%20").to_lowercase())
+        Some(escaped(&format!("https://dev.azure.com/{org}/{project}/_git/{repo}").to_lowercase()))
     };
     match (host.as_str(), parts.as_slice()) {
         ("dev.azure.com", [org, project, "_git", repo]) => azure(org, project, repo),
@@ -234,9 +238,14 @@ fn identify(host: &str, port: Option<&str>, path: &str) -> Option<String> {
         }
         _ => {
             let port = port.map(|p| format!(":{p}")).unwrap_or_default();
-            Some(format!("https://{host}{port}/{}", parts.join("/").replace(' ', "%20")))
+            Some(format!("https://{host}{port}/{}", escaped(&parts.join("/"))))
         }
     }
+}
+
+// Only what would make something else of the text when it is read again; other characters stay as people write them.
+fn escaped(text: &str) -> String {
+    text.replace('%', "%25").replace(' ', "%20").replace('#', "%23").replace('?', "%3F")
 }
 
 #[cfg(test)]
@@ -257,6 +266,14 @@ mod tests {
         assert!(same(azure, "https://acme@dev.azure.com/acme/My%20Proj/_git/repo"));
         assert!(same(azure, "git@ssh.dev.azure.com:v3/acme/My%20Proj/repo"));
         assert!(same(azure, "https://acme.visualstudio.com/DefaultCollection/My%20Proj/_git/repo"));
+        assert!(same(
+            "https://dev.azure.com/acme/My%20Proj%231/_git/a%3Fb",
+            "git@ssh.dev.azure.com:v3/acme/my%20proj%231/a%3fb"
+        ));
+        for text in [azure, "https://dev.azure.com/acme/My%20Proj%231/_git/50%25", "https://git.acme.io/a%23b/50%25"] {
+            let identity = text.parse::<RepoUrl>().unwrap().identity().to_owned();
+            assert_eq!(identity.parse::<RepoUrl>().unwrap().identity(), identity, "{text}");
+        }
         assert!(!same("http://git.acme.io/x", "https://git.acme.io/x"));
         assert!(!same("https://git.acme.io:8443/x", "https://git.acme.io/x"));
         assert!(!same("https://git.acme.io/X", "https://git.acme.io/x"));
@@ -280,6 +297,8 @@ mod tests {
             "ssh://-oProxyCommand=x/y",
             "-u@host:x",
             "https://h/x?y=1",
+            "https://h/a%0Ab",
+            "https://h/a%E2%80%AEb",
             "a\nb",
         ] {
             assert!(bad.parse::<RepoUrl>().is_err(), "{bad}");

@@ -50,10 +50,33 @@ fn project() -> Option<String> {
 
 /// The URL of a repository on the server whose runner this is, or else on github.com; without a name, the one that the
 /// workflow runs in.
-pub fn repository(name: Option<&str>) -> Option<String> {
+pub fn repository(name: Option<(&str, &str)>) -> Option<String> {
     let server = variable("GITHUB_SERVER_URL").unwrap_or_else(|| "https://github.com".to_owned());
-    let name = name.map(str::to_owned).or_else(|| variable("GITHUB_REPOSITORY"))?;
+    let name = name.map(|(owner, name)| format!("{owner}/{name}")).or_else(|| variable("GITHUB_REPOSITORY"))?;
     Some(format!("{}/{name}", server.trim_end_matches('/')))
+}
+
+/// The URL of an organization's project, by way of a repository of that name; without names, the project that the pipeline
+/// runs in.
+pub fn builds(names: Option<(&str, &str)>) -> Option<String> {
+    let encoded = |name: &str| utf8_percent_encode(name, NON_ALPHANUMERIC).to_string();
+    let (organization, project) = match names {
+        Some((organization, project)) => (in_same_service(organization), project.to_owned()),
+        None => (collection()?, variable("SYSTEM_TEAMPROJECT")?),
+    };
+    let project = encoded(&project);
+    Some(format!("{}/{project}/_git/{project}", organization.trim_end_matches('/')))
+}
+
+// An organization of the service; where the pipeline runs on a server of one's own, a collection there.
+fn in_same_service(name: &str) -> String {
+    let name = utf8_percent_encode(name, NON_ALPHANUMERIC);
+    let own = collection().map(|url| url.trim_end_matches('/').to_owned());
+    let is_service = |url: &String| url.contains("://dev.azure.com/") || url.ends_with(".visualstudio.com");
+    match own.filter(|url| !is_service(url)).as_deref().and_then(|url| url.rsplit_once('/')) {
+        Some((server, _)) => format!("{server}/{name}"),
+        None => format!("https://dev.azure.com/{name}"),
+    }
 }
 
 /// The unit that a pipeline of the source repository releases: the repository's name, as for `package`.

@@ -9,6 +9,7 @@
 )]
 
 mod audit;
+mod azure;
 mod branches;
 mod check;
 mod cli;
@@ -31,6 +32,7 @@ mod pipeline;
 mod progress;
 mod pulls;
 mod races;
+mod ran;
 mod registry;
 mod renames;
 mod rollback;

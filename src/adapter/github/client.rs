@@ -89,6 +89,11 @@ impl<'a> Api<'a> {
         &self.place.slug
     }
 
+    /// The repository's own page.
+    pub(super) fn web(&self) -> &str {
+        &self.place.web
+    }
+
     /// An error of this repository.
     pub(super) fn error(&self, doing: &str, said: impl Into<String>, hint: Option<String>) -> PortError {
         let doing = format!("cannot {doing} {} on {}", self.slug(), self.base.host_str().unwrap_or_default());
@@ -331,11 +336,7 @@ fn is_limit(headers: &HeaderMap, message: &str) -> bool {
 }
 
 fn pause(headers: &HeaderMap) -> u64 {
-    let number = |name| header(headers, name).and_then(|text| text.trim().parse::<u64>().ok());
-    #[allow(clippy::disallowed_methods, reason = "the server names a time of day until which it must be left alone")]
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |now| now.as_secs());
-    let reset = number("x-ratelimit-reset").map(|at| at.saturating_sub(now) + 1);
-    number("retry-after").or(reset).unwrap_or(PATIENCE).max(1)
+    http::rest(headers).unwrap_or(PATIENCE).max(1)
 }
 
 fn rate(said: &str, headers: &HeaderMap) -> String {

@@ -1,4 +1,4 @@
-//! GitHub, on github.com, with data residency and on servers of one's own: statuses of commits, artifacts of runs.
+//! GitHub, on github.com, with data residency and on servers of one's own: statuses of commits, runs and their artifacts.
 //!
 //! Requests go through octocrab over one client; the runtime that they need stays in here. Answers are read as JSON of our
 //! own shapes, because octocrab's leave out what is asked for here. Whatever is not a plain yes is "could not ask".
@@ -7,14 +7,17 @@ mod artifact;
 mod client;
 mod place;
 mod pulls;
+mod run;
 mod statuses;
 
 use std::sync::Arc;
 
 use crate::adapter::http::Http;
 use crate::domain::credentials::{Credentials, Role};
+use crate::domain::gate::pipeline::Ran;
 use crate::domain::gate::statuses::Status;
 use crate::domain::id::CommitId;
+use crate::domain::policy::Part;
 use crate::domain::url::RepoUrl;
 use crate::port::{Fetched, Forge, Forges, PortError, PullRequests};
 
@@ -68,5 +71,14 @@ impl Forge for Repository {
 
     fn pull_requests(&self) -> &dyn PullRequests {
         self
+    }
+
+    fn part(&self, run: &str, part: &Part) -> Result<Ran, PortError> {
+        let needs: &[&str] = if matches!(part, Part::Deployment(_)) {
+            &["actions: read", "deployments: read"]
+        } else {
+            &["actions: read"]
+        };
+        run::part(&self.api(needs)?, run, part)
     }
 }

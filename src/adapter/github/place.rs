@@ -16,6 +16,8 @@ pub struct Settings {
 pub(super) struct Place {
     /// The base URL of the interface, without a slash at the end.
     pub(super) api: String,
+    /// Its own page, without a slash at the end.
+    pub(super) web: String,
     /// `owner/name`.
     pub(super) slug: String,
 }
@@ -23,7 +25,7 @@ pub(super) struct Place {
 impl Place {
     /// The same with the base of the GraphQL interface, which has no versions.
     pub(super) fn graphql(&self) -> Self {
-        Self { api: self.api.strip_suffix("/v3").unwrap_or(&self.api).to_owned(), slug: self.slug.clone() }
+        Self { api: self.api.strip_suffix("/v3").unwrap_or(&self.api).to_owned(), ..self.clone() }
     }
 }
 
@@ -61,7 +63,7 @@ impl Settings {
             (true, _) | (_, true) => format!("{scheme}://api.{host}"),
             _ => format!("{origin}/api/v3"),
         });
-        Some(Place { api, slug: slug.to_owned() })
+        Some(Place { api, web: format!("{origin}/{slug}"), slug: slug.to_owned() })
     }
 }
 

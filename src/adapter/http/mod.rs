@@ -168,6 +168,16 @@ pub(in crate::adapter) fn again(error: &dyn std::error::Error) -> Failure {
     Failure::Again(escape::line(&said))
 }
 
+/// Seconds for which a server wants to be left alone: it says so itself, or when a limit of which nothing remains is set back.
+pub(in crate::adapter) fn rest(headers: &HeaderMap) -> Option<u64> {
+    let number = |name| header(headers, name).and_then(|text| text.trim().parse::<u64>().ok());
+    #[allow(clippy::disallowed_methods, reason = "the server names a time of day until which it must be left alone")]
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |now| now.as_secs());
+    let is_used_up = number("x-ratelimit-remaining") == Some(0);
+    let reset = number("x-ratelimit-reset").filter(|_| is_used_up).map(|at| at.saturating_sub(now) + 1);
+    number("retry-after").or(reset)
+}
+
 /// Reads an answer of at most `limit` bytes.
 pub(in crate::adapter) async fn read<B>(mut body: B, limit: u64, sink: &mut (dyn Restart + Send)) -> Tried<()>
 where

@@ -14,6 +14,7 @@ pub mod freeze;
 pub mod hold;
 pub mod images;
 pub mod order;
+pub mod pipeline;
 pub mod previous;
 pub mod soak;
 pub mod source;
@@ -78,6 +79,8 @@ pub struct Facts {
     pub soak: Vec<Asked<soak::Facts>>,
     /// For `statuses`, one for each stage in `after`.
     pub statuses: Vec<Asked<statuses::Facts>>,
+    /// For `pipeline`, one for each stage in `after`.
+    pub pipeline: Vec<Asked<pipeline::Facts>>,
     /// For `hold`.
     pub hold: hold::Facts,
     /// For `images`; None: the policy does not ask for any.
@@ -140,6 +143,7 @@ pub const GATES: &[Gate] = &[
     },
     Gate { name: "soak", ask: |facts| decide_all(&facts.soak, soak::ask, "no soak time is asked for") },
     Gate { name: "statuses", ask: |facts| decide_all(&facts.statuses, statuses::ask, "no statuses are asked for") },
+    Gate { name: "pipeline", ask: |facts| decide_all(&facts.pipeline, pipeline::ask, "no pipeline is asked about") },
     Gate { name: "hold", ask: |facts| hold::ask(&facts.hold) },
     Gate { name: "images", ask: |facts| images::ask(&facts.images) },
     Gate { name: "freeze", ask: |facts| freeze::ask(facts.freeze.as_ref()) },

@@ -13,8 +13,8 @@ use super::kinds::{At, List, Place, Word, WordOr, Words};
 use super::pattern::{BranchPattern, InvalidPattern, PathPattern, PathPatterns, StatusPattern};
 use super::raw;
 use super::{
-    Accept, After, BranchRule, Deliver, Delivery, FolderRule, Freeze, Hold, OverridableGate, Source, Stage, Window,
-    WindowKind, parse_duration,
+    Accept, After, BranchRule, Deliver, Delivery, FolderRule, Freeze, Hold, OverridableGate, Part, Pipeline, Source,
+    Stage, Window, WindowKind, parse_duration,
 };
 use crate::domain::artifact::check_folder;
 use crate::domain::id::BranchName;
@@ -316,7 +316,41 @@ impl Check<'_> {
             statuses: statuses
                 .map(|at| self.pattern(&at.value.0, at.place, StatusPattern::parse))
                 .collect::<Checked<_>>()?,
+            pipeline: raw.pipeline.as_ref().map(|pipeline| self.pipeline(pipeline)).transpose()?,
             accept_overrides: self.flag(&raw.accept_overrides)?,
+        })
+    }
+
+    fn pipeline(&self, at: &At<raw::Pipeline>) -> Checked<Pipeline> {
+        let raw = &at.value;
+        let named: Vec<(&At<String>, Part)> = [
+            raw.job.as_ref().map(|at| (at, Part::Job(at.value.clone()))),
+            raw.deployment.as_ref().map(|at| (at, Part::Deployment(at.value.clone()))),
+            raw.stage.as_ref().map(|at| (at, Part::Stage(at.value.clone()))),
+            raw.release_environment.as_ref().map(|at| (at, Part::ReleaseEnvironment(at.value.clone()))),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        let (name, part) = match named.as_slice() {
+            [(name, part)] => (name, part),
+            [_, (second, _), ..] => {
+                let message = "only one part of a run can be asked about";
+                return Err(self.wrong(second.place, message).with_hint("remove this, or the other"));
+            }
+            [] => {
+                return Err(self.wrong(at.place, "it names no part of a run").with_hint(
+                    "name a `job` or a `deployment` on GitHub, a `stage` or a `release-environment` on Azure DevOps",
+                ));
+            }
+        };
+        if name.value.trim().is_empty() || name.value.chars().any(char::is_control) {
+            return Err(self.wrong(name.place, "it is empty, or has a control character"));
+        }
+        Ok(Pipeline {
+            repository: self.repository(&raw.repository)?,
+            run: self.maybe(&raw.run)?.unwrap_or_default(),
+            part: part.clone(),
         })
     }
 

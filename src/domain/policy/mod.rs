@@ -185,6 +185,8 @@ pub struct After {
     pub soak: Duration,
     /// Commit statuses that must be green there.
     pub statuses: Vec<StatusPattern>,
+    /// What the run of a pipeline there must have come to.
+    pub pipeline: Option<Pipeline>,
     /// Whether a release that was let in there by an override counts.
     pub accept_overrides: bool,
 }
@@ -212,6 +214,69 @@ impl Require {
         match self {
             Self::Passed => "passed",
             Self::Released => "released",
+        }
+    }
+}
+
+/// A part of a pipeline's run that must have succeeded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pipeline {
+    /// The repository whose runs count; on Azure DevOps those of its project do.
+    pub repository: RepoUrl,
+    /// Which run.
+    pub run: RunOf,
+    /// Which part of it.
+    pub part: Part,
+}
+
+/// Which run of a pipeline is asked about, of those that a record names.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RunOf {
+    /// The one that released the content.
+    #[default]
+    Released,
+    /// The one that marked it last.
+    Marked,
+}
+
+impl RunOf {
+    /// The word in the file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Released => "released",
+            Self::Marked => "marked",
+        }
+    }
+}
+
+/// A part of a run. None of them is the run as a whole, whose result says nothing of any part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// A job of a GitHub workflow.
+    Job(String),
+    /// A deployment to a GitHub environment.
+    Deployment(String),
+    /// A stage of an Azure pipeline, by its identifier.
+    Stage(String),
+    /// A stage of a classic release of Azure Pipelines.
+    ReleaseEnvironment(String),
+}
+
+impl Part {
+    /// What it is called, for a message.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Job(_) => "job",
+            Self::Deployment(_) => "deployment to",
+            Self::Stage(_) => "stage",
+            Self::ReleaseEnvironment(_) => "release stage",
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Job(name) | Self::Deployment(name) | Self::Stage(name) | Self::ReleaseEnvironment(name) => name,
         }
     }
 }
@@ -329,6 +394,8 @@ pub enum OverridableGate {
     Soak,
     /// `statuses`
     Statuses,
+    /// `pipeline`
+    Pipeline,
     /// `hold`
     Hold,
     /// `images`
@@ -347,6 +414,7 @@ impl OverridableGate {
             Self::Previous => "previous",
             Self::Soak => "soak",
             Self::Statuses => "statuses",
+            Self::Pipeline => "pipeline",
             Self::Hold => "hold",
             Self::Images => "images",
             Self::Freeze => "freeze",

@@ -267,10 +267,49 @@ pub(super) struct After {
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Vec<StatusGlob>")]
     pub(super) statuses: Option<List<StatusGlob>>,
+    /// What the run of a pipeline that released or marked the content there must have come to.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Pipeline")]
+    pub(super) pipeline: Option<At<Pipeline>>,
     /// Whether a release that an override let in there counts.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "bool", extend("default" = false))]
     pub(super) accept_overrides: Option<At<Flag>>,
+}
+
+/// A part of a pipeline's run that must have succeeded, as the forge says that the pipeline runs on: `job` or `deployment` on
+/// GitHub, `stage` or `release-environment` on Azure DevOps.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(extend("oneOf" = [
+    { "required": ["job"], "properties": { "deployment": false, "stage": false, "release-environment": false } },
+    { "required": ["deployment"], "properties": { "job": false, "stage": false, "release-environment": false } },
+    { "required": ["stage"], "properties": { "job": false, "deployment": false, "release-environment": false } },
+    { "required": ["release-environment"], "properties": { "job": false, "deployment": false, "stage": false } }
+]))]
+pub(super) struct Pipeline {
+    /// The repository whose runs count; on Azure DevOps those of its project do.
+    pub(super) repository: At<Repository>,
+    /// Which run, by what the record there names.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "RunOf", extend("default" = "released"))]
+    pub(super) run: Option<At<Word<RunOf>>>,
+    /// The name of a job of a GitHub workflow, as the run's page shows it.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "String", length(min = 1), extend("examples" = ["smoke"]))]
+    pub(super) job: Option<At<String>>,
+    /// The name of a GitHub environment that the run deployed to.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "String", length(min = 1), extend("examples" = ["dev"]))]
+    pub(super) deployment: Option<At<String>>,
+    /// The identifier of a stage of an Azure pipeline, which is not the name that is shown.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "String", length(min = 1), extend("examples" = ["smoke"]))]
+    pub(super) stage: Option<At<String>>,
+    /// The name of a stage of a classic release of Azure Pipelines.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "String", length(min = 1), extend("examples" = ["Dev"]))]
+    pub(super) release_environment: Option<At<String>>,
 }
 
 /// While a release of one of these branches is live and unmarked, other branches are refused.
@@ -525,6 +564,15 @@ words!(
     }
 );
 words!(
+    /// Which run of a pipeline is asked about.
+    RunOf => super::RunOf {
+        /// The one that released the content.
+        Released = "released",
+        /// The one that marked it last.
+        Marked = "marked",
+    }
+);
+words!(
     /// A gate that an override may open.
     Gate => super::OverridableGate {
         /// Nothing live is lost and nothing older comes back.
@@ -535,6 +583,8 @@ words!(
         Soak = "soak",
         /// Commit statuses there are green.
         Statuses = "statuses",
+        /// The pipeline there did what is asked.
+        Pipeline = "pipeline",
         /// No held release waits for its checks.
         Hold = "hold",
         /// Every image is in the registry.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::http::Server;
+use super::http::{Api, Reply, Server};
 use super::pulls::{Pulled, Pulls};
 use super::{FIRST, Policy, Run, World, put, text};
 
@@ -52,16 +52,17 @@ pub struct Stored {
     pub fork: bool,
 }
 
-/// An answer.
-pub struct Reply {
-    /// `200 OK`.
-    pub status: String,
-    /// Headers.
-    pub headers: Vec<(String, String)>,
-    /// The body.
-    pub body: Vec<u8>,
-    /// It breaks off before its end.
-    pub cut: bool,
+/// A run of a workflow.
+#[derive(Debug, Clone, Default)]
+pub struct Workflow {
+    /// Whether it is over.
+    pub over: bool,
+    /// It ran for a fork.
+    pub fork: bool,
+    /// Name, status and conclusion of its jobs.
+    pub jobs: Vec<(String, String, Option<String>)>,
+    /// Environments that it deployed to, each with its states, newest first.
+    pub deployments: Vec<(String, Vec<String>)>,
 }
 
 #[derive(Default)]
@@ -69,6 +70,7 @@ struct State {
     statuses: BTreeMap<String, Vec<(String, String)>>,
     checks: BTreeMap<String, Vec<(String, String, Option<String>)>>,
     artifacts: Vec<Stored>,
+    runs: BTreeMap<u64, Workflow>,
     everywhere: Option<(String, String)>,
     wrong: Option<Wrong>,
     blobs: Option<String>,
@@ -120,6 +122,11 @@ impl GitHub {
         self.state.lock().unwrap().artifacts.push(stored);
     }
 
+    /// A run, in place of what was known of it.
+    pub fn ran(&self, id: u64, run: Workflow) {
+        self.state.lock().unwrap().runs.insert(id, run);
+    }
+
     /// Where downloads lead to: the origin of another server.
     pub fn blobs_at(&self, origin: &str) {
         self.state.lock().unwrap().blobs = Some(origin.to_owned());
@@ -155,14 +162,14 @@ impl GitHub {
     pub fn sent(&self) -> Vec<Option<String>> {
         self.state.lock().unwrap().sent.clone()
     }
+}
 
-    /// Answers a request.
-    pub fn answer(
-        &self,
-        origin: &str,
-        (method, target, body): (&str, &str, &[u8]),
-        authorization: Option<&str>,
-    ) -> Reply {
+impl Api for GitHub {
+    fn answers(&self, target: &str) -> bool {
+        target.starts_with("/api/") || target.starts_with("/blob/")
+    }
+
+    fn answer(&self, origin: &str, (method, target, body): (&str, &str, &[u8]), authorization: Option<&str>) -> Reply {
         let mut state = self.state.lock().unwrap();
         state.sent.push(authorization.map(str::to_owned));
         let message =
@@ -243,6 +250,37 @@ impl GitHub {
                 check_runs(origin, sha, &all, query)
             }
             ("GET", ["actions", "runs", run, "artifacts"]) => artifacts(origin, &state.artifacts, run, query),
+            ("GET", ["actions", "runs", id]) => match state.runs.get(&id.parse().unwrap()) {
+                Some(run) => workflow(origin, if other { "1" } else { id }, run),
+                None => message("404 Not Found", "Not Found"),
+            },
+            ("GET", ["actions", "runs", id, "jobs"]) => {
+                let run = state.runs.get(&id.parse().unwrap()).cloned().unwrap_or_default();
+                jobs(origin, id, &run.jobs, query)
+            }
+            ("GET", ["deployments"]) => {
+                let wanted = query.split('&').find_map(|pair| pair.strip_prefix("environment="));
+                let all = deployments(&state.runs);
+                let of: Vec<_> =
+                    all.into_iter().filter(|(_, _, environment, _)| Some(environment.as_str()) == wanted).collect();
+                let listed =
+                    page(&of, query).into_iter().map(|(id, _, environment, _)| deployment(origin, id, &environment));
+                json_reply("200 OK", &listed.collect::<Vec<Value>>().into())
+            }
+            ("GET", ["deployments", id, "statuses"]) => {
+                let all = deployments(&state.runs);
+                let (id, run, environment, states) = all.into_iter().find(|one| one.0.to_string() == *id).unwrap();
+                let listed = page(&states, query).into_iter().map(|said| {
+                    json!({
+                        "url": format!("{origin}/s"), "id": 1, "node_id": "x", "state": said, "creator": null, "description": "",
+                        "environment": environment, "created_at": "2026-01-01T00:00:00Z",
+                        "updated_at": "2026-01-01T00:00:00Z", "deployment_url": format!("{origin}/d/{id}"),
+                        "repository_url": format!("{origin}/r"), "target_url": "",
+                        "log_url": format!("{origin}/acme/source/actions/runs/{run}/job/1"),
+                    })
+                });
+                json_reply("200 OK", &listed.collect::<Vec<Value>>().into())
+            }
             ("GET", ["actions", "artifacts", id, "zip"]) => {
                 let at = id.parse::<usize>().unwrap() - 100;
                 if state.artifacts[at].gone {
@@ -325,6 +363,64 @@ fn check_runs(origin: &str, sha: &str, all: &[(String, String, Option<String>)],
     json_reply("200 OK", &json!({"total_count": all.len(), "check_runs": runs}))
 }
 
+// What a run that ran on this commit is told of.
+const HEAD: &str = "1111111111111111111111111111111111111111";
+
+fn workflow(origin: &str, id: &str, run: &Workflow) -> Reply {
+    let status = if run.over { "completed" } else { "in_progress" };
+    let mut head = repository(origin);
+    head["id"] = if run.fork { 2 } else { 1 }.into();
+    let id: u64 = id.parse().unwrap();
+    let x = format!("{origin}/x");
+    json_reply(
+        "200 OK",
+        &json!({
+            "id": id, "node_id": "x", "head_branch": "main", "head_sha": HEAD, "path": ".github/workflows/a.yml",
+            "run_number": 1, "event": "push", "status": status, "conclusion": run.over.then_some("failure"),
+            "workflow_id": 1, "display_title": "x", "url": x, "html_url": x, "pull_requests": [],
+            "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z", "jobs_url": x, "logs_url": x,
+            "check_suite_url": x, "artifacts_url": x, "cancel_url": x, "rerun_url": x, "workflow_url": x,
+            "head_commit": null, "repository": repository(origin), "head_repository": head,
+        }),
+    )
+}
+
+fn jobs(origin: &str, run: &str, all: &[(String, String, Option<String>)], query: &str) -> Reply {
+    let run: u64 = run.parse().unwrap();
+    let listed: Vec<Value> = page(all, query)
+        .into_iter()
+        .map(|(name, status, conclusion)| {
+            json!({
+                "id": 1, "run_id": run, "run_url": format!("{origin}/x"), "node_id": "x", "head_sha": HEAD,
+                "url": format!("{origin}/x"), "html_url": null, "status": status, "conclusion": conclusion,
+                "created_at": "2026-01-01T00:00:00Z", "started_at": "2026-01-01T00:00:00Z", "completed_at": null,
+                "name": name, "steps": [], "check_run_url": format!("{origin}/x"), "labels": [], "runner_id": null,
+                "runner_name": null, "runner_group_id": null, "runner_group_name": null, "workflow_name": null,
+                "head_branch": "main",
+            })
+        })
+        .collect();
+    json_reply("200 OK", &json!({"total_count": all.len(), "jobs": listed}))
+}
+
+// Every deployment, newest first: its number, its run, its environment and its states.
+fn deployments(runs: &BTreeMap<u64, Workflow>) -> Vec<(usize, u64, String, Vec<String>)> {
+    let all =
+        runs.iter().flat_map(|(id, run)| run.deployments.iter().map(move |one| (*id, one.0.clone(), one.1.clone())));
+    let mut all: Vec<_> =
+        all.enumerate().map(|(at, (run, environment, states))| (at + 1, run, environment, states)).collect();
+    all.reverse();
+    all
+}
+
+fn deployment(origin: &str, id: usize, environment: &str) -> Value {
+    json!({
+        "url": format!("{origin}/d"), "id": id, "node_id": "x", "sha": HEAD, "ref": "main", "task": "deploy", "payload": {},
+        "environment": environment, "description": null, "creator": null, "created_at": "2026-01-01T00:00:00Z",
+        "updated_at": "2026-01-01T00:00:00Z", "statuses_url": format!("{origin}/s"), "repository_url": format!("{origin}/r"),
+    })
+}
+
 fn artifacts(origin: &str, all: &[Stored], run: &str, query: &str) -> Reply {
     let wanted = query.split('&').find_map(|pair| pair.strip_prefix("name="));
     let of = |stored: &Stored| stored.run.to_string() == run && wanted.is_none_or(|name| name == stored.name);
@@ -359,6 +455,11 @@ pub struct Hub {
 impl Hub {
     /// With what `after` of qual says besides the place.
     pub fn new(after: &str) -> Self {
+        Self::with(|_| after.to_owned())
+    }
+
+    /// The same, where that depends on the place.
+    pub fn with(after: impl Fn(&Self) -> String) -> Self {
         let world = World::empty();
         // `acme/x.git` is `x.git`.
         std::os::unix::fs::symlink(".", world.path().join("acme")).unwrap();
@@ -371,7 +472,7 @@ impl Hub {
             let policy = Policy {
                 repository: hub.url(stage),
                 after: before.map(|before: &str| (before.to_owned(), hub.url(before))),
-                after_more: after.to_owned(),
+                after_more: after(&hub),
                 ..hub.world.policy(stage, None)
             };
             hub.world.environment(stage, &policy);

@@ -9,7 +9,27 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::clean;
-use super::github::GitHub;
+
+/// An interface that is answered beside git.
+pub trait Api: Send + Sync {
+    /// Whether a request is for it.
+    fn answers(&self, target: &str) -> bool;
+
+    /// Its answer to a method, a target and a body.
+    fn answer(&self, origin: &str, asked: (&str, &str, &[u8]), authorization: Option<&str>) -> Reply;
+}
+
+/// An answer.
+pub struct Reply {
+    /// `200 OK`.
+    pub status: String,
+    /// Headers.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+    /// It breaks off before its end.
+    pub cut: bool,
+}
 
 /// How much of a push arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +67,7 @@ struct Shared {
     authorizations: Mutex<Vec<String>>,
     sent: AtomicU64,
     ends: AtomicBool,
-    api: Mutex<Option<Arc<GitHub>>>,
+    api: Mutex<Option<Arc<dyn Api>>>,
 }
 
 /// A running server.
@@ -92,9 +112,9 @@ impl Server {
         format!("http://127.0.0.1:{}/{name}.git", self.port)
     }
 
-    /// Answers what is asked below `/api/v3` as GitHub does.
-    pub fn answer_as(&self, api: &Arc<GitHub>) {
-        *self.shared.api.lock().unwrap() = Some(Arc::clone(api));
+    /// Answers what is asked of an interface as it does.
+    pub fn answer_as<A: Api + 'static>(&self, api: &Arc<A>) {
+        *self.shared.api.lock().unwrap() = Some(Arc::clone(api) as Arc<dyn Api>);
     }
 
     /// `http://host:port`.
@@ -192,14 +212,10 @@ impl Shared {
                 self.authorizations.lock().unwrap().push(sent.to_owned());
             }
             let api = self.api.lock().unwrap().clone();
-            if let Some(api) =
-                api.filter(|_| request.target.starts_with("/api/") || request.target.starts_with("/blob/"))
-            {
+            if let Some(api) = api.filter(|api| api.answers(&request.target)) {
                 let origin = format!("http://{}", request.header("host").unwrap_or_default());
-                let reply = {
-                    let asked = (request.method.as_str(), request.target.as_str(), request.body.as_slice());
-                    api.answer(&origin, asked, request.header("authorization"))
-                };
+                let asked = (request.method.as_str(), request.target.as_str(), request.body.as_slice());
+                let reply = api.answer(&origin, asked, request.header("authorization"));
                 let headers: Vec<(&str, &str)> = reply.headers.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
                 if reply.cut {
                     let promised = reply.body.len() + 1000;
@@ -268,6 +284,7 @@ impl Shared {
         let mut command = Command::new("git");
         clean(&mut command, &self.home);
         command.arg("http-backend").env("GIT_PROJECT_ROOT", &self.root).env("GIT_HTTP_EXPORT_ALL", "1");
+        let path = percent_encoding::percent_decode_str(path).decode_utf8_lossy().into_owned();
         command.env("REQUEST_METHOD", &request.method).env("PATH_INFO", path).env("QUERY_STRING", query);
         command.env("REMOTE_USER", "tester").env("REMOTE_ADDR", "127.0.0.1");
         command.env("CONTENT_LENGTH", request.body.len().to_string());

@@ -1,5 +1,6 @@
 //! What every test has at hand: a world of repositories in a folder of its own, and the real binary run in it.
 
+pub mod azure;
 pub mod faults;
 pub mod forge;
 pub mod github;

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::Repo;
-use super::github::{Reply, json_reply, repository};
+use super::github::{json_reply, repository};
+use super::http::Reply;
 
 /// A pull request.
 #[derive(Debug, Clone)]

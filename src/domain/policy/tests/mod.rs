@@ -35,6 +35,7 @@ after:
     require: released
     soak: 1h30m
     statuses: []
+    pipeline: {repository: https://github.com/acme/shop-config, job: smoke, run: marked}
     accept-overrides: true
   - stage: test
     repository: file:///srv/git/env-test.git
@@ -400,6 +401,26 @@ fn faults_of_meaning_are_located() {
             11,
             65,
             "`a/` is not a pattern: a component is empty: no / at its ends, no // in it",
+        ),
+        (
+            after("{stage: x, repository: /srv/x.git, branch: main, pipeline: {repository: /srv/x.git}}"),
+            11,
+            64,
+            "it names no part of a run",
+        ),
+        (
+            after(
+                "{stage: x, repository: /srv/x.git, branch: main, pipeline: {repository: /srv/x.git, job: a, stage: b}}",
+            ),
+            11,
+            104,
+            "only one part of a run can be asked about",
+        ),
+        (
+            after("{stage: x, repository: /srv/x.git, branch: main, pipeline: {repository: /srv/x.git, job: \"\"}}"),
+            11,
+            94,
+            "it is empty, or has a control character",
         ),
         (
             after("{stage: x, repository: /srv/x.git, branch: main, accept-overrides: yes}"),

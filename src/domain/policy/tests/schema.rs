@@ -84,7 +84,8 @@ fn schema_and_reader_agree_on_shapes() {
         with("freeze: [stop, {from: 2026-12-20T18:00, until: 2027-01-04T06:00, zone: UTC, reason: x}]\n"),
         with("freeze: [{cron: 0 15 * * FRI, for: 63h, zone: Europe/Berlin, kind: allow, marks: true}]\n"),
         with("freeze: [{reason: stop, rollbacks: true}]\n"),
-        with("override: {allow: [order, previous, soak, statuses, hold, images, freeze, drift]}\n"),
+        with("override: {allow: [order, previous, soak, statuses, pipeline, hold, images, freeze, drift]}\n"),
+        after("{stage: x, repository: /srv/x.git, branch: main, pipeline: {repository: /srv/y.git, stage: a}}"),
         format!("{HEAD}accept: [{{unit: shop, source: self}}]\n"),
         format!("{HEAD}accept: []\n"),
     ] {
@@ -129,6 +130,10 @@ fn schema_and_reader_agree_on_shapes() {
         accept(", local: apps/x}"),
         after("{stage: x, repository: /srv/x.git}"),
         after("{stage: x, repository: /srv/x.git, branch: main, require: green}"),
+        after("{stage: x, repository: /srv/x.git, branch: main, pipeline: {repository: /srv/y.git}}"),
+        after("{stage: x, repository: /srv/x.git, branch: main, pipeline: {stage: a}}"),
+        after("{stage: x, repository: /srv/x.git, branch: main, pipeline: {repository: /srv/y.git, stage: a, run: x}}"),
+        after("{stage: x, repository: /srv/x.git, branch: main, pipeline: {repository: /srv/y.git, stage: a, job: b}}"),
         after("{stage: x, repository: /srv/x.git, branch: main, accept-overrides: \"true\"}"),
     ] {
         agree(&bad, false);
