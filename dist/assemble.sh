@@ -8,8 +8,8 @@ version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 if [ $# -eq 2 ]; then
     binary=$1 platform=$2
 elif [ $# -eq 0 ]; then
-    cargo build --locked --profile dist
     host=$(rustc -vV | sed -n 's/^host: //p')
+    cargo build --locked --profile dist --target "$host"
     case $host in
     x86_64-*-linux-*) platform=linux-x64 ;;
     aarch64-*-linux-*) platform=linux-arm64 ;;

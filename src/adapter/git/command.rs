@@ -57,7 +57,11 @@ impl Git {
         let mut command = Command::new("git");
         command.arg("-C").arg(&self.dir).args(args).env_clear().envs(self.variables.iter().map(|(k, v)| (k, v)));
         // Its own process group: a Ctrl-C at the terminal is ours to pass on, because a push must not die half-way.
+        #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        // CREATE_NEW_PROCESS_GROUP
+        #[cfg(windows)]
+        std::os::windows::process::CommandExt::creation_flags(&mut command, 0x200);
         command
     }
 

@@ -39,6 +39,19 @@ const INHERITED: &[&str] = &[
     "NO_PROXY",
     "GCM_CREDENTIAL_STORE",
     "DBUS_SESSION_BUS_ADDRESS",
+    // Without these, programs on Windows do not start, or do not find whose they are.
+    "SYSTEMROOT",
+    "COMSPEC",
+    "PATHEXT",
+    "TEMP",
+    "TMP",
+    "USERNAME",
+    "USERPROFILE",
+    "HOMEDRIVE",
+    "HOMEPATH",
+    "APPDATA",
+    "LOCALAPPDATA",
+    "PROGRAMDATA",
 ];
 
 // Settings that must not be anybody's but ours.
@@ -84,15 +97,20 @@ pub struct Environment {
 impl Environment {
     /// Takes the process's environment, read once by the host.
     pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
-        Self { variables: variables.into_iter().collect(), ..Self::default() }
+        let variables = variables.into_iter().map(|(name, value)| (key(&name), value)).collect();
+        Self { variables, ..Self::default() }
+    }
+
+    fn get(&self, name: &str) -> Option<&OsString> {
+        self.variables.get(&key(OsStr::new(name)))
     }
 
     /// The environment of a git process that talks to `remote` with a token, if there is one.
     pub(super) fn variables(&self, remote: Option<(&RepoUrl, Option<&Secret>)>) -> Vec<(OsString, OsString)> {
         let mut settings: Vec<(String, String)> =
             SETTINGS.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        let has = |name: &str| self.variables.contains_key(OsStr::new(name));
-        if !has("GIT_SSH_COMMAND") && !has("GIT_SSH") {
+        let lacks = |name: &str| self.get(name).is_none();
+        if lacks("GIT_SSH_COMMAND") && lacks("GIT_SSH") {
             settings.push(("core.sshCommand".to_owned(), SSH.to_owned()));
         }
         if let Some((url, token)) = remote {
@@ -105,10 +123,8 @@ impl Environment {
                 settings.push(("credential.helper".to_owned(), String::new()));
             }
         }
-        let mut variables: Vec<(OsString, OsString)> = INHERITED
-            .iter()
-            .filter_map(|name| Some((OsString::from(name), self.variables.get(OsStr::new(name))?.clone())))
-            .collect();
+        let mut variables: Vec<(OsString, OsString)> =
+            INHERITED.iter().filter_map(|name| Some((OsString::from(name), self.get(name)?.clone()))).collect();
         let mut set = |name: &str, value: &str| variables.push((name.into(), value.into()));
         set("GIT_CONFIG_NOSYSTEM", "1");
         set("GIT_CONFIG_SYSTEM", "/dev/null");
@@ -129,7 +145,7 @@ impl Environment {
         }
         // A user's own ssh command may lack BatchMode: whatever it would ask for, nobody answers.
         set("SSH_ASKPASS_REQUIRE", "force");
-        if !has("SSH_ASKPASS") {
+        if lacks("SSH_ASKPASS") {
             set("SSH_ASKPASS", "false");
         }
         variables
@@ -171,6 +187,11 @@ impl Environment {
                 .collect()
         })
     }
+}
+
+// Windows knows `Path` by any case.
+fn key(name: &OsStr) -> OsString {
+    if cfg!(windows) { name.to_ascii_uppercase() } else { name.to_owned() }
 }
 
 fn is_authentication(key: &str) -> bool {

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -117,6 +116,30 @@ fn special(path: &str) -> ArtifactError {
     refused(format!("{path:?} is a symbolic link or a special file, not a regular file or a folder"))
 }
 
+#[cfg(unix)]
+fn open_file(path: &Path) -> io::Result<fs::File> {
+    fs::File::open(path)
+}
+
+// FILE_FLAG_OPEN_REPARSE_POINT: a link is opened itself, and is no regular file then.
+#[cfg(windows)]
+fn open_file(path: &Path) -> io::Result<fs::File> {
+    std::os::windows::fs::OpenOptionsExt::custom_flags(fs::OpenOptions::new().read(true), 0x0020_0000).open(path)
+}
+
+#[cfg(unix)]
+fn is_same(before: &fs::Metadata, after: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    (before.dev(), before.ino()) == (after.dev(), after.ino())
+}
+
+// The numbers of files are not to be had here.
+#[cfg(windows)]
+fn is_same(before: &fs::Metadata, after: &fs::Metadata) -> bool {
+    use std::os::windows::fs::MetadataExt as _;
+    after.is_file() && before.creation_time() == after.creation_time()
+}
+
 struct Unpacked {
     root: PathBuf,
 }
@@ -135,9 +158,9 @@ impl Unpacked {
         if !before.is_file() {
             return Err(special(path));
         }
-        let file = fs::File::open(&full).map_err(failed)?;
+        let file = open_file(&full).map_err(failed)?;
         let after = file.metadata().map_err(failed)?;
-        if (before.dev(), before.ino()) != (after.dev(), after.ino()) {
+        if !is_same(&before, &after) {
             return Err(refused(format!("{path:?} was replaced while it was being read")));
         }
         Ok((file, after))

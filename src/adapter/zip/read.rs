@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io;
-use std::os::unix::fs::FileExt;
 
 use flate2::{Decompress, FlushDecompress, Status};
 use rayon::prelude::*;
@@ -97,9 +96,30 @@ impl Scratch {
     }
 }
 
+#[cfg(unix)]
+fn read_exact_at(file: &fs::File, bytes: &mut [u8], at: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, at)
+}
+
+#[cfg(windows)]
+fn read_exact_at(file: &fs::File, mut bytes: &mut [u8], mut at: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match std::os::windows::fs::FileExt::seek_read(file, bytes, at) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(read) => {
+                bytes = bytes.get_mut(read..).unwrap_or_default();
+                at += read as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 impl Archive {
     fn read_at(&self, bytes: &mut [u8], at: u64) -> Result<(), ArtifactError> {
-        self.file.read_exact_at(bytes, at).map_err(|source| io_error(&self.shown, source))
+        read_exact_at(&self.file, bytes, at).map_err(|source| io_error(&self.shown, source))
     }
 
     fn end(&self, len: u64, limits: Limits) -> Result<End, ArtifactError> {

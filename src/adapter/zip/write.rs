@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::io::{self, BufWriter, Seek, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::mpsc;
 
@@ -47,13 +46,12 @@ pub(super) fn write(
         return Err(proof::too_many(limits));
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut temp = tempfile::Builder::new()
-        .prefix(".passgate-")
-        .suffix(".tmp")
-        // The default keeps others from reading it; the umask still applies.
-        .permissions(fs::Permissions::from_mode(0o666))
-        .tempfile_in(folder)
-        .map_err(failed)?;
+    let mut draft = tempfile::Builder::new();
+    draft.prefix(".passgate-").suffix(".tmp");
+    // The default keeps others from reading it; the umask still applies.
+    #[cfg(unix)]
+    draft.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut temp = draft.tempfile_in(folder).map_err(failed)?;
     let mut waiting = Waiting::new(tempfile::tempfile_in(folder).map_err(failed)?);
 
     let (mut files, mut entries) = (Vec::with_capacity(drafts.len()), Vec::with_capacity(drafts.len() + 1));
