@@ -1,6 +1,8 @@
 //! The shape of `stage.yaml`: one set of types for the reader and for the published JSON Schema, so that they cannot
 //! disagree about keys, words and kinds. What a single value means is settled in `check`.
 
+mod images;
+
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -9,6 +11,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::kinds::{At, List, Word, WordOr, Words, plain, present, text, words};
 use super::time;
+pub(super) use images::{Field, Images, Rewrite, Skip};
 
 text!(
     /// A unit's or stage's name.
@@ -322,116 +325,6 @@ pub(super) struct Hold {
     pub(super) branches: List<BranchGlob>,
     /// For how long at most.
     pub(super) max: At<Time>,
-}
-
-/// How image references are found in this environment's registry.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Images {
-    /// The folders that this environment builds, and with them what they name in turn. Without any, every root of the
-    /// unit's folders counts.
-    #[serde(default, deserialize_with = "present")]
-    #[schemars(with = "Vec<PathGlob>", length(min = 1))]
-    pub(super) roots: Option<List<PathGlob>>,
-    /// Folders of this environment that are read along with the unit's, because they say how those are built.
-    #[serde(default, deserialize_with = "present")]
-    #[schemars(with = "Vec<Folder>")]
-    pub(super) context: Option<List<Folder>>,
-    /// Whether references that cannot be resolved, and what cannot be looked into or asked, are refused.
-    #[serde(default, deserialize_with = "present")]
-    #[schemars(with = "bool", extend("default" = false))]
-    pub(super) strict: Option<At<Flag>>,
-    /// A list of references in this repository that stands for the registry: one a line, `#` for comments.
-    #[serde(default, deserialize_with = "present")]
-    #[schemars(with = "String", extend("examples" = ["cluster/images.txt"]))]
-    pub(super) inventory: Option<At<String>>,
-    /// What every image must be there for.
-    #[serde(default, deserialize_with = "present")]
-    #[schemars(with = "Platform")]
-    pub(super) platform: Option<At<Platform>>,
-    /// Whether a tag must have the digest that it has in the registry it is rewritten from.
-    #[serde(default, deserialize_with = "present")]
-    #[schemars(with = "bool", extend("default" = true))]
-    pub(super) compare: Option<At<Flag>>,
-    /// Where references are asked for: rules in order, of which the first that fits applies.
-    #[serde(default, deserialize_with = "present")]
-    #[schemars(with = "Vec<Rewrite>")]
-    pub(super) rewrite: Option<List<Rewrite>>,
-    /// References that are asked for where they are. No host but those of these and of `rewrite` is ever contacted.
-    #[serde(default, deserialize_with = "present")]
-    #[schemars(with = "Vec<ImageGlob>")]
-    pub(super) allow: Option<List<ImageGlob>>,
-    /// References that may not enter, as they are written or as they are asked for.
-    #[serde(default, deserialize_with = "present")]
-    #[schemars(with = "Vec<ImageGlob>")]
-    pub(super) deny: Option<List<ImageGlob>>,
-    /// References that are not asked for, and why.
-    #[serde(default, deserialize_with = "present")]
-    #[schemars(with = "Vec<Skip>")]
-    pub(super) skip: Option<List<Skip>>,
-    /// Hosts that issue the tokens of the registries, where those are others: they are given credentials.
-    #[serde(default, deserialize_with = "present")]
-    #[schemars(with = "Vec<String>", extend("examples" = [["gitlab.com"]]))]
-    pub(super) realms: Option<List<String>>,
-    /// Fields of custom resources that name images, beside those that are known anyway.
-    #[serde(default, deserialize_with = "present")]
-    #[schemars(with = "Vec<Field>")]
-    pub(super) fields: Option<List<Field>>,
-}
-
-/// A field of a custom resource that names an image.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Field {
-    /// The group of its kind.
-    #[schemars(length(min = 1), extend("examples" = ["example.io"]))]
-    pub(super) group: At<String>,
-    /// Its kind.
-    #[schemars(length(min = 1), extend("examples" = ["Widget"]))]
-    pub(super) kind: At<String>,
-    /// Keys with dots between: `[]` is every item of a list, `*` every entry of a mapping, and `!` at the end says that a
-    /// pod spec stands there.
-    #[schemars(length(min = 1), extend("examples" = ["spec.image", "spec.steps.[].image", "spec.template.spec!"]))]
-    pub(super) path: At<String>,
-}
-
-/// Maps image references to this environment's registry.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Rewrite {
-    /// What a reference begins with.
-    pub(super) from: At<ImagePrefix>,
-    /// What stands there instead.
-    pub(super) to: At<ImagePrefix>,
-    /// The tags that the rule is for, and what becomes of them.
-    #[serde(default, deserialize_with = "present")]
-    #[schemars(with = "TagRule")]
-    pub(super) tag: Option<At<TagRule>>,
-}
-
-/// Tags, and what becomes of them: each has at most one `*`, and the second one is what the first one stood for.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct TagRule {
-    /// The tags that the rule is for.
-    #[schemars(length(min = 1), extend("examples" = ["*-rc"]))]
-    pub(super) from: At<String>,
-    /// What becomes of them.
-    #[serde(default, deserialize_with = "present")]
-    #[schemars(with = "String", length(min = 1), extend("examples" = ["*"]))]
-    pub(super) to: Option<At<String>>,
-}
-
-/// References that are not asked for.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Skip {
-    /// Which.
-    #[serde(rename = "match")]
-    pub(super) pattern: At<ImageGlob>,
-    /// Why, in words for whoever reads the verdict.
-    #[schemars(length(min = 1))]
-    pub(super) reason: At<String>,
 }
 
 /// A time in which nothing may enter, or outside of which nothing may: once (`from`, `until`), repeating (`cron`, `for`),
