@@ -343,7 +343,8 @@ fn each_kind_of_change_past_passgate_is_found() {
         // Proposed as a pull request, it gets nowhere either, if anything is left of it.
         env.point("refs/heads/candidate", "main");
         env.point("refs/heads/main", &from);
-        let is_nothing = env.id("candidate^{tree}") == env.id("main^{tree}");
+        // What one commit takes back of another one is nothing; a merge that hides a record is something.
+        let is_nothing = commits.len() > 1 && env.id("candidate^{tree}") == env.id("main^{tree}");
         let to = world.to("qual");
         let run = world.untouched(|| world.run(&["check", "--to", &to, "--head", "candidate"]));
         let has_remedy = |finding: &Value| !finding["remedy"].as_str().unwrap_or("").is_empty();
