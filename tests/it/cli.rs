@@ -73,8 +73,8 @@ fn every_report_has_the_same_keys() {
     assert_eq!(
         gates,
         [
-            "artifact", "unit", "source", "branch", "order", "previous", "soak", "statuses", "hold", "images",
-            "freeze", "drift"
+            "artifact", "unit", "source", "branch", "order", "previous", "soak", "statuses", "pipeline", "hold",
+            "images", "freeze", "drift"
         ]
     );
 }

@@ -213,7 +213,7 @@ fn several_environments_leave_one_set_of_outputs_and_at_most_five_annotations() 
     let nowhere = host.world.url("nowhere");
     let run = host.run(&["release", text(&artifact), "--to", &dev, "--to", &qual, "--to", &prod, "--to", &nowhere]);
     assert_eq!((run.code, host.output(&run, "result").as_str()), (Some(3), "refused"), "{run:#?}");
-    assert_eq!(host.outputs(&run).len(), 9);
+    assert_eq!(host.outputs(&run).len(), 11);
     assert!(host.annotations(&run).len() <= 5, "{run:#?}");
     assert_eq!(host.summary(&run).matches("\n## ").count() + 1, 4, "{}", host.summary(&run));
 }
