@@ -16,7 +16,7 @@ use crate::support::{Run, World, text};
 
 // Of what a zip may list, and of the 200 MB that it may take for that, a sixteenth; and what any run needs.
 const FILES: usize = 4_000;
-const ENOUGH_KIB: u64 = (12 << 10) + (24 << 10);
+const ENOUGH_KIB: u64 = (12 << 10) + (32 << 10);
 
 // Paths of about 950 bytes, 64 deep, which have nothing but their first folder in common.
 fn deep(count: usize) -> Vec<String> {
