@@ -5,6 +5,7 @@
 use super::audit::next;
 use super::judge::{self, Leave, Owned, Target};
 use super::land::Committer;
+use super::mark::{self, Checked};
 use super::promote;
 use super::release;
 use super::retire::{self, retire};
@@ -18,9 +19,9 @@ use crate::domain::id::{CommitId, TreeId};
 use crate::domain::listing::{Entry, EntryMode, is_gits_own};
 use crate::domain::object::{Built, Kind, Object, Tree};
 use crate::domain::outcome::{GateReport, Outcome, Report, Verdict};
-use crate::domain::policy::{Accept, Deed, Source, Stage};
+use crate::domain::policy::{Accept, Deed, Delivery, Source, Stage};
 use crate::domain::record::{self, Entry as Past, Record, State};
-use crate::port::{PortError, Repository};
+use crate::port::{PortError, Repository, Role};
 
 /// What a check was asked for.
 #[derive(Debug, Clone)]
@@ -236,7 +237,7 @@ fn ask(
     let (actor, committer) = (Actor::default(), Committer("passgate <passgate@localhost>".to_owned()));
     let is_mark = !is_release(after) && before.is_some_and(|before| before.source == after.source);
     if is_mark || accept.source == Source::SelfRepository {
-        return mark(context, site, accept, after);
+        return ask_mark(context, to, site, accept, after);
     }
     if let Some(restart) = after.restarted {
         let leave = Leave { adopt: true, ..Leave::default() };
@@ -350,6 +351,13 @@ fn ask_release(
         ("kept", kept(&draft) != kept(after)),
         ("after", seen(&draft) != seen(after)),
         ("override", !opened.iter().all(|gate| recorded.contains(gate))),
+        ("gates", asked_for(&draft, recorded) != asked_for(after, recorded)),
+        (
+            "released",
+            (&after.released.at, &after.released.by, &after.released.run) != (&entry.released, &entry.by, &entry.run),
+        ),
+        ("marked", draft.marked.as_ref().map(|mark| mark.state) != after.marked.as_ref().map(|mark| mark.state)),
+        ("tips", !are_tips(context, &draft, after)?),
     ];
     let wrong: Vec<&str> = differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect();
     if wrong.is_empty() {
@@ -360,21 +368,111 @@ fn ask_release(
     Ok(Report { result: Outcome::Refused, gates, ..asked })
 }
 
-fn mark(context: &Context<'_>, site: &Site, accept: &Accept, after: &Record) -> Result<Report, AppError> {
-    let mut report = Report::new(Outcome::Planned);
+// What each gate said, but for those that a break-glass opened.
+fn asked_for<'a>(record: &'a Record, opened: &[String]) -> Vec<(&'a str, Verdict)> {
+    let gates = record.gates.iter().filter(|gate| !opened.contains(&gate.gate));
+    gates.map(|gate| (gate.gate.as_str(), gate.verdict)).collect()
+}
+
+// Whether the previous stages stood where the record saw them, with the content there already.
+fn are_tips(context: &Context<'_>, draft: &Record, after: &Record) -> Result<bool, AppError> {
+    for (now, seen) in draft.after.iter().zip(&after.after) {
+        let graph = context.repositories.open(&now.repository, Role::Previous)?.history(&[now.tip])?;
+        let mut chain = graph.first_parents(now.tip).map(|(id, _)| id).skip_while(|id| *id != seen.tip);
+        let is_there = match seen.release_commit {
+            None => chain.next().is_some(),
+            Some(landing) => chain.any(|id| id == landing),
+        };
+        if !is_there {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+// Asks whether the mark may be proposed, and whether the record is the one that it would write.
+fn ask_mark(
+    context: &Context<'_>,
+    to: Place,
+    site: &Site,
+    accept: &Accept,
+    after: &Record,
+) -> Result<Report, AppError> {
     let (_, policy) = site.policy()?;
+    let mut report = Report::new(Outcome::Planned);
     report.stage = Some(policy.stage.clone());
     report.unit = Some(accept.unit.clone());
     report.digest = Some(after.digest);
     let answer = freeze::ask(policy.frozen(context.clock.now(), Deed::Mark).as_ref());
-    if answer.verdict == Verdict::Refused {
-        report.result = Outcome::Refused;
-    }
     report.gates.push(GateReport {
         gate: "freeze".to_owned(),
         verdict: answer.verdict,
         detail: answer.detail,
         remedy: answer.remedy,
     });
+    let own = accept.source == Source::SelfRepository;
+    let fault = if policy.deliver.mark == Delivery::Commit {
+        Some((
+            "what checks said is not proposed here: marks are delivered as commits".to_owned(),
+            "passgate mark".into(),
+        ))
+    } else {
+        mark_fault(context, to, accept, after, own)?
+    };
+    if let Some((why, remedy)) = &fault {
+        report.gates.push(refused("unit", why.clone(), remedy));
+    }
+    if fault.is_some() || answer.verdict == Verdict::Refused {
+        report.result = Outcome::Refused;
+    }
     Ok(report)
+}
+
+// Why a mark is not what passgate would write now, and the way out.
+fn mark_fault(
+    context: &Context<'_>,
+    to: Place,
+    accept: &Accept,
+    after: &Record,
+    own: bool,
+) -> Result<Option<(String, String)>, AppError> {
+    let again = "let passgate make the proposal again".to_owned();
+    let Some(said) = &after.marked else { return Ok(Some(("its record changes without a mark".to_owned(), again))) };
+    let request = mark::Request {
+        to,
+        unit: accept.unit.clone(),
+        state: after.state,
+        checked: if own { Checked::Commit(after.source.commit.to_string()) } else { Checked::Digest(after.digest) },
+        note: said.note.clone(),
+        wait: None,
+        actor: Actor { by: said.by.clone(), run: said.run.clone() },
+        committer: Committer(String::new()),
+    };
+    let draft = match mark::drafted(context, &request) {
+        Ok(draft) => draft,
+        Err(AppError::Refused { message, hint }) => return Ok(Some((message, hint))),
+        Err(error) => return Err(error),
+    };
+    let Some(draft) = draft else {
+        return Ok(Some(("what it says to bring is live already".to_owned(), "close it".to_owned())));
+    };
+    // The time of the mark is its own.
+    let timeless = |record: &Record| {
+        let mut record = record.clone();
+        if let Some(mark) = &mut record.marked {
+            mark.at = String::new();
+        }
+        if let Some(live) = record.ledger.first_mut() {
+            live.marked = None;
+            if own {
+                live.released = String::new();
+            }
+        }
+        if own {
+            record.released.at = String::new();
+        }
+        record
+    };
+    let same = timeless(&draft) == timeless(after);
+    Ok((!same).then(|| ("its record is not the one that the mark would write now".to_owned(), again)))
 }

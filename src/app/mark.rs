@@ -108,6 +108,15 @@ pub fn mark(context: &Context<'_>, request: &Request) -> Result<Report, AppError
     })
 }
 
+/// The record that a mark would write now, however it is delivered; None when it has this mark already.
+///
+/// # Errors
+/// As [`mark`].
+pub fn drafted(context: &Context<'_>, request: &Request) -> Result<Option<Record>, AppError> {
+    let target = target(context, &request.to, &request.unit, Owned::Recorded, Leave::default())?;
+    written(context, &target, request)
+}
+
 // The command that takes a mark back.
 fn other_way(target: &Target, record: &Record) -> String {
     let state = if record.state == State::Passed { State::Failed } else { State::Passed };
@@ -121,9 +130,12 @@ fn is_own(context: &Context<'_>, target: &Target) -> Result<bool, AppError> {
 
 // The record with the mark; None when it has this mark already.
 fn next(context: &Context<'_>, target: &Target, request: &Request) -> Result<Option<Record>, AppError> {
-    let own = is_own(context, target)?;
     propose::can(context, target, "marks", target.policy.deliver.mark)?;
-    match (&request.checked, own) {
+    written(context, target, request)
+}
+
+fn written(context: &Context<'_>, target: &Target, request: &Request) -> Result<Option<Record>, AppError> {
+    match (&request.checked, is_own(context, target)?) {
         (Checked::Commit(commit), true) => attest(context, target, request, commit),
         _ => marked(context, target, request),
     }

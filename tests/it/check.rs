@@ -107,10 +107,39 @@ fn a_stale_release_conflicts_or_is_superseded() {
 fn marks_rollbacks_and_adoptions_are_let_through() {
     let world = live();
     let artifact = world.package("main");
+    let env = world.env("qual");
+    // Where marks are commits, nobody proposes what checks said.
     world.mark("passed", &artifact, "qual").is(0, "marked");
     propose(&world, "qual");
+    check(&world, "qual", "candidate").is(3, "refused").closed_gate("unit", "marks are delivered as commits");
+    // Where they are pull requests, the mark must be the one that passgate would write.
+    let proposed = "order: forward\ndeliver: {mark: pull-request}\n";
+    let genuine = env.file("candidate", RECORD);
+    world.environment("qual", &Policy { more: proposed.into(), ..world.policy("qual", Some("dev")) });
+    let with = |record: &str| env.on("candidate").from("main").edit(&[put(RECORD, record)]).done();
+    with(&genuine);
     check(&world, "qual", "candidate").is(0, "checked");
-    let frozen = "order: forward\nfreeze: [{reason: INC-1, marks: true}]\n";
+    for (number, forged) in [
+        reseal(&env, "candidate", |r| r.version = Some("9".into())),
+        reseal(&env, "candidate", |r| r.folders[0].tree = r.folders[1].tree),
+        reseal(&env, "candidate", |r| r.released.by = Some("ceo".into())),
+        reseal(&env, "candidate", |r| r.gates.truncate(1)),
+        reseal(&env, "candidate", |r| r.marked = None),
+    ]
+    .iter()
+    .enumerate()
+    {
+        with(forged);
+        let run = check(&world, "qual", "candidate");
+        assert_eq!(run.code, Some(3), "{number}: {run:#?}");
+    }
+    // What was edited by hand is marked by nobody.
+    env.commit("main", &[put(DEPLOY, "image: hand\n")]);
+    with(&genuine);
+    check(&world, "qual", "candidate").is(3, "refused").closed_gate("unit", "changed by hand");
+    env.point("refs/heads/main", "main~1");
+    with(&genuine);
+    let frozen = "order: forward\ndeliver: {mark: pull-request}\nfreeze: [{reason: INC-1, marks: true}]\n";
     world.environment("qual", &Policy { more: frozen.into(), ..world.policy("qual", Some("dev")) });
     check(&world, "qual", "candidate").is(3, "refused").closed_gate("freeze", "INC-1");
     world.environment("qual", &world.policy("qual", Some("dev")));
@@ -304,6 +333,35 @@ fn what_an_override_let_in_cannot_be_said_anew() {
     env.on("candidate").edit(&[put(RECORD, &forged)]).done();
     let run = check(&world, "qual", "candidate");
     assert_eq!(run.code, Some(3), "{run:#?}");
+}
+
+#[test]
+fn a_release_that_says_more_than_passgate_would_fails() {
+    let world = live();
+    let (env, dev) = (world.env("qual"), world.env("dev"));
+    let (root, tip) = (dev.id("main~1"), env.record("main").after[0].tip);
+    propose(&world, "qual");
+    let genuine = env.id("candidate");
+    check(&world, "qual", "candidate").is(0, "checked");
+    for (number, forged) in [
+        reseal(&env, "candidate", |r| r.after[0].tip = "0000000000000000000000000000000000000001".parse().unwrap()),
+        reseal(&env, "candidate", |r| r.after[0].tip = dev.id("main~2").parse().unwrap()),
+        reseal(&env, "candidate", |r| r.released.by = Some("ceo".into())),
+        reseal(&env, "candidate", |r| r.released.at = "2020-01-01T00:00:00Z".into()),
+        reseal(&env, "candidate", |r| r.gates.retain(|gate| gate.gate != "previous")),
+    ]
+    .iter()
+    .enumerate()
+    {
+        env.on("candidate").from(&genuine).edit(&[put(RECORD, forged)]).done();
+        let run = check(&world, "qual", "candidate");
+        assert_eq!(run.code, Some(3), "{number}: {run:#?}");
+    }
+    // The stage before goes on while the proposal waits.
+    assert_ne!(root, tip.to_string());
+    dev.commit("main", &[put("cluster/settings.yaml", "turn: 9\n")]);
+    env.point("refs/heads/candidate", &genuine);
+    check(&world, "qual", "candidate").is(0, "checked");
 }
 
 #[test]

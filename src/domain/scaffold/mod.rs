@@ -3,7 +3,7 @@
 mod azure;
 mod github;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::id::{BranchName, StageName, UnitName};
 use super::url::RepoUrl;
@@ -61,6 +61,10 @@ pub fn files(wanted: &Scaffold) -> Result<Files, String> {
         if let Some(other) = seen.insert(url.name(), url) {
             return Err(format!("{url} and {other} have one name; their files would lie in one folder"));
         }
+    }
+    let mut names = BTreeSet::new();
+    if let Some(twice) = wanted.stages.iter().find(|stage| !names.insert(&stage.name)) {
+        return Err(format!("the stage {} is named twice", twice.name));
     }
     let texts = wanted.stages.iter().map(|stage| stage.branch.to_string()).chain([wanted.main.to_string()]);
     let urls = wanted.stages.iter().map(|stage| stage.url.to_string()).chain([wanted.source.to_string()]);
@@ -204,6 +208,9 @@ mod tests {
         let mut one = wanted(Pipelines::Azure);
         one.main = "on".parse().unwrap();
         assert!(files(&one).unwrap()["env-qual/.passgate/stage.yaml"].contains("[\"on\", \"hotfix/**\"]"));
+        one.stages[1].name = "dev".parse().unwrap();
+        files(&one).unwrap_err();
+        one.stages[1].name = "qual".parse().unwrap();
         one.source = one.stages[0].url.clone();
         files(&one).unwrap_err();
     }
