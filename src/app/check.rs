@@ -156,6 +156,9 @@ impl Merge<'_> {
         if ours == theirs || base == theirs {
             return Ok(ours);
         }
+        if base != ours && !deep {
+            self.vanished(path, [base, ours, theirs])?;
+        }
         if base == ours || !deep {
             return Ok(theirs);
         }
@@ -164,6 +167,31 @@ impl Merge<'_> {
         }
         self.conflicts.push(crate::domain::escape::line(path));
         Ok(ours)
+    }
+
+    // What they edited and we took away: git calls that a conflict, or carries the edit to where it finds the file again, which
+    // may be in a unit's folders.
+    fn vanished(&mut self, path: &str, [base, ours, theirs]: [Option<Entry>; 3]) -> Result<(), AppError> {
+        if base == ours || base == theirs || ours == theirs {
+            return Ok(());
+        }
+        if let (Some(_), None, Some(_)) = (base, ours, theirs) {
+            self.conflicts.push(crate::domain::escape::line(path));
+        }
+        let sides = [base, ours, theirs].map(|side| side.filter(|(mode, _)| *mode == EntryMode::Tree));
+        let ids: Vec<TreeId> = sides.into_iter().flatten().map(|(_, id)| TreeId(id)).collect();
+        if ids.len() < sides.len() {
+            return Ok(());
+        }
+        let trees = self.repository.trees(&ids)?;
+        let at = |side: Option<Entry>, name: &Vec<u8>| trees.get(&TreeId(side?.1))?.get(name).copied();
+        let names =
+            sides[0].and_then(|(_, id)| trees.get(&TreeId(id))).map(|tree| tree.keys().cloned().collect::<Vec<_>>());
+        for name in names.unwrap_or_default() {
+            let below = format!("{path}/{}", String::from_utf8_lossy(&name));
+            self.vanished(&below, sides.map(|side| at(side, &name)))?;
+        }
+        Ok(())
     }
 
     fn tree(

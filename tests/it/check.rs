@@ -365,6 +365,23 @@ fn a_release_that_says_more_than_passgate_would_fails() {
 }
 
 #[test]
+fn an_edit_that_a_rename_would_carry_into_a_folder_is_a_conflict() {
+    let world = live();
+    let env = world.env("qual");
+    let lines: String = (0..60).map(|n| format!("line: {n}\n")).collect();
+    env.commit("main", &[put("cluster/web/app.yaml", &lines), put("cluster/other.yaml", "x: 1\n")]);
+    let edited = lines.replace("line: 30\n", "line: EVIL\n");
+    env.on("candidate").from("main").edit(&[put("cluster/web/app.yaml", &edited)]).done();
+    check(&world, "qual", "candidate").is(0, "checked");
+    // Somebody else's file goes, and the unit brings one like it.
+    env.commit("main", &[del("cluster/web/app.yaml"), put("cluster/other.yaml", "x: 2\n")]);
+    world.repo("source").commit("main", &[put("apps/web/app.yaml", &lines)]);
+    let second = world.pass("main", "dev");
+    world.release(&second, "qual").is(0, "released");
+    check(&world, "qual", "candidate").is(3, "refused").closed_gate("unit", "conflicts with");
+}
+
+#[test]
 fn a_rollback_that_says_it_came_from_elsewhere_fails() {
     let world = live();
     world.repo("source").commit("main", &[put(DEPLOY, "image: 2\n")]);

@@ -132,7 +132,7 @@ pub fn ask(facts: &Facts) -> Answer {
     if facts.overridden && !facts.accept_overrides {
         return Answer::refused(
             format!("this content entered {stage} by an override, and that is not accepted here"),
-            format!("release it to {stage} through its gates, or set `accept-overrides` in stage.yaml"),
+            format!("release a change of it to {stage} through its gates, or set `accept-overrides` in stage.yaml"),
         );
     }
     if facts.require_passed && facts.mark != Some(State::Passed) {
