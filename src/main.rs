@@ -39,7 +39,7 @@ impl Adapters for Real {
     fn remotes(&self, setting: Setting) -> Remotes {
         let credentials = credentials(&setting);
         let variable = host::environment::variable;
-        let http = Http::from_environment(variable, Arc::clone(&setting.interrupted));
+        let http = Http::new(variable, Arc::clone(&setting.interrupted));
         let registry = Registries::new(registry::Settings::new(variable), http.clone());
         let github = GitHub::new(github::Settings::new(variable), credentials.clone(), http.clone());
         let azure = Azure::new(azure::Settings::new(variable), credentials.clone(), http);

@@ -156,10 +156,11 @@ impl Merge<'_> {
         if ours == theirs || base == theirs {
             return Ok(ours);
         }
-        if base != ours && !deep {
-            self.vanished(path, [base, ours, theirs])?;
+        if base == ours {
+            return Ok(theirs);
         }
-        if base == ours || !deep {
+        if !deep {
+            self.vanished(path, [base, ours, theirs])?;
             return Ok(theirs);
         }
         if is_tree(ours) && is_tree(theirs) {
@@ -348,16 +349,7 @@ fn ask_release(
     let opened = draft.overridden.as_ref().map(|glass| glass.gates.as_slice()).unwrap_or_default();
     let recorded = glass.map(|glass| glass.gates.as_slice()).unwrap_or_default();
     // When it was written, by whom and at which tips is its own; everything else is as it would be written now.
-    let seen = |record: &Record| -> Vec<_> {
-        record
-            .after
-            .iter()
-            .map(|a| (a.stage.clone(), a.repository.clone(), a.branch.clone(), a.release_commit))
-            .collect()
-    };
-    // Files of the environment itself come and go while it waits.
-    let theirs = |path: &&String| !is_gits_own(path) && !accept.local.matches(path);
-    let kept = |record: &Record| record.kept.iter().filter(theirs).cloned().collect::<Vec<_>>();
+    let own = |path: &str| is_gits_own(path) || accept.local.matches(path);
     // Of what was here before, too, the record may say no more than there was.
     let told = |record: &Record| -> Vec<Past> {
         let unsigned = |entry: &Past| Past {
@@ -366,8 +358,7 @@ fn ask_release(
             run: None,
             overridden: None,
             marked: entry.marked.as_ref().map(|_| String::new()),
-            // What was found at the first release was found at whichever tip there was.
-            release_commit: entry.release_commit.filter(|_| entry.seq > 0),
+            release_commit: entry.landing(),
             ..entry.clone()
         };
         record.ledger.iter().map(unsigned).collect()
@@ -376,10 +367,10 @@ fn ask_release(
         ("source", draft.source != after.source),
         ("ledger", told(&draft) != told(after)),
         ("state", draft.state != after.state),
-        ("kept", kept(&draft) != kept(after)),
-        ("after", seen(&draft) != seen(after)),
+        ("kept", !draft.kept_besides(&own).eq(after.kept_besides(&own))),
+        ("after", !draft.seen().eq(after.seen())),
         ("override", !opened.iter().all(|gate| recorded.contains(gate))),
-        ("gates", asked_for(&draft, recorded) != asked_for(after, recorded)),
+        ("gates", !draft.verdicts(recorded).eq(after.verdicts(recorded))),
         (
             "released",
             (&after.released.at, &after.released.by, &after.released.run) != (&entry.released, &entry.by, &entry.run),
@@ -394,12 +385,6 @@ fn ask_release(
     let why = format!("its record is not the one that would be written now: {}", wrong.join(", "));
     let gates = [asked.gates.clone(), vec![refused("unit", why, "let passgate make the proposal again")]].concat();
     Ok(Report { result: Outcome::Refused, gates, ..asked })
-}
-
-// What each gate said, but for those that a break-glass opened.
-fn asked_for<'a>(record: &'a Record, opened: &[String]) -> Vec<(&'a str, Verdict)> {
-    let gates = record.gates.iter().filter(|gate| !opened.contains(&gate.gate));
-    gates.map(|gate| (gate.gate.as_str(), gate.verdict)).collect()
 }
 
 // Whether the previous stages stood where the record saw them, with the content there already.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::judge::Target;
 use super::site::{Site, file, resolve};
 use super::{AppError, Context, evidence};
+use crate::domain::escape;
 use crate::domain::gate::Asked;
 use crate::domain::gate::images::{self, Facts, Inquiry, Inventory, Question, Seen};
 use crate::domain::id::BlobId;
@@ -131,7 +132,8 @@ pub fn inventory(site: &Site, path: &str) -> Result<Inventory, AppError> {
             PortError::Unusable(format!("{} has no {path}, which `images.inventory` names", site.name())).into()
         );
     };
-    let bytes = site.repository.blobs(&[blob], LARGEST_INVENTORY)?.remove(&blob).unwrap_or_default();
+    let bytes = site.repository.blobs(&[blob], LARGEST_INVENTORY)?.remove(&blob);
+    let bytes = bytes.ok_or_else(|| too_large(site, path, LARGEST_INVENTORY))?;
     let parsed = Inventory::parse(&String::from_utf8_lossy(&bytes));
     Ok(parsed.map_err(|why| PortError::Unusable(format!("{path} of {}: {why}", site.name())))?)
 }
@@ -153,9 +155,14 @@ pub fn read(site: &Site, leaves: &Leaves, artifact: Option<&Artifact>) -> Result
     for (path, blob) in wanted() {
         let content = match (known.get(&blob), artifact) {
             (Some(file), Some(artifact)) => artifact.content.read(file)?,
-            _ => there.get(&blob).cloned().unwrap_or_default(),
+            _ => there.get(&blob).cloned().ok_or_else(|| too_large(site, path, LARGEST))?,
         };
         files.insert(path.clone(), content);
     }
     Ok(files)
+}
+
+// What was not read says nothing, least of all that it deploys nothing.
+fn too_large(site: &Site, path: &str, limit: u64) -> PortError {
+    PortError::Unusable(format!("{} of {} has more than {limit} bytes", escape::line(path), site.name()))
 }

@@ -9,10 +9,10 @@ use crate::domain::continuity::is_rollback;
 use crate::domain::graph::Graph;
 use crate::domain::id::CommitId;
 use crate::domain::listing::is_gits_own;
-use crate::domain::outcome::{Outcome, PullRequest, Report, Verdict};
+use crate::domain::outcome::{Outcome, PullRequest, Report};
 use crate::domain::policy::Delivery;
 use crate::domain::proposal::{About, Kind, ProposalBranch, Undo, body, title};
-use crate::domain::record::{self, Entry, Record, State};
+use crate::domain::record::{self, Record, State};
 use crate::port::{Forge, PortError, Proposal, Pull, Role};
 
 use std::sync::Arc;
@@ -70,7 +70,7 @@ pub fn can(context: &Context<'_>, target: &Target, what: &str, delivery: Deliver
             target.site.name(),
             target.site.url
         ),
-        "set `deliver: commit` for them; or name the host in PASSGATE_GITHUB_HOSTS if it is GitHub",
+        "set `deliver: commit` for them; or name the host in PASSGATE_GITHUB_HOSTS or PASSGATE_AZURE_HOSTS if it is one of theirs",
     ))
 }
 
@@ -232,32 +232,22 @@ fn says_the_same(
 }
 
 fn is_same(target: &Target, one: &Record, two: &Record) -> bool {
-    let is_theirs = |path: &&String| !is_gits_own(path) && !target.is_local(path);
-    let kept = |record: &Record| record.kept.iter().filter(is_theirs).cloned().collect::<Vec<_>>();
-    let verdicts = |record: &Record| -> Vec<(String, Verdict)> {
-        record.gates.iter().map(|gate| (gate.gate.clone(), gate.verdict)).collect()
-    };
+    let own = |path: &str| is_gits_own(path) || target.is_local(path);
     let mark = |record: &Record| record.marked.as_ref().map(|mark| (mark.state, mark.note.clone()));
     let glass = |record: &Record| record.overridden.as_ref().map(|glass| (glass.reason.clone(), glass.gates.clone()));
-    let seen = |record: &Record| -> Vec<_> {
-        let anchors = record.after.iter();
-        anchors.map(|a| (a.stage.clone(), a.repository.clone(), a.branch.clone(), a.release_commit)).collect()
-    };
     let ledger = |record: &Record| -> Vec<_> {
-        // What was found at the first release was found at whichever tip there was.
-        let landing = |entry: &Entry| entry.release_commit.filter(|_| entry.seq > 0 || entry.state != State::Adopted);
         let entries = record.ledger.iter();
-        entries.map(|entry| (entry.seq, entry.digest, entry.commit, landing(entry), entry.state)).collect()
+        entries.map(|entry| (entry.seq, entry.digest, entry.commit, entry.landing(), entry.state)).collect()
     };
     let place = |record: &Record| (record.seq, record.replaces, record.restarted, record.policy);
     let content = |record: &Record| (record.digest, record.source.clone(), record.version.clone(), record.state);
     place(one) == place(two)
         && content(one) == content(two)
-        && kept(one) == kept(two)
-        && verdicts(one) == verdicts(two)
+        && one.kept_besides(&own).eq(two.kept_besides(&own))
+        && one.verdicts(&[]).eq(two.verdicts(&[]))
         && mark(one) == mark(two)
         && glass(one) == glass(two)
-        && seen(one) == seen(two)
+        && one.seen().eq(two.seen())
         && ledger(one) == ledger(two)
 }
 

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256 as Hasher};
 
 use super::artifact::Folder;
 use super::id::{BlobId, BranchName, CommitId, Digest, Sha256, StageName, UnitName};
-use super::outcome::GateReport;
+use super::outcome::{GateReport, Verdict};
 use super::url::RepoUrl;
 
 /// Value of the record's `format`.
@@ -172,6 +172,11 @@ impl Entry {
     pub fn is_release(&self) -> bool {
         !matches!(self.state, State::Adopted | State::Retired)
     }
+
+    /// The landing commit, for comparison: what was found at the first release was found at whichever tip there was.
+    pub fn landing(&self) -> Option<CommitId> {
+        self.release_commit.filter(|_| self.seq > 0)
+    }
 }
 
 /// The record.
@@ -241,6 +246,22 @@ pub enum BadRecord {
 }
 
 impl Record {
+    /// The kept files that are not the environment's `own`: those come and go while a proposal waits.
+    pub fn kept_besides(&self, own: &dyn Fn(&str) -> bool) -> impl Iterator<Item = &String> {
+        self.kept.iter().filter(|path| !own(path))
+    }
+
+    /// What was seen of the previous stages, but for where their branches stood.
+    pub fn seen(&self) -> impl Iterator<Item = (&StageName, &RepoUrl, &BranchName, Option<CommitId>)> {
+        self.after.iter().map(|anchor| (&anchor.stage, &anchor.repository, &anchor.branch, anchor.release_commit))
+    }
+
+    /// What each gate said, but for those that a break-glass `opened`.
+    pub fn verdicts(&self, opened: &[String]) -> impl Iterator<Item = (&str, Verdict)> {
+        let gates = self.gates.iter().filter(|gate| !opened.contains(&gate.gate));
+        gates.map(|gate| (gate.gate.as_str(), gate.verdict))
+    }
+
     /// The bytes of the record, sealed.
     ///
     /// # Errors

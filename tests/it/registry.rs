@@ -318,6 +318,21 @@ fn a_lock_adds_references_and_takes_none_away() {
 }
 
 #[test]
+fn what_is_too_large_to_be_looked_into_is_not_taken_for_empty() {
+    let yard = Yard::new("  context: [cluster]\n");
+    let artifact = yard.artifact(&[]);
+    yard.world.env("dev").commit("main", &[put("cluster/large.yaml", &" ".repeat((64 << 20) + 1))]);
+    let run = yard.world.untouched(|| yard.release(&artifact)).is(1, "undecided");
+    let detail = run.gate("images")["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("cluster/large.yaml") && detail.contains("has more than"), "{run:#?}");
+    let yard = Yard::new("  inventory: cluster/images.txt\n");
+    let artifact = yard.artifact(&[&yard.image("shop/web:1")]);
+    yard.world.env("dev").commit("main", &[put("cluster/images.txt", &"\n".repeat((16 << 20) + 1))]);
+    let run = yard.world.untouched(|| yard.release(&artifact)).is(1, "undecided");
+    assert!(run.gate("images")["detail"].as_str().unwrap().contains("has more than"), "{run:#?}");
+}
+
+#[test]
 fn an_inventory_stands_for_the_registry() {
     let yard = Yard::new("  inventory: cluster/images.txt\n");
     let artifact = yard.artifact(&[&yard.image("shop/web:1"), "docker.io/library/redis:7"]);

@@ -1,14 +1,12 @@
 //! The deployment zip in an artifact of a build.
 
-use std::io;
-
 use azure_devops_rust_api::pipelines::models::GetArtifactExpandOptions;
 use serde::Deserialize;
 
 use super::client::{Api, List, Trouble};
 use super::place::escaped;
 use super::run;
-use crate::adapter::http::download::{Hashed, LARGEST};
+use crate::adapter::http::download::{Hashed, LARGEST, temporary};
 use crate::domain::escape;
 use crate::port::{Fetched, PortError};
 
@@ -91,13 +89,13 @@ pub(super) fn fetch(api: &Api<'_>, id: u64, name: Option<&str>) -> Result<Fetche
             return Err(error(said, UPLOAD));
         }
     };
-    let mut outer = Hashed::new().map_err(|source| temporary(&doing, source))?;
+    let mut outer = Hashed::new().map_err(|source| temporary(&format!("{doing} a project"), source))?;
     api.download(&doing, &address, LARGEST, &mut outer)
         .map_err(|trouble| there(trouble, format!("the artifact {shown} is not there (any more)")))?;
     match outer.unwrapped() {
-        Ok(Ok(zip)) => Ok(Fetched::Zip(Box::new(zip.into_temp_path()))),
+        Ok(Ok(zip)) => Ok(zip),
         Ok(Err(why)) => Err(error(format!("in the artifact {shown} {why}"), UPLOAD)),
-        Err(source) => Err(temporary(&doing, source)),
+        Err(source) => Err(temporary(&format!("{doing} a project"), source)),
     }
 }
 
@@ -106,10 +104,6 @@ const LOOK: &str =
 const GONE: &str = "promote what is live in the stage before, which needs no artifact: passgate release --from ENV --unit NAME; \
                     or run the pipeline that packages again";
 const UPLOAD: &str = "publish the zip that `passgate package` wrote, alone, as an artifact of the pipeline";
-
-fn temporary(doing: &str, source: io::Error) -> PortError {
-    PortError::Io { doing: format!("cannot {doing} a project: a temporary file"), source }
-}
 
 // An address that needs no credentials: the storage is on other hosts.
 fn signed(api: &Api<'_>, doing: &str, pipeline: i32, run: i32, name: &str) -> Result<Signed, Trouble> {

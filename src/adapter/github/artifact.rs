@@ -1,12 +1,10 @@
 //! The deployment zip in an artifact of a workflow run.
 
-use std::io;
-
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use super::client::{Api, Trouble};
-use crate::adapter::http::download::{Hashed, LARGEST};
+use crate::adapter::http::download::{Hashed, LARGEST, temporary};
 use crate::domain::escape;
 use crate::port::{Fetched, PortError};
 
@@ -71,7 +69,7 @@ pub(super) fn fetch(api: &Api<'_>, run: u64, name: Option<&str>) -> Result<Fetch
     if one.expired {
         return Err(gone());
     }
-    let mut outer = Hashed::new().map_err(|source| temporary(&doing, source))?;
+    let mut outer = Hashed::new().map_err(|source| temporary(&format!("{doing} a repository"), source))?;
     match api.download(&doing, &format!("actions/artifacts/{}/zip", one.id), LARGEST, &mut outer) {
         Ok(()) => {}
         Err(Trouble::Gone) => return Err(gone()),
@@ -86,9 +84,9 @@ pub(super) fn fetch(api: &Api<'_>, run: u64, name: Option<&str>) -> Result<Fetch
         }
     }
     match outer.unwrapped() {
-        Ok(Ok(zip)) => Ok(Fetched::Zip(Box::new(zip.into_temp_path()))),
+        Ok(Ok(zip)) => Ok(zip),
         Ok(Err(why)) => Err(error(format!("in the artifact {shown} {why}"), Some(UPLOAD.to_owned()))),
-        Err(source) => Err(temporary(&doing, source)),
+        Err(source) => Err(temporary(&format!("{doing} a repository"), source)),
     }
 }
 
@@ -97,10 +95,6 @@ const LOOK: &str =
 const GONE: &str = "promote what is live in the stage before, which needs no artifact: passgate release --from ENV --unit NAME; \
                     or run the workflow that packages again";
 const UPLOAD: &str = "upload the zip that `passgate package` wrote, alone, as its artifact";
-
-fn temporary(doing: &str, source: io::Error) -> PortError {
-    PortError::Io { doing: format!("cannot {doing} a repository: a temporary file"), source }
-}
 
 fn list(api: &Api<'_>, doing: &str, run: u64, name: Option<&str>) -> Result<Vec<One>, PortError> {
     let name = name.map(|name| format!("&name={}", utf8_percent_encode(name, NON_ALPHANUMERIC))).unwrap_or_default();

@@ -13,6 +13,7 @@ use tempfile::NamedTempFile;
 use super::Restart;
 use crate::domain::artifact::MANIFEST;
 use crate::domain::escape;
+use crate::port::{Fetched, PortError};
 
 /// As much as a deployment zip may hold, and its wrapping.
 pub(in crate::adapter) const LARGEST: u64 = (1 << 30) + (64 << 20);
@@ -40,8 +41,12 @@ impl Hashed {
     }
 
     /// The deployment zip within, or why there is none.
-    pub(in crate::adapter) fn unwrapped(self) -> io::Result<Result<NamedTempFile, String>> {
-        unwrapped(self.file)
+    ///
+    /// # Errors
+    /// A temporary file cannot be read or written.
+    pub(in crate::adapter) fn unwrapped(self) -> io::Result<Result<Fetched, String>> {
+        let unwrapped = unwrapped(self.file)?;
+        Ok(unwrapped.map(|zip| Fetched::Zip(Box::new(zip.into_temp_path()))))
     }
 }
 
@@ -102,4 +107,9 @@ fn is_deployment(file: &mut File) -> io::Result<bool> {
     file.seek(SeekFrom::Start(0))?;
     let name = head.get(30..).is_some_and(|name| name.starts_with(MANIFEST.as_bytes()));
     Ok(head.starts_with(b"PK\x03\x04") && name)
+}
+
+/// What a file of our own that cannot be had means while something was `doing`.
+pub(in crate::adapter) fn temporary(doing: &str, source: io::Error) -> PortError {
+    PortError::Io { doing: format!("cannot {doing}: a temporary file"), source }
 }

@@ -61,15 +61,12 @@ pub(in crate::adapter) enum Failure {
 pub(in crate::adapter) type Tried<T> = Result<T, Failure>;
 
 impl Http {
-    /// `certificates` are files to trust besides the system's; `interrupted` stops what may be stopped when it turns true.
-    pub fn new(certificates: Vec<PathBuf>, interrupted: Arc<AtomicBool>) -> Self {
-        Self(Arc::new(Lazy { interrupted, certificates, made: OnceLock::new(), making: Mutex::default() }))
-    }
-
-    /// Reads which certificates to trust from `GIT_SSL_CAINFO` and `NODE_EXTRA_CA_CERTS`.
-    pub fn from_environment(variable: impl Fn(&str) -> Option<String>, interrupted: Arc<AtomicBool>) -> Self {
+    /// Trusts the certificates in `GIT_SSL_CAINFO` and `NODE_EXTRA_CA_CERTS` besides the system's; `interrupted` stops what
+    /// may be stopped when it turns true.
+    pub fn new(variable: impl Fn(&str) -> Option<String>, interrupted: Arc<AtomicBool>) -> Self {
         let files = ["GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS"].iter().filter_map(|name| variable(name));
-        Self::new(files.map(PathBuf::from).collect(), interrupted)
+        let certificates = files.map(PathBuf::from).collect();
+        Self(Arc::new(Lazy { interrupted, certificates, made: OnceLock::new(), making: Mutex::default() }))
     }
 
     /// The client.
