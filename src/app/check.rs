@@ -21,6 +21,7 @@ use crate::domain::object::{Built, Kind, Object, Tree};
 use crate::domain::outcome::{GateReport, Outcome, Report, Verdict};
 use crate::domain::policy::{Accept, Deed, Delivery, Source, Stage};
 use crate::domain::record::{self, Entry as Past, Record, State};
+use crate::domain::url::RepoUrl;
 use crate::port::{PortError, Repository, Role};
 
 /// What a check was asked for.
@@ -39,7 +40,12 @@ pub struct Request {
 pub fn check(context: &Context<'_>, request: &Request) -> Result<(Report, Vec<Finding>), AppError> {
     let mut site = Site::target(context, &request.to)?;
     let head = head(&*site.repository, &request.head)?;
-    site.graph = site.repository.history(&[site.tip, head])?;
+    site.graph = match site.repository.history(&[site.tip, head]) {
+        Err(PortError::Missing { id, .. }) if id == head.to_string() => {
+            return Err(no_candidate(&site.url, &request.head));
+        }
+        graph => graph?,
+    };
     let (_, policy) = site.policy()?;
     let mut report = Report::new(Outcome::Checked);
     report.stage = Some(policy.stage.clone());
@@ -97,12 +103,14 @@ fn head(repository: &dyn Repository, name: &str) -> Result<CommitId, AppError> {
         return Ok(commit);
     }
     let full = if name.starts_with("refs/") { name.to_owned() } else { format!("refs/heads/{name}") };
-    repository.reference(&full)?.ok_or_else(|| {
-        AppError::usage(
-            format!("{} has no {}", repository.url(), crate::domain::escape::line(&full)),
-            "give --head a branch, a full ref such as refs/pull/12/merge, or a whole commit id",
-        )
-    })
+    repository.reference(&full)?.ok_or_else(|| no_candidate(repository.url(), &full))
+}
+
+fn no_candidate(url: &RepoUrl, name: &str) -> AppError {
+    AppError::usage(
+        format!("{url} has no {}", crate::domain::escape::line(name)),
+        "give --head a branch, a full ref such as refs/pull/12/merge, or a whole commit id",
+    )
 }
 
 // The root tree of the merge, as far as units and passgate's own folder go; an error text where it conflicts there.

@@ -92,6 +92,7 @@ pub fn mark(context: &Context<'_>, request: &Request) -> Result<Report, AppError
             return Ok(Decision::Say(Box::new(report)));
         };
         report.digest = Some(record.digest);
+        report.marked = Some(request.state);
         let mark = record.marked.clone().ok_or_else(|| AppError::Guard("the mark is missing".to_owned()))?;
         let change = Change {
             folders: Vec::new(),

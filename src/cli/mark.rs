@@ -8,6 +8,7 @@ use crate::domain::record::State;
 
 /// Arguments of `mark`.
 #[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("checked").required(true).multiple(true)))]
 pub struct Args {
     /// What the checks said.
     #[arg(value_enum, env = "PASSGATE_STATE")]
@@ -19,10 +20,10 @@ pub struct Args {
     #[arg(long, env = "PASSGATE_UNIT", value_name = "NAME")]
     unit: String,
     /// The content that was checked.
-    #[arg(long, env = "PASSGATE_DIGEST", value_name = "DIGEST", required_unless_present = "commit")]
+    #[arg(long, env = "PASSGATE_DIGEST", value_name = "DIGEST", group = "checked")]
     digest: Option<String>,
     /// The commit that was checked: a source commit, a release commit, or (source: self) a commit of this branch.
-    #[arg(long, env = "PASSGATE_COMMIT", value_name = "SHA")]
+    #[arg(long, env = "PASSGATE_COMMIT", value_name = "SHA", group = "checked")]
     commit: Option<String>,
     /// What you have to say.
     #[arg(long, env = "PASSGATE_NOTE", value_name = "TEXT")]

@@ -200,7 +200,10 @@ pub fn headline(report: &Report) -> String {
             let at = pull.map(|pull| format!(": {}", escape::line(&pull.url))).unwrap_or_default();
             ("✓".green().to_string(), format!("proposed {unit} for {stage}{at}"))
         }
-        Outcome::Marked => ("✓".green().to_string(), format!("marked {unit} in {stage}{commit}")),
+        Outcome::Marked => {
+            let said = report.marked.map(State::as_str).unwrap_or_default();
+            ("✓".green().to_string(), format!("marked {unit} in {stage} {said}{commit}"))
+        }
         Outcome::Superseded => {
             ("✗".yellow().to_string(), format!("{unit} in {stage} is newer than this; nothing was written"))
         }
@@ -352,7 +355,11 @@ pub fn check(report: &Report, faults: &[Finding], width: usize) -> String {
     if report.result == Outcome::Checked && report.gates.is_empty() {
         out.push_str(&format!("{} {}\n", "✓".green(), "it touches nothing that is passgate's".bold()));
     } else if report.result == Outcome::Checked {
-        out.push_str(&format!("{} {}\n", "✓".green(), "every gate is open for it now".bold()));
+        let said = match report.overridden {
+            None => "every gate is open for it now",
+            Some(_) => "every gate but those of its override is open for it now",
+        };
+        out.push_str(&format!("{} {}\n", "✓".green(), said.bold()));
     }
     out
 }

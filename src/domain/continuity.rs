@@ -109,7 +109,8 @@ pub fn continues(record: &Record, step: &Step<'_>) -> Continued {
             None => faults.add("it has no release of its own and continues none"),
         }
     }
-    let is_new = base.is_none_or(|base| base.overridden != record.overridden) || opens_now(record);
+    let is_new =
+        base.is_none_or(|base| base.overridden != record.overridden) || (is_release(record) && opens_now(record));
     let newly_overridden = record.overridden.is_some() && !is_rollback(record) && is_new;
     let opened = record.overridden.as_ref().filter(|_| newly_overridden);
     let first = matches!(step.before, Before::Nothing) && record.ledger.iter().any(|e| e.state == State::Adopted);

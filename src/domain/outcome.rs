@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::id::{CommitId, Digest, StageName, UnitName};
 use super::image::Change;
-use super::record::Override;
+use super::record::{Override, State};
 
 /// What a gate says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -195,6 +195,8 @@ pub struct Report {
     pub previous_commit: Option<CommitId>,
     /// Whether the target's branch now holds this content.
     pub live: bool,
+    /// What the stage's checks said of it, where that is what was written.
+    pub marked: Option<State>,
     /// Every gate.
     pub gates: Vec<GateReport>,
     /// The files.
@@ -228,6 +230,7 @@ impl Report {
             commit: None,
             previous_commit: None,
             live: false,
+            marked: None,
             gates: Vec::new(),
             changes: Changes::default(),
             image_changes: Vec::new(),

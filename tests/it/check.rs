@@ -42,8 +42,11 @@ fn a_candidate_that_touches_nothing_of_passgates_passes() {
     check(&world, "qual", "candidate").is(0, "checked");
     check(&world, "qual", "refs/heads/candidate").is(0, "checked");
     check(&world, "qual", &env.id("candidate")).is(0, "checked");
-    let run = check(&world, "qual", "nowhere").is(2, "usage");
-    assert!(run.json["error"]["hint"].as_str().unwrap().contains("--head"));
+    for unknown in ["nowhere", &"1".repeat(40)] {
+        let run = check(&world, "qual", unknown).is(2, "usage");
+        assert!(run.json["error"]["message"].as_str().unwrap().contains(unknown), "{run:?}");
+        assert!(run.json["error"]["hint"].as_str().unwrap().contains("--head"), "{run:?}");
+    }
 }
 
 #[test]

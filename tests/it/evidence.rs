@@ -337,6 +337,17 @@ fn content_that_entered_by_an_override_is_refused_unless_that_is_accepted() {
 }
 
 #[test]
+fn a_mark_says_what_was_checked() {
+    let world = World::new();
+    let artifact = world.package("main");
+    world.release(&artifact, "dev").is(0, "released");
+    let run =
+        world.untouched(|| world.run(&["mark", "passed", "--to", &world.to("dev"), "--unit", "shop"])).is(2, "usage");
+    let said = run.json["error"].to_string();
+    assert!(said.contains("--digest") && said.contains("--commit"), "{said}");
+}
+
+#[test]
 fn a_mark_is_for_what_is_live_and_untouched() {
     let world = World::new();
     let (first, second) = two(&world);

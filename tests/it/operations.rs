@@ -35,7 +35,13 @@ fn an_override_opens_what_the_policy_names_and_is_recorded_everywhere() {
     let trailers = env.git(&["log", "-1", "--format=%(trailers:key=Passgate-Digest,valueonly)", "main"]);
     assert_eq!(trailers.lines().filter(|line| !line.is_empty()).count(), 1, "no trailer comes out of a reason");
     // It stays through a mark, and the next stage refuses it unless it accepts overrides.
-    world.mark("passed", &artifact, "qual").is(0, "marked");
+    let marked = world.mark("passed", &artifact, "qual").is(0, "marked");
+    assert_eq!(marked.json["marked"], "passed");
+    assert!(marked.stderr.contains("marked shop in qual passed"), "{}", marked.stderr);
+    // Its release is found, and not the mark as well.
+    let audit = world.run(&["audit", "--to", &world.to("qual")]).is(3, "findings");
+    let overrides = audit.json["findings"].as_array().unwrap().iter().filter(|finding| finding["rule"] == "override");
+    assert_eq!(overrides.count(), 1, "{:#}", audit.json["findings"]);
     world.refuses("previous", "entered qual by an override", &artifact, "prod");
     let status = world.run(&["status", "--to", &world.to("qual")]).is(0, "reported");
     assert!(status.json["stages"].to_string().contains("INC-4711"));

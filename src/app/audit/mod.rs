@@ -119,7 +119,9 @@ pub fn audit(context: &Context<'_>, request: &Request) -> Result<Audit, AppError
     let policy = walk.policy();
     if let Some(last) = links.last() {
         if let (Some(text), true) = (&request.since, lost) {
-            let message = format!("the history was rewritten: {text} is not on the first-parent chain any more");
+            let message = format!(
+                "{text} is not on the first-parent chain: the history was rewritten, or this commit never was its tip"
+            );
             findings.insert(0, last.at(&env).finding(Rule::RewrittenHistory, None, Paths::default(), message));
         }
         let told = |rule: Rule| findings.iter().any(|finding: &Finding| finding.rule == rule);
