@@ -70,5 +70,9 @@ fn main() -> ExitCode {
     let interrupted = Arc::new(AtomicBool::new(false));
     // Without the watch an interrupt simply ends the program, which leaves every repository whole too.
     host::interrupt::watch(Arc::clone(&interrupted)).ok();
+    if let Some(folder) = host::environment::emptied_folder() {
+        // It is the first to ask for a temporary folder, so there is none yet that would stay.
+        tempfile::env::override_temp_dir(&folder).ok();
+    }
     cli::run(host::environment::arguments(), interrupted, &Real::default())
 }

@@ -14,6 +14,12 @@ pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// The folder that a host empties after each job, with what a killed run left there.
+pub fn emptied_folder() -> Option<std::path::PathBuf> {
+    let named = ["RUNNER_TEMP", "AGENT_TEMPDIRECTORY"].into_iter().find_map(variable)?;
+    Some(named.into()).filter(|folder: &std::path::PathBuf| folder.is_absolute() && folder.is_dir())
+}
+
 /// The command line.
 #[allow(clippy::disallowed_methods, reason = "this is the one place that reads the command line")]
 pub fn arguments() -> Vec<OsString> {

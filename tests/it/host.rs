@@ -2,7 +2,7 @@
 //! can give a runner a command.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::support::http::Server;
 use crate::support::repos::{Repo, put_as};
@@ -177,6 +177,25 @@ fn a_release_leaves_outputs_a_summary_and_who_did_it() {
         let run = host.run(&["mark", "passed", "--to", &to, "--digest", &digest, "--by", "robin"]);
         assert_eq!((run.code, host.output(&run, "result").as_str()), (Some(0), "marked"), "{run:#?}");
         assert_eq!(env.record("main").marked.unwrap().by.as_deref(), Some("robin"));
+    }
+}
+
+#[test]
+fn what_is_temporary_stands_where_the_host_empties_it() {
+    for (kind, name) in [("github", "RUNNER_TEMP"), ("azure", "AGENT_TEMPDIRECTORY")] {
+        let host = Hosted::new(kind);
+        let artifact = host.world.package("main");
+        let release = ["release", text(&artifact), "--to", &host.world.to("dev")];
+        let nowhere = host.file("nowhere");
+        let with = |folder: &Path| {
+            let variables = [("TMPDIR", text(&nowhere)), (name, text(folder))];
+            host.run_with(&release, &variables)
+        };
+        assert_eq!(host.world.untouched(|| with(&nowhere)).code, Some(1), "a folder that is not there is none");
+        let temp = host.file("temp");
+        assert_eq!(with(&temp).code, Some(0));
+        let left = fs::read_dir(&temp).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        assert!(left.into_iter().all(|left| left.starts_with("passgate_")), "only a summary stays");
     }
 }
 
