@@ -29,11 +29,30 @@ const TOKENS: &[(&str, &str)] = &[
     ),
 ];
 
+/// Inputs of the task alone: GitHub has no service connections.
+const CONNECTIONS: &[(&str, &str)] = &[
+    ("connection", "GitHub service connection whose token is used where no `token` is given."),
+    ("previous-connection", "The same for the previous stages, where no `previous-token` is given."),
+    ("source-connection", "The same for the source repository, where no `source-token` is given."),
+];
+
 /// Where an input stands in the task's form; what is not named stands under "More options", and first ones in no group.
 const GROUPS: &[(&str, &str, &[&str])] = &[
     ("", "", &["command", "artifact", "to", "from", "unit", "state", "digest", "commit", "head"]),
     ("content", "What is packaged", &["repo", "folder", "source", "version", "allow-empty", "output"]),
-    ("credentials", "Credentials", &["token", "previous-token", "source-token", "registry-tokens"]),
+    (
+        "credentials",
+        "Credentials",
+        &[
+            "token",
+            "connection",
+            "previous-token",
+            "previous-connection",
+            "source-token",
+            "source-connection",
+            "registry-tokens",
+        ],
+    ),
     ("record", "Who and where, for the record", &["by", "run", "committer", "note"]),
     ("more", "More options", &[]),
 ];
@@ -45,6 +64,7 @@ enum Kind {
     List,
     Boolean,
     Choice(Vec<String>),
+    Connection,
 }
 
 /// One input: a flag of one or several verbs.
@@ -138,9 +158,11 @@ fn inputs() -> Vec<Input> {
     }
     let remote: Vec<String> =
         found.iter().find(|input| input.name == "to").unwrap().verbs.iter().map(|(v, _)| v.clone()).collect();
-    for (name, help) in TOKENS {
-        let verbs = remote.iter().map(|verb| (verb.clone(), (*help).to_owned())).collect();
-        found.push(Input { name: (*name).to_owned(), kind: Kind::Text, verbs });
+    for (list, kind) in [(TOKENS, Kind::Text), (CONNECTIONS, Kind::Connection)] {
+        for (name, help) in list {
+            let verbs = remote.iter().map(|verb| (verb.clone(), (*help).to_owned())).collect();
+            found.push(Input { name: (*name).to_owned(), kind: kind.clone(), verbs });
+        }
     }
     let place = |input: &Input| {
         let group = GROUPS.iter().position(|(group, _, _)| *group == input.group()).unwrap();
@@ -160,6 +182,7 @@ fn action() -> String {
     let mut block = String::from("inputs:\n");
     for input in inputs() {
         let help = match &input.kind {
+            Kind::Connection => continue,
             Kind::Choice(choices) => format!("{} One of: {}.", input.help(), choices.join(", ")),
             Kind::Boolean => format!("{} `true` or `false`.", input.help()),
             Kind::Lines => format!("{} One a line.", input.help()),
@@ -212,6 +235,7 @@ fn task() -> String {
             Kind::Boolean => "boolean",
             Kind::Lines => "multiLine",
             Kind::Text | Kind::List => "string",
+            Kind::Connection => "connectedService:github:OAuth,PersonalAccessToken,InstallationToken,Token",
         };
         entry.insert("type".into(), kind.into());
         entry.insert("required".into(), (input.name == "command").into());
@@ -251,9 +275,10 @@ fn readme() -> String {
             Kind::Choice(choices) => format!(" One of `{}`.", choices.join("`, `")),
             Kind::Lines => " One a line.".to_owned(),
             Kind::List => " Several with commas.".to_owned(),
-            Kind::Boolean | Kind::Text => String::new(),
+            Kind::Boolean | Kind::Text | Kind::Connection => String::new(),
         };
-        tables.push_str(&format!("| `{}` | `{}` | {whose} | {help}{choices} |\n", input.name, camel(&input.name)));
+        let of_action = if input.kind == Kind::Connection { String::new() } else { format!("`{}`", input.name) };
+        tables.push_str(&format!("| {of_action} | `{}` | {whose} | {help}{choices} |\n", camel(&input.name)));
     }
     tables.push_str("\n| output of the action | of the task | what |\n|---|---|---|\n");
     for (name, help) in OUTPUTS {
@@ -306,12 +331,14 @@ fn action_task_and_command_line_have_the_same_inputs_and_outputs() {
     }
     flags.extend(TOKENS.iter().map(|(name, _)| (*name).to_owned()));
     assert_eq!(keys(&text, "inputs"), flags, "action.yml and the command line");
-    assert_eq!(named("inputs"), camels(&flags), "task.json and the command line");
+    let connections = CONNECTIONS.iter().map(|(name, _)| (*name).to_owned());
+    let of_task: BTreeSet<String> = flags.iter().cloned().chain(connections).collect();
+    assert_eq!(named("inputs"), camels(&of_task), "task.json and the command line");
     assert_eq!(keys(&text, "outputs"), OUTPUTS.iter().map(|(name, _)| (*name).to_owned()).collect());
     assert_eq!(named("outputVariables"), camels(&keys(&text, "outputs")));
     // Azure writes names in capitals without separators: no two may become one.
-    let flat: BTreeSet<String> = flags.iter().map(|name| name.replace('-', "").to_uppercase()).collect();
-    assert_eq!(flat.len(), flags.len());
+    let flat: BTreeSet<String> = of_task.iter().map(|name| name.replace('-', "").to_uppercase()).collect();
+    assert_eq!(flat.len(), of_task.len());
 }
 
 #[allow(clippy::panic, reason = "the test's own word")]

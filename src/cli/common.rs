@@ -21,12 +21,12 @@ use crate::domain::reference::{RunArtifact, System};
 use crate::domain::url::RepoUrl;
 use crate::host::detect::Host;
 use crate::host::progress::Spinner;
-use crate::host::{artifact, defaults, environment, publish, writer};
+use crate::host::{artifact, defaults, publish, tokens, writer};
 use crate::port::{Artifacts, Clock, Folders, Forges, Progress, Registry, Repositories, WorkingCopy};
 
 /// What the adapters to repositories are made from.
 pub struct Setting {
-    /// `PASSGATE_TOKEN`, `PASSGATE_PREVIOUS_TOKEN` and `PASSGATE_SOURCE_TOKEN`.
+    /// Those for the target, for previous stages and for the source.
     pub tokens: [Option<String>; 3],
     /// The place that the first token is for.
     pub place: Option<RepoUrl>,
@@ -85,11 +85,8 @@ impl<'a> Wiring<'a> {
     }
 
     fn setting(&self, place: Option<&Place>) -> Setting {
-        let token = environment::variable;
-        let own = || place.and_then(|place| defaults::job_token(self.host, &place.url));
-        let target = token("PASSGATE_TOKEN").or_else(own);
         Setting {
-            tokens: [target, token("PASSGATE_PREVIOUS_TOKEN"), token("PASSGATE_SOURCE_TOKEN")],
+            tokens: tokens::tokens(self.host, place.map(|place| &place.url)),
             place: place.map(|place| place.url.clone()),
             interrupted: Arc::clone(&self.interrupted),
             progress: Arc::clone(&self.spinner) as Arc<dyn Progress>,

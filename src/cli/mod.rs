@@ -33,7 +33,7 @@ use crate::app::AppError;
 use crate::domain::escape;
 use crate::domain::outcome::{Outcome, Report, Trouble};
 use crate::host::detect::{self, Host};
-use crate::host::{defaults, publish, writer};
+use crate::host::{defaults, publish, tokens, writer};
 use common::{Adapters, Wiring};
 
 /// Promotes GitOps configuration from dev to qual to prod so that nothing skips a gate.
@@ -106,6 +106,11 @@ pub fn run(arguments: Vec<OsString>, interrupted: Arc<AtomicBool>, adapters: &dy
         Err(error) => return usage(&error, wants_json, host),
     };
     let wiring = Wiring::new(cli.json, host, interrupted, adapters);
+    if let Some(id) = tokens::silent_connection(host) {
+        let message = format!("the agent has no token of the service connection {}", escape::line(&id));
+        let hint = "name a connection that this pipeline may use, of a kind that has a token, or give a token instead";
+        return ExitCode::from(wiring.report(&error::report(&AppError::usage(message, hint)), ""));
+    }
     let result = match cli.verb {
         Verb::Package(args) => args.run(&wiring),
         Verb::Inspect(args) => args.run(&wiring),

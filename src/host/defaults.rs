@@ -39,7 +39,8 @@ pub fn run(host: Host) -> Option<String> {
     }
 }
 
-fn collection() -> Option<String> {
+/// The organization or collection that the pipeline runs in.
+pub fn collection() -> Option<String> {
     first(&["SYSTEM_COLLECTIONURI", "SYSTEM_TEAMFOUNDATIONCOLLECTIONURI"])
 }
 
@@ -100,16 +101,3 @@ pub fn merge_ref(host: Host) -> Option<String> {
     let number = name.strip_prefix("refs/pull/")?.strip_suffix("/merge")?;
     (!number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())).then_some(name)
 }
-
-/// The token of the job, for a repository in the very collection that runs it.
-pub fn job_token(host: Host, repository: &RepoUrl) -> Option<String> {
-    if !matches!(host, Host::Azure | Host::AzureRelease) {
-        return None;
-    }
-    let collection: RepoUrl = collection()?.trim_end_matches('/').parse().ok()?;
-    let below = repository.identity().strip_prefix(collection.identity())?;
-    below.starts_with('/').then(|| first(JOB_TOKENS))?
-}
-
-/// Where an agent keeps the job's token: for tasks, and for scripts that asked for it.
-pub const JOB_TOKENS: &[&str] = &["ENDPOINT_AUTH_PARAMETER_SYSTEMVSSCONNECTION_ACCESSTOKEN", "SYSTEM_ACCESSTOKEN"];

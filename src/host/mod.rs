@@ -10,4 +10,5 @@ pub mod interrupt;
 pub mod outputs;
 pub mod progress;
 pub mod publish;
+pub mod tokens;
 pub mod writer;

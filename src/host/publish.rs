@@ -8,11 +8,10 @@ use base64::Engine as _;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::command::{self, Level};
-use super::defaults::JOB_TOKENS;
 use super::detect::Host;
 use super::environment::variable;
 use super::outputs::{self, camel, cut};
-use super::writer;
+use super::{tokens, writer};
 use crate::domain::escape;
 use crate::domain::outcome::{Outcome, Report, Verdict};
 
@@ -25,12 +24,7 @@ const LONGEST_MESSAGE: usize = 1000;
 
 /// Asks the host to hide every secret, in each form in which it may be sent, before anything is said.
 pub fn mask(host: Host) {
-    let names = ["PASSGATE_TOKEN", "PASSGATE_PREVIOUS_TOKEN", "PASSGATE_SOURCE_TOKEN"];
-    let job: &[&str] = if matches!(host, Host::Azure | Host::AzureRelease) { JOB_TOKENS } else { &[] };
-    let tokens = names.iter().chain(job).filter_map(|name| variable(name));
-    let registries = variable("PASSGATE_REGISTRY_TOKENS").unwrap_or_default();
-    let registries = registries.lines().filter_map(|line| line.split_once('=')).map(|(_, secret)| secret.to_owned());
-    let mut forms: Vec<String> = tokens.chain(registries).flat_map(|token| forms(&token)).collect();
+    let mut forms: Vec<String> = tokens::secrets(host).iter().flat_map(|token| forms(token)).collect();
     forms.sort();
     forms.dedup();
     for line in forms.iter().filter_map(|form| command::mask(host, form)) {

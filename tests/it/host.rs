@@ -484,6 +484,51 @@ fn the_jobs_own_token_goes_to_its_own_collection_only() {
     }
 }
 
+#[test]
+fn a_service_connection_has_the_token_of_its_role() {
+    const ID: &str = "3f2504e0-4f89-41d3-9a0c-0305e82c3301";
+    let world = World::empty();
+    let home = world.path().join("home");
+    Repo::at(&world.path().join("env.git"), &home).commit("main", &[put("x", "x")]);
+    let asked = |kind: &str, more: &[(&str, &str)]| {
+        let server = Server::start(world.path(), &home, Some("never"));
+        let mut command = world.command();
+        command.args(["status", "--json", "--to", &format!("{}#main", server.url("env"))]);
+        command.env("PASSGATE_HOST", kind).env("PASSGATE_CONNECTION", ID).envs(more.iter().copied());
+        (Run::of(command.output().unwrap()), server.authorizations())
+    };
+    let variable = |name: &str| format!("ENDPOINT_AUTH_PARAMETER_{ID}_{name}");
+    let told = variable("ACCESSTOKEN");
+    let upper = told.to_uppercase();
+    let document = format!("ENDPOINT_AUTH_{ID}");
+    let (user, password) = (variable("USERNAME"), variable("PASSWORD"));
+    let base64 = |text: &str| base64::Engine::encode(&base64::engine::general_purpose::STANDARD, text);
+    let basic = |text: &str| format!("Basic {}", base64(text));
+    for kind in ["azure", "azure-release"] {
+        for (variables, wanted) in [
+            (vec![(told.as_str(), "eyJ.c0nn.x")], "Bearer eyJ.c0nn.x".to_owned()),
+            (vec![(upper.as_str(), "eyJ.c0nn.x")], "Bearer eyJ.c0nn.x".to_owned()),
+            (
+                vec![(document.as_str(), r#"{"scheme":"Token","parameters":{"apitoken":"eyJ.c0nn.x"}}"#)],
+                "Bearer eyJ.c0nn.x".to_owned(),
+            ),
+            (vec![(user.as_str(), "dana"), (password.as_str(), "c0nn")], basic("dana:c0nn")),
+            (vec![(told.as_str(), "eyJ.c0nn.x"), ("PASSGATE_TOKEN", "eyJ.mine.x")], "Bearer eyJ.mine.x".to_owned()),
+        ] {
+            let (run, sent) = asked(kind, &variables);
+            assert!(!sent.is_empty() && sent.iter().all(|sent| *sent == wanted), "{variables:?}: {sent:?}");
+            let first = runner::azure(&run.stderr).into_iter().next().unwrap();
+            assert_eq!(first.name, "task.setsecret", "it is masked before anything is said: {}", run.stderr);
+        }
+        // A connection without a token is not taken for none at all.
+        let (run, sent) = asked(kind, &[(document.as_str(), "no document")]);
+        let run = run.is(2, "usage");
+        assert!(run.json["error"]["message"].as_str().unwrap().contains(ID) && sent.is_empty(), "{run:#?}");
+    }
+    let (run, sent) = asked("github", &[(told.as_str(), "eyJ.c0nn.x")]);
+    assert!(run.code == Some(1) && sent.is_empty(), "only an agent has service connections: {sent:?}");
+}
+
 // Texts that would be commands, in each way that they may come in.
 const HOSTILE: &[&str] = &[
     "\r::error::own1",
