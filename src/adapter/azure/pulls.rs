@@ -77,9 +77,9 @@ fn full(branch: &BranchName) -> String {
     format!("refs/heads/{branch}")
 }
 
-// What the SDK takes as a body.
-fn body<T: DeserializeOwned>(value: Value) -> Result<T, PortError> {
-    serde_json::from_value(value).map_err(|error| PortError::Unusable(format!("a pull request: {error}")))
+/// What the SDK takes as a body.
+pub(super) fn body<T: DeserializeOwned>(value: Value) -> Result<T, PortError> {
+    serde_json::from_value(value).map_err(|error| PortError::Unusable(format!("what is sent: {error}")))
 }
 
 fn number(api: &Api<'_>, doing: &str, number: u64) -> Result<i32, PortError> {
