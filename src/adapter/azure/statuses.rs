@@ -4,14 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::client::{Api, List};
+use super::client::{Api, PAGE};
 use crate::domain::gate::statuses::{State, Status};
 use crate::domain::id::CommitId;
 use crate::domain::news::OWN;
 use crate::port::PortError;
 
-const PAGE: i32 = 100;
-const MOST_PAGES: i32 = 20;
 const DOING: &str = "read the statuses of a commit in";
 
 /// One of them.
@@ -55,29 +53,17 @@ pub(super) fn of(api: &Api<'_>, commit: CommitId) -> Result<Vec<Status>, PortErr
 /// Every status of a commit by its context, the latest of each.
 pub(super) fn latest(api: &Api<'_>, commit: CommitId) -> Result<BTreeMap<String, One>, PortError> {
     let statuses = api.git()?.statuses_client();
+    let all: Vec<One> = api.pages(DOING, |skip| {
+        let [organization, project, repository] = api.names();
+        let request = statuses.list(organization, commit.to_string(), repository, project);
+        request.top(PAGE).skip(skip).latest_only(true).send()
+    })?;
     let mut latest: BTreeMap<String, One> = BTreeMap::new();
-    for page in 0.. {
-        let send = || {
-            let [organization, project, repository] = api.names();
-            let request = statuses.list(organization, commit.to_string(), repository, project);
-            request.top(PAGE).skip(page * PAGE).latest_only(true).send()
-        };
-        let list: List<One> = api.get(DOING, send)?;
-        let items = api.items(DOING, list)?;
-        let is_last = items.len() < usize::try_from(PAGE).unwrap_or_default();
-        for one in items {
-            let genre = one.context.genre.as_deref().filter(|genre| !genre.is_empty());
-            let context =
-                genre.map_or_else(|| one.context.name.clone(), |genre| format!("{genre}/{}", one.context.name));
-            if latest.get(&context).is_none_or(|known| known.id < one.id) {
-                latest.insert(context, one);
-            }
-        }
-        if is_last {
-            break;
-        }
-        if page == MOST_PAGES {
-            return Err(api.error(DOING, format!("there are more than {}", page * PAGE), None));
+    for one in all {
+        let genre = one.context.genre.as_deref().filter(|genre| !genre.is_empty());
+        let context = genre.map_or_else(|| one.context.name.clone(), |genre| format!("{genre}/{}", one.context.name));
+        if latest.get(&context).is_none_or(|known| known.id < one.id) {
+            latest.insert(context, one);
         }
     }
     Ok(latest)

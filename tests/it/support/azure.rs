@@ -36,8 +36,10 @@ pub enum Wrong {
     Nonsense,
     /// Right answers about something else.
     Other,
-    /// A list of which this is only a part.
+    /// A list of which this is only a part, the same one whatever is asked for.
     Part,
+    /// Lists in parts of so many.
+    Parts(usize),
     /// To the same path on another host.
     Elsewhere(String),
 }
@@ -506,6 +508,12 @@ impl Api for Azure {
             self.state().faults.push(what.clone());
             message("500 Internal Server Error", &what, "")
         };
+        // What says where a list goes on is described nowhere but in words.
+        let token = query(&pairs, "continuationToken").map(str::to_owned);
+        let pairs: Vec<(String, String)> = pairs.into_iter().filter(|(key, _)| key != "continuationToken").collect();
+        if token.is_some() && !matches!(wrong, Some(Wrong::Part | Wrong::Parts(_))) {
+            return fault(format!("{path}: nobody gave a token"));
+        }
         let answer = match self.operation(method, &path, &pairs, body) {
             Ok(answer) => answer,
             Err(what) => return fault(what),
@@ -521,6 +529,17 @@ impl Api for Azure {
         }
         match wrong {
             Some(Wrong::Tired(seconds)) => reply.headers.push(("Retry-After".to_owned(), seconds.to_string())),
+            Some(Wrong::Parts(size)) => {
+                let value: Value = serde_json::from_slice(&reply.body).unwrap();
+                let Some(all) = value["value"].as_array() else { return reply };
+                let from: usize = token.map_or(0, |token| token.strip_prefix("+&#").unwrap().parse().unwrap());
+                let part: Vec<Value> = all.iter().skip(from).take(size).cloned().collect();
+                let next = from + part.len();
+                reply = json_reply("200 OK", &listed(part));
+                if next < all.len() {
+                    reply.headers.push(("x-ms-continuationtoken".to_owned(), format!("+&#{next}")));
+                }
+            }
             Some(Wrong::Part) => reply.headers.push(("x-ms-continuationtoken".to_owned(), "abc".to_owned())),
             _ => {}
         }
