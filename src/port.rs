@@ -14,6 +14,7 @@ use crate::domain::gate::statuses::Status;
 use crate::domain::graph::Graph;
 use crate::domain::id::{BlobId, BranchName, CommitId, TreeId};
 use crate::domain::listing::{Entry, File, FileMode, Leaves};
+use crate::domain::news::News;
 use crate::domain::object::{Object, Tree};
 use crate::domain::policy::{MergeMethod, Part};
 use crate::domain::proposal::ProposalBranch;
@@ -371,6 +372,18 @@ pub trait Forge: Send + Sync {
 
     /// Its pull requests.
     fn pull_requests(&self) -> &dyn PullRequests;
+
+    /// Makes known what became of its commits in an environment. What was said already is left alone.
+    ///
+    /// # Errors
+    /// The forge does not want it, or cannot be asked.
+    fn tell(&self, news: &News) -> Result<(), PortError>;
+
+    /// Gives a run a tag, where runs have tags.
+    ///
+    /// # Errors
+    /// The forge does not want it, or cannot be asked.
+    fn tag(&self, run: u64, tag: &str) -> Result<(), PortError>;
 }
 
 /// What becomes of a pull request.

@@ -24,6 +24,7 @@ pub mod site;
 pub mod source;
 pub mod status;
 pub mod statuses;
+pub mod tell;
 
 use crate::domain::id::BranchName;
 use crate::domain::policy::PolicyError;

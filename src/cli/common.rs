@@ -12,7 +12,7 @@ use super::{markdown, render};
 use crate::app::fetch::Named;
 use crate::app::land::Committer;
 use crate::app::statuses::Wait;
-use crate::app::{Actor, AppError, Context, Place};
+use crate::app::{Actor, AppError, Context, Place, tell};
 use crate::domain::escape;
 use crate::domain::id::InvalidId;
 use crate::domain::outcome::{Outcome, Report};
@@ -170,6 +170,14 @@ impl<'a> Wiring<'a> {
         }
     }
 
+    /// Tells what became of it, where that is wanted: to the source repository, and to the build that this is.
+    pub fn tell(&self, context: &Context<'_>, to: &Place, request: Option<&tell::Request>, report: &mut Report) {
+        let news = request.and_then(|request| tell::tell(context, to, request, report));
+        if let Some(news) = news {
+            publish::tag(self.host, &news.tag(report.result));
+        }
+    }
+
     /// Whether one JSON document is wanted.
     pub fn wants_json(&self) -> bool {
         self.json
@@ -277,6 +285,43 @@ impl Person {
                 "--committer 'passgate <passgate@example.org>'",
             )),
         }
+    }
+}
+
+/// What is told elsewhere once the outcome stands.
+#[derive(Debug, clap::Args)]
+pub struct Telling {
+    /// Tell the source repository what became of its commit here: a deployment on GitHub, a commit status on Azure DevOps.
+    /// What fails is a warning.
+    #[arg(long, env = "PASSGATE_WRITE_BACK", value_parser = boolish(), num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_possible_values = true)]
+    write_back: bool,
+    /// Where people open the environment, for what --write-back tells.
+    #[arg(long, env = "PASSGATE_ENVIRONMENT_URL", value_name = "URL")]
+    environment_url: Option<String>,
+}
+
+impl Telling {
+    /// What is told besides what the record says; None: nothing.
+    ///
+    /// # Errors
+    /// The URL is none, or nothing is to be told.
+    pub fn read(&self, artifact: Option<&Named>) -> Result<Option<tell::Request>, AppError> {
+        let page = self.environment_url.clone().filter(|url| !url.is_empty());
+        if let Some(url) = &page {
+            let is_web = url.starts_with("https://") || url.starts_with("http://");
+            if !is_web || url.len() > 1000 || !url.bytes().all(|b| b.is_ascii_graphic()) {
+                let message = format!("--environment-url {} is not the address of a page", escape::line(url));
+                return Err(AppError::usage(message, "such as --environment-url https://qual.shop.example"));
+            }
+            if !self.write_back {
+                return Err(AppError::usage("--environment-url is told to nobody", "add --write-back"));
+            }
+        }
+        let build = match artifact {
+            Some(Named::Run(url, run)) if run.system == System::Azure => Some((url.clone(), run.run)),
+            _ => None,
+        };
+        Ok(self.write_back.then_some(tell::Request { page, build }))
     }
 }
 

@@ -1,6 +1,6 @@
 //! `passgate mark`.
 
-use super::common::{self, Person, Wiring};
+use super::common::{self, Person, Telling, Wiring};
 use crate::app::AppError;
 use crate::app::mark::{Checked, Request, mark};
 use crate::domain::id::InvalidId;
@@ -35,6 +35,8 @@ pub struct Args {
     #[arg(long, env = "PASSGATE_TIMEOUT", value_name = "DURATION", default_value = "15m")]
     timeout: String,
     #[command(flatten)]
+    telling: Telling,
+    #[command(flatten)]
     person: Person,
 }
 
@@ -57,6 +59,7 @@ impl Args {
         let to = common::place(&self.to)?;
         let remotes = wiring.remotes(Some(&to));
         let (actor, committer) = self.person.read()?;
+        let telling = self.telling.read(None)?;
         let checked = match (self.digest.filter(|d| !d.is_empty()), self.commit.filter(|c| !c.is_empty())) {
             (Some(digest), None) => Checked::Digest(digest.parse().map_err(wrong)?),
             (None, Some(commit)) => Checked::Commit(commit),
@@ -83,7 +86,9 @@ impl Args {
             actor,
             committer,
         };
-        let report = mark(&wiring.context(&remotes), &request)?;
+        let context = wiring.context(&remotes);
+        let mut report = mark(&context, &request)?;
+        wiring.tell(&context, &request.to, telling.as_ref(), &mut report);
         Ok(wiring.report(&report, ""))
     }
 }

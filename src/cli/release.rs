@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::common::{self, Person, Wiring};
+use super::common::{self, Person, Telling, Wiring};
 use super::error;
 use crate::app::fetch::{self, Opened};
 use crate::app::judge::Leave;
@@ -57,6 +57,8 @@ pub struct Args {
     /// How long to wait at most.
     #[arg(long, env = "PASSGATE_TIMEOUT", value_name = "DURATION", default_value = "15m")]
     timeout: String,
+    #[command(flatten)]
+    telling: Telling,
     #[command(flatten)]
     person: Person,
 }
@@ -116,6 +118,7 @@ impl Args {
         } else {
             None
         };
+        let telling = self.telling.read(artifact.as_ref())?.filter(|_| !dry_run);
         let what = match (from, given(&self.unit), artifact) {
             (Some(from), Some(unit), None) => What::Earlier {
                 from: common::place(&from)?,
@@ -134,10 +137,11 @@ impl Args {
         let one = |to: &Place| -> Result<(Report, bool), AppError> {
             let remotes = wiring.remotes(Some(to));
             let (context, request) = (wiring.context(&remotes), request(to));
-            let report = match &what {
+            let mut report = match &what {
                 What::Earlier { from, unit, digest } => promote(&context, from, unit, *digest, &request)?,
                 What::Artifact(opened) => release(&context, &opened.artifact, &request)?,
             };
+            wiring.tell(&context, to, telling.as_ref(), &mut report);
             let is_forgiven = request.forgives(report.result);
             Ok((report, is_forgiven))
         };

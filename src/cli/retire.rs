@@ -1,6 +1,6 @@
 //! `passgate retire`.
 
-use super::common::{self, Person, Wiring};
+use super::common::{self, Person, Telling, Wiring};
 use crate::app::AppError;
 use crate::app::retire::{Request, retire};
 use crate::domain::id::InvalidId;
@@ -18,6 +18,8 @@ pub struct Args {
     #[arg(long, env = "PASSGATE_DRY_RUN", value_parser = common::boolish(), num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_possible_values = true)]
     dry_run: bool,
     #[command(flatten)]
+    telling: Telling,
+    #[command(flatten)]
     person: Person,
 }
 
@@ -31,9 +33,12 @@ impl Args {
         let to = common::place(&self.to)?;
         let remotes = wiring.remotes(Some(&to));
         let (actor, committer) = self.person.read()?;
+        let telling = self.telling.read(None)?.filter(|_| !self.dry_run);
         let unit = self.unit.parse().map_err(wrong)?;
         let request = Request { to, unit, dry_run: self.dry_run, actor, committer };
-        let report = retire(&wiring.context(&remotes), &request)?;
+        let context = wiring.context(&remotes);
+        let mut report = retire(&context, &request)?;
+        wiring.tell(&context, &request.to, telling.as_ref(), &mut report);
         Ok(wiring.report(&report, ""))
     }
 }

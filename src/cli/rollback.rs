@@ -1,6 +1,6 @@
 //! `passgate rollback`.
 
-use super::common::{self, Person, Wiring};
+use super::common::{self, Person, Telling, Wiring};
 use crate::app::AppError;
 use crate::app::rollback::{Choice, Request, rollback};
 use crate::domain::id::InvalidId;
@@ -30,6 +30,8 @@ pub struct Args {
     #[arg(long, env = "PASSGATE_DRY_RUN", value_parser = common::boolish(), num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_possible_values = true)]
     dry_run: bool,
     #[command(flatten)]
+    telling: Telling,
+    #[command(flatten)]
     person: Person,
 }
 
@@ -43,6 +45,7 @@ impl Args {
         let to = common::place(&self.to)?;
         let remotes = wiring.remotes(Some(&to));
         let (actor, committer) = self.person.read()?;
+        let telling = self.telling.read(None)?.filter(|_| !self.dry_run);
         let choice = match (self.digest.filter(|digest| !digest.is_empty()), self.steps) {
             (Some(digest), _) => Choice::Digest(digest.parse().map_err(wrong)?),
             (None, Some(0)) => return Err(AppError::usage("--steps 0 goes nowhere", "--steps 1")),
@@ -58,7 +61,9 @@ impl Args {
             actor,
             committer,
         };
-        let report = rollback(&wiring.context(&remotes), &request)?;
+        let context = wiring.context(&remotes);
+        let mut report = rollback(&context, &request)?;
+        wiring.tell(&context, &request.to, telling.as_ref(), &mut report);
         Ok(wiring.report(&report, ""))
     }
 }

@@ -12,6 +12,7 @@ pub mod id;
 pub mod image;
 pub mod listing;
 pub mod message;
+pub mod news;
 pub mod notes;
 pub mod object;
 pub mod outcome;

@@ -144,6 +144,13 @@ fn upload(report: &Report) -> io::Result<()> {
     Ok(())
 }
 
+/// Tags the build that this run is.
+pub fn tag(host: Host, text: &str) {
+    if host == Host::Azure {
+        writer::tell(&command::tag(text));
+    }
+}
+
 /// What is worth a line beside the log, worst first.
 fn annotations(parts: &[&Report]) -> Vec<(Level, String, String)> {
     let (mut errors, mut warnings) = (Vec::new(), Vec::new());

@@ -105,6 +105,24 @@ fn an_answer_that_is_no_plain_yes_opens_nothing() {
 }
 
 #[test]
+fn a_list_that_comes_in_parts_is_read_to_its_end() {
+    let org = Org::new(|_| "statuses: [\"**\"]\n".to_owned());
+    let (artifact, landing) = org.passed(["", ""]);
+    for at in 0..130 {
+        org.azure.status(&landing, "many", &at.to_string(), "succeeded");
+    }
+    org.azure.status(&landing, "many", "130", "failed");
+    org.azure.fail(Some(Wrong::Parts(40)));
+    refused(&org, "statuses", &artifact, "many/130 failed");
+    // More parts than anybody has.
+    org.azure.fail(Some(Wrong::Parts(1)));
+    undecided(&org, "statuses", &artifact, "in more than 50 parts");
+    org.azure.status(&landing, "many", "130", "succeeded");
+    org.azure.fail(Some(Wrong::Parts(40)));
+    org.release(&artifact, "qual", &[]).is(0, "released");
+}
+
+#[test]
 fn a_good_answer_may_ask_for_a_pause() {
     let (org, artifact) = staged();
     org.azure.built(7, stages(true, &[("smoke", 1, "completed", Some("succeeded"))]));

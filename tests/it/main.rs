@@ -41,4 +41,5 @@ mod spine;
 mod ssh;
 mod statuses;
 mod support;
+mod tell;
 mod topologies;

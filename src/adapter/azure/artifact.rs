@@ -3,7 +3,7 @@
 use azure_devops_rust_api::pipelines::models::GetArtifactExpandOptions;
 use serde::Deserialize;
 
-use super::client::{Api, List, Trouble};
+use super::client::{Api, Trouble};
 use super::place::escaped;
 use super::run;
 use crate::adapter::http::download::{Hashed, LARGEST, temporary};
@@ -50,8 +50,7 @@ pub(super) fn fetch(api: &Api<'_>, id: u64, name: Option<&str>) -> Result<Fetche
         let [organization, project, _] = api.names();
         artifacts.list(organization, project, number).send()
     };
-    let list: List<One> = api.ask(&doing, send).map_err(|trouble| there(trouble, "it has no artifacts".to_owned()))?;
-    let all = api.items(&doing, list)?;
+    let all: Vec<One> = api.list(&doing, send).map_err(|trouble| there(trouble, "it has no artifacts".to_owned()))?;
     let names: Vec<String> = all.iter().take(10).map(|one| escape::line(&one.name)).collect();
     let mut wanted = all.into_iter().filter(|one| name.is_none_or(|name| one.name == name));
     let one = match (wanted.next(), wanted.next(), name) {

@@ -27,6 +27,10 @@ use crate::port::PortError;
 // A timeline of a large pipeline is well below it.
 const LARGEST_ANSWER: u64 = 16 << 20;
 const DOWNLOAD: Duration = Duration::from_secs(30 * 60);
+/// How many items of a list are asked for at once.
+pub(super) const PAGE: i32 = 100;
+const MOST_PAGES: i32 = 50;
+const LONGEST_TOKEN: usize = 2000;
 
 /// What is needed for something, as Azure DevOps calls it.
 pub(super) struct Needs {
@@ -58,6 +62,14 @@ pub(super) enum Trouble {
     Other(PortError),
 }
 
+impl From<Trouble> for PortError {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Gone(error) | Trouble::Other(error) => error,
+        }
+    }
+}
+
 // What came back.
 struct Answer {
     status: u16,
@@ -69,6 +81,8 @@ struct Answer {
 struct Wire {
     http: reqwest::Client,
     authorization: Option<HeaderValue>,
+    // Where a list goes on; the SDK knows that of few lists.
+    token: Mutex<Option<String>>,
     kept: Mutex<Option<Tried<Answer>>>,
 }
 
@@ -80,9 +94,9 @@ struct Said {
     kind: String,
 }
 
-/// A list, as the service gives it.
+// A list, as the service gives it.
 #[derive(Deserialize)]
-pub(super) struct List<T> {
+struct List<T> {
     count: usize,
     value: Vec<T>,
 }
@@ -109,6 +123,9 @@ impl Wire {
         // The SDK joins with one slash too many in front, and leaves one behind where a last part is optional.
         let path = format!("/{}", url.path().trim_matches('/'));
         url.set_path(&path);
+        if let Some(token) = self.token.lock().unwrap_or_else(PoisonError::into_inner).as_deref() {
+            url.query_pairs_mut().append_pair("continuationToken", token);
+        }
         let method = match request.method() {
             Method::Post => reqwest::Method::POST,
             Method::Put => reqwest::Method::PUT,
@@ -159,7 +176,12 @@ impl<'a> Api<'a> {
             value.set_sensitive(true);
             value
         });
-        let wire = Arc::new(Wire { http: client.http.clone(), authorization, kept: Mutex::default() });
+        let wire = Arc::new(Wire {
+            http: client.http.clone(),
+            authorization,
+            token: Mutex::default(),
+            kept: Mutex::default(),
+        });
         Ok(Self { client, place, wire, role, needs, is_job, rest })
     }
 
@@ -223,6 +245,26 @@ impl<'a> Api<'a> {
     where
         F: Future<Output = azure_core::Result<R>>,
     {
+        match self.part(doing, &send, None)? {
+            (answer, None) => Ok(answer),
+            // What is only a part must not pass for the whole.
+            (_, Some(_)) => {
+                Err(Trouble::Other(self.error(doing, "it shows only a part of what comes in one piece", None)))
+            }
+        }
+    }
+
+    // One answer, and where it goes on.
+    fn part<T: DeserializeOwned, R, F>(
+        &self,
+        doing: &str,
+        send: &impl Fn() -> F,
+        token: Option<&String>,
+    ) -> Result<(T, Option<String>), Trouble>
+    where
+        F: Future<Output = azure_core::Result<R>>,
+    {
+        *self.wire.token.lock().unwrap_or_else(PoisonError::into_inner) = token.cloned();
         let one = async || {
             let made = send().await.map(|_| ());
             let answer = self.wire.take().unwrap_or_else(|| {
@@ -239,18 +281,50 @@ impl<'a> Api<'a> {
     where
         F: Future<Output = azure_core::Result<R>>,
     {
-        self.ask(doing, send).map_err(|trouble| match trouble {
-            Trouble::Gone(error) | Trouble::Other(error) => error,
-        })
+        Ok(self.ask(doing, send)?)
     }
 
-    /// The items of a list that is whole.
-    pub(super) fn items<T>(&self, doing: &str, list: List<T>) -> Result<Vec<T>, PortError> {
-        if list.count == list.value.len() {
-            return Ok(list.value);
+    /// The items of a list, which may come in parts: each answer then says where the next one begins.
+    pub(super) fn list<T: DeserializeOwned, R, F>(&self, doing: &str, send: impl Fn() -> F) -> Result<Vec<T>, Trouble>
+    where
+        F: Future<Output = azure_core::Result<R>>,
+    {
+        let wrong = |said: String| Err(Trouble::Other(self.error(doing, said, None)));
+        let (mut all, mut tokens) = (Vec::new(), Vec::new());
+        for _ in 0..MOST_PAGES {
+            let (List { count, value }, next) = self.part(doing, &send, tokens.last())?;
+            if count != value.len() {
+                return wrong(format!("it tells of {count} and shows {}", value.len()));
+            }
+            all.extend(value);
+            let Some(next) = next else { return Ok(all) };
+            if tokens.contains(&next) || next.len() > LONGEST_TOKEN {
+                return wrong("it shows only a part of a list, and not where that goes on".to_owned());
+            }
+            tokens.push(next);
         }
-        let said = format!("it tells of {} and shows {}", list.count, list.value.len());
-        Err(self.error(doing, said, None))
+        wrong(format!("it shows a list in more than {MOST_PAGES} parts"))
+    }
+
+    /// The items of a list that is asked for by pages: `send` leaves out so many, and takes [`PAGE`] at most.
+    pub(super) fn pages<T: DeserializeOwned, R, F>(
+        &self,
+        doing: &str,
+        send: impl Fn(i32) -> F,
+    ) -> Result<Vec<T>, Trouble>
+    where
+        F: Future<Output = azure_core::Result<R>>,
+    {
+        let mut all = Vec::new();
+        for page in 0..MOST_PAGES {
+            let part = self.list(doing, || send(page * PAGE))?;
+            let is_last = part.len() < usize::try_from(PAGE).unwrap_or_default();
+            all.extend(part);
+            if is_last {
+                return Ok(all);
+            }
+        }
+        Err(Trouble::Other(self.error(doing, format!("there are more than {}", MOST_PAGES * PAGE), None)))
     }
 
     /// Downloads what is at an address; credentials go along within the interface only.
@@ -329,7 +403,8 @@ impl<'a> Api<'a> {
         })
     }
 
-    fn read<T: DeserializeOwned>(&self, answer: Answer) -> Tried<T> {
+    // An answer, and where the list goes on of which it is a part.
+    fn read<T: DeserializeOwned>(&self, answer: Answer) -> Tried<(T, Option<String>)> {
         if let Some(seconds) = http::rest(&answer.headers) {
             let until = now() + Duration::from_secs(seconds.min(24 * 3600));
             *self.rest.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
@@ -339,15 +414,12 @@ impl<'a> Api<'a> {
             200 | 201 if is_json(&answer.headers) => &answer.bytes,
             _ => return Err(self.failure(&answer)),
         };
-        if header(&answer.headers, "x-ms-continuationtoken").is_some_and(|token| !token.is_empty()) {
-            // What is only a part must not pass for the whole.
-            let said = "it shows only a part of a list that comes in one piece".to_owned();
-            return Err(Failure::Final { said, hint: None });
-        }
-        serde_json::from_slice(bytes).map_err(|error| Failure::Final {
+        let next = header(&answer.headers, "x-ms-continuationtoken").filter(|token| !token.is_empty());
+        let read = serde_json::from_slice(bytes).map_err(|error| Failure::Final {
             said: format!("its answer is not what Azure DevOps answers: {error}"),
             hint: None,
-        })
+        })?;
+        Ok((read, next.map(str::to_owned)))
     }
 
     // What an answer is that is not the one that was asked for.

@@ -9,6 +9,7 @@ mod place;
 mod pulls;
 mod run;
 mod statuses;
+mod tell;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use crate::domain::credentials::{Credentials, Role, Secret};
 use crate::domain::gate::pipeline::Ran;
 use crate::domain::gate::statuses::Status;
 use crate::domain::id::CommitId;
+use crate::domain::news::News;
 use crate::domain::policy::Part;
 use crate::domain::url::RepoUrl;
 use crate::port::{Fetched, Forge, Forges, PortError, PullRequests};
@@ -25,6 +27,8 @@ use client::{Api, Needs, Rest};
 pub use place::Settings;
 
 const CODE: Needs = Needs { scope: "Code (read)", permission: "Read of the repository" };
+const SAY: Needs = Needs { scope: "Code (status)", permission: "Contribute" };
+const TAG: Needs = Needs { scope: "Build (read & execute)", permission: "Update build information" };
 const BUILD: Needs = Needs { scope: "Build (read)", permission: "View builds" };
 const RELEASE: Needs = Needs { scope: "Release (read)", permission: "View releases" };
 
@@ -78,6 +82,14 @@ impl Forge for Repository {
 
     fn pull_requests(&self) -> &dyn PullRequests {
         self
+    }
+
+    fn tell(&self, news: &News) -> Result<(), PortError> {
+        tell::tell(&self.api(&SAY)?, news)
+    }
+
+    fn tag(&self, run: u64, tag: &str) -> Result<(), PortError> {
+        tell::tag(&self.api(&TAG)?, run, tag)
     }
 
     fn part(&self, run: &str, part: &Part) -> Result<Ran, PortError> {

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::Repository;
-use super::client::{Api, List, Needs};
+use super::client::{Api, Needs, PAGE};
 use super::place::escaped;
 use crate::domain::escape;
 use crate::domain::id::BranchName;
@@ -15,7 +15,6 @@ use crate::domain::proposal::ProposalBranch;
 use crate::port::{PortError, Proposal, Pull, PullRequests, PullState};
 
 const NEEDS: Needs = Needs { scope: "Code (read & write)", permission: "Contribute to pull requests" };
-const PAGE: i32 = 100;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -77,9 +76,9 @@ fn full(branch: &BranchName) -> String {
     format!("refs/heads/{branch}")
 }
 
-// What the SDK takes as a body.
-fn body<T: DeserializeOwned>(value: Value) -> Result<T, PortError> {
-    serde_json::from_value(value).map_err(|error| PortError::Unusable(format!("a pull request: {error}")))
+/// What the SDK takes as a body.
+pub(super) fn body<T: DeserializeOwned>(value: Value) -> Result<T, PortError> {
+    serde_json::from_value(value).map_err(|error| PortError::Unusable(format!("what is sent: {error}")))
 }
 
 fn number(api: &Api<'_>, doing: &str, number: u64) -> Result<i32, PortError> {
@@ -120,14 +119,14 @@ impl PullRequests for Repository {
         let doing = "look for a pull request in";
         let api = self.api(&NEEDS)?;
         let client = api.git()?.pull_requests_client();
-        let list: List<One> = api.get(doing, || {
+        let all: Vec<One> = api.pages(doing, |skip| {
             let [organization, project, repository] = api.names();
-            let request = client.get_pull_requests(organization, repository, project).top(PAGE);
+            let request = client.get_pull_requests(organization, repository, project).top(PAGE).skip(skip);
             let request = request.search_criteria_status(models::PullRequestStatus::Active);
             let request = request.search_criteria_source_ref_name(full(head.name()));
             request.search_criteria_target_ref_name(full(base)).send()
         })?;
-        let found = api.items(doing, list)?.into_iter().filter(|one| {
+        let found = all.into_iter().filter(|one| {
             let is_ours = one.source_ref_name == full(head.name()) && one.target_ref_name == full(base);
             is_ours && one.fork_source.is_none() && one.status == "active"
         });

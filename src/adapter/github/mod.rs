@@ -1,10 +1,12 @@
-//! GitHub, on github.com, with data residency and on servers of one's own: statuses of commits, runs and their artifacts.
+//! GitHub, on github.com, with data residency and on servers of one's own: statuses of commits, runs and their
+//! artifacts, deployments.
 //!
 //! Requests go through octocrab over one client; the runtime that they need stays in here. Answers are read as JSON of our
 //! own shapes, because octocrab's leave out what is asked for here. Whatever is not a plain yes is "could not ask".
 
 mod artifact;
 mod client;
+mod deployments;
 mod place;
 mod pulls;
 mod run;
@@ -17,6 +19,7 @@ use crate::domain::credentials::{Credentials, Role};
 use crate::domain::gate::pipeline::Ran;
 use crate::domain::gate::statuses::Status;
 use crate::domain::id::CommitId;
+use crate::domain::news::News;
 use crate::domain::policy::Part;
 use crate::domain::url::RepoUrl;
 use crate::port::{Fetched, Forge, Forges, PortError, PullRequests};
@@ -71,6 +74,14 @@ impl Forge for Repository {
 
     fn pull_requests(&self) -> &dyn PullRequests {
         self
+    }
+
+    fn tell(&self, news: &News) -> Result<(), PortError> {
+        deployments::tell(&self.api(&["deployments: write"])?, news)
+    }
+
+    fn tag(&self, _: u64, _: &str) -> Result<(), PortError> {
+        Ok(())
     }
 
     fn part(&self, run: &str, part: &Part) -> Result<Ran, PortError> {

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::client::Api;
 use crate::domain::gate::pipeline::Ran;
 use crate::domain::gate::statuses::State;
+use crate::domain::news::OWN;
 use crate::domain::policy::Part;
 use crate::port::PortError;
 
@@ -46,6 +47,7 @@ struct Deployment {
     id: u64,
     sha: String,
     environment: String,
+    task: String,
 }
 
 #[derive(Deserialize)]
@@ -126,8 +128,10 @@ fn job(api: &Api<'_>, run: u64, name: &str, over: bool) -> Result<Ran, PortError
 fn deployment(api: &Api<'_>, run: &Run, environment: &str, over: bool) -> Result<Ran, PortError> {
     let query = format!("environment={}&sha={}", utf8_percent_encode(environment, NON_ALPHANUMERIC), run.head_sha);
     let all: Vec<Deployment> = list(api, &format!("deployments?{query}&"))?;
+    // What passgate told of this environment is what it knew already.
+    let theirs = all.iter().filter(|one| one.task.split(':').next() != Some(OWN));
     // Newest first.
-    for one in all.iter().filter(|one| one.environment == environment && one.sha == run.head_sha) {
+    for one in theirs.filter(|one| one.environment == environment && one.sha == run.head_sha) {
         let said: Vec<Said> = list(api, &format!("deployments/{}/statuses?", one.id))?;
         let is_own = |url: &str| number(url, api.web()) == Some(run.id);
         if !said.iter().any(|said| is_own(&said.log_url) || is_own(&said.target_url)) {

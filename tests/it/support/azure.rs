@@ -36,8 +36,10 @@ pub enum Wrong {
     Nonsense,
     /// Right answers about something else.
     Other,
-    /// A list of which this is only a part.
+    /// A list of which this is only a part, the same one whatever is asked for.
     Part,
+    /// Lists in parts of so many.
+    Parts(usize),
     /// To the same path on another host.
     Elsewhere(String),
 }
@@ -70,7 +72,10 @@ pub struct Build {
 
 #[derive(Default)]
 struct State {
-    statuses: BTreeMap<String, Vec<(String, String, String)>>,
+    // As they were sent.
+    statuses: BTreeMap<String, Vec<Value>>,
+    tags: Vec<(u64, String)>,
+    writes: Option<Wrong>,
     builds: BTreeMap<u64, Build>,
     releases: BTreeMap<u64, Vec<(&'static str, &'static str)>>,
     wrong: Option<Wrong>,
@@ -118,8 +123,20 @@ impl Azure {
 
     /// One more status of a commit.
     pub fn status(&self, commit: &str, genre: &str, name: &str, state: &str) {
-        let one = (genre.to_owned(), name.to_owned(), state.to_owned());
+        let context = json!({"genre": genre, "name": name});
+        let one = json!({"context": context, "state": state, "description": "x", "targetUrl": null});
         self.state().statuses.entry(commit.to_owned()).or_default().push(one);
+    }
+
+    /// What was told of a commit, oldest first.
+    pub fn told(&self, commit: &str) -> Vec<Value> {
+        let all = self.state().statuses.get(commit).cloned().unwrap_or_default();
+        all.into_iter().filter(|one| one["context"]["genre"] == "passgate").collect()
+    }
+
+    /// The tags of builds.
+    pub fn tags(&self) -> Vec<(u64, String)> {
+        self.state().tags.clone()
     }
 
     /// A build, in place of what was known of it.
@@ -140,6 +157,11 @@ impl Azure {
     /// Makes every answer go wrong from now on.
     pub fn fail(&self, wrong: Option<Wrong>) {
         self.state().wrong = wrong;
+    }
+
+    /// Makes what is written go wrong from now on.
+    pub fn fail_writes(&self, wrong: Option<Wrong>) {
+        self.state().writes = wrong;
     }
 
     /// The credentials that came with each request so far.
@@ -267,18 +289,32 @@ impl Azure {
         match (method, &parts[3..]) {
             ("GET", ["git", "repositories", _, "commits", commit, "statuses"]) => {
                 let all = state.statuses.get(*commit).cloned().unwrap_or_default();
-                let mut latest: Vec<(usize, (String, String, String))> = Vec::new();
+                let mut latest: Vec<(usize, Value)> = Vec::new();
                 for (at, one) in all.into_iter().enumerate() {
-                    latest.retain(|(_, known)| (&known.0, &known.1) != (&one.0, &one.1));
+                    latest.retain(|(_, known)| known["context"] != one["context"]);
                     latest.push((at + 1, one));
                 }
                 let number = |name, otherwise| query(pairs, name).map_or(otherwise, |text| text.parse().unwrap());
                 let items = latest.into_iter().skip(number("skip", 0)).take(number("top", 1000));
-                let items = items.map(|(id, (genre, name, state))| {
-                    json!({"id": id, "state": state, "description": "x", "context": {"genre": genre, "name": name},
-                        "creationDate": "2026-01-01T00:00:00Z", "targetUrl": null})
+                let items = items.map(|(id, mut one)| {
+                    (one["id"], one["creationDate"]) = (id.into(), "2026-01-01T00:00:00Z".into());
+                    one
                 });
                 ok(listed(items.collect()))
+            }
+            ("POST", ["git", "repositories", _, "commits", commit, "statuses"]) => {
+                let mut one: Value = serde_json::from_slice(body).unwrap();
+                let all = state.statuses.entry((*commit).to_owned()).or_default();
+                all.push(one.clone());
+                one["id"] = all.len().into();
+                json_reply("201 Created", &one)
+            }
+            ("PUT", ["build", "builds", id, "tags", tag]) => {
+                let one = (id.parse().unwrap(), (*tag).to_owned());
+                if !state.tags.contains(&one) {
+                    state.tags.push(one);
+                }
+                ok(listed(state.tags.iter().map(|(_, tag)| tag.clone().into()).collect()))
             }
             (_, ["git", "repositories", _, kind, rest @ ..]) if kind.eq_ignore_ascii_case("pullrequests") => {
                 let body = serde_json::from_slice(body).unwrap_or_default();
@@ -433,7 +469,8 @@ impl Api for Azure {
             let (id, at) = blob.split_once('/').unwrap();
             return zip(&state.builds[&id.parse().unwrap()].artifacts[at.parse::<usize>().unwrap()]);
         }
-        match state.wrong.clone() {
+        let is_write = method != "GET" && state.writes.is_some();
+        match if is_write { state.writes.clone() } else { state.wrong.clone() } {
             Some(Wrong::Refusal(status, text, kind)) => return message(&format!("{status} No"), text, kind),
             Some(Wrong::Limited(left, seconds)) if left > 0 => {
                 state.wrong = Some(Wrong::Limited(left - 1, seconds));
@@ -471,6 +508,12 @@ impl Api for Azure {
             self.state().faults.push(what.clone());
             message("500 Internal Server Error", &what, "")
         };
+        // What says where a list goes on is described nowhere but in words.
+        let token = query(&pairs, "continuationToken").map(str::to_owned);
+        let pairs: Vec<(String, String)> = pairs.into_iter().filter(|(key, _)| key != "continuationToken").collect();
+        if token.is_some() && !matches!(wrong, Some(Wrong::Part | Wrong::Parts(_))) {
+            return fault(format!("{path}: nobody gave a token"));
+        }
         let answer = match self.operation(method, &path, &pairs, body) {
             Ok(answer) => answer,
             Err(what) => return fault(what),
@@ -486,6 +529,17 @@ impl Api for Azure {
         }
         match wrong {
             Some(Wrong::Tired(seconds)) => reply.headers.push(("Retry-After".to_owned(), seconds.to_string())),
+            Some(Wrong::Parts(size)) => {
+                let value: Value = serde_json::from_slice(&reply.body).unwrap();
+                let Some(all) = value["value"].as_array() else { return reply };
+                let from: usize = token.map_or(0, |token| token.strip_prefix("+&#").unwrap().parse().unwrap());
+                let part: Vec<Value> = all.iter().skip(from).take(size).cloned().collect();
+                let next = from + part.len();
+                reply = json_reply("200 OK", &listed(part));
+                if next < all.len() {
+                    reply.headers.push(("x-ms-continuationtoken".to_owned(), format!("+&#{next}")));
+                }
+            }
             Some(Wrong::Part) => reply.headers.push(("x-ms-continuationtoken".to_owned(), "abc".to_owned())),
             _ => {}
         }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use super::deployed::{Deployed, Deployments};
 use super::http::{Api, Reply, Server};
 use super::pulls::{Pulled, Pulls};
 use super::{FIRST, Policy, Run, World, put, text};
@@ -31,6 +32,8 @@ pub enum Wrong {
     Other,
     /// To the same path on another host.
     Elsewhere(String),
+    /// Nothing at all, for longer than anybody waits.
+    Silence,
 }
 
 /// An artifact of a run.
@@ -59,6 +62,8 @@ pub struct Workflow {
     pub over: bool,
     /// It ran for a fork.
     pub fork: bool,
+    /// The commit that it ran on; empty for any.
+    pub head: String,
     /// Name, status and conclusion of its jobs.
     pub jobs: Vec<(String, String, Option<String>)>,
     /// Environments that it deployed to, each with its states, newest first.
@@ -77,6 +82,7 @@ struct State {
     sent: Vec<Option<String>>,
     pulls: Pulls,
     writes: Option<Wrong>,
+    deployments: Deployments,
 }
 
 /// The interface, below `/api/v3`.
@@ -152,6 +158,11 @@ impl GitHub {
         self.state.lock().unwrap().pulls.written
     }
 
+    /// What was told of deployments, oldest first.
+    pub fn deployed(&self) -> Vec<Deployed> {
+        self.state.lock().unwrap().deployments.all.clone()
+    }
+
     /// Changes a pull request behind the program's back.
     pub fn change(&self, number: u64, change: impl FnOnce(&mut Pulled)) {
         let mut state = self.state.lock().unwrap();
@@ -176,6 +187,11 @@ impl Api for GitHub {
             |status: &str, text: &str| json_reply(status, &json!({"message": text, "documentation_url": "x"}));
         if method != "GET" {
             let wrong = state.writes.clone();
+            if let Some(Wrong::Silence) = wrong {
+                drop(state);
+                std::thread::sleep(std::time::Duration::from_secs(60));
+                return message("500 No", "");
+            }
             if let Some(Wrong::Refusal(status, text, header)) = wrong {
                 let mut reply = message(&format!("{status} No"), text);
                 reply.headers.extend(header.map(|(key, value)| (key.to_owned(), value)));
@@ -196,7 +212,11 @@ impl Api for GitHub {
                 reply.headers.push(("Retry-After".to_owned(), seconds.to_string()));
                 return reply;
             }
-            let mut reply = state.pulls.write(origin, method, target, body);
+            let mut reply = if target.contains("/deployments") {
+                state.deployments.write(origin, target, body)
+            } else {
+                state.pulls.write(origin, method, target, body)
+            };
             reply.cut = matches!(wrong, Some(Wrong::Cut));
             return reply;
         }
@@ -259,15 +279,25 @@ impl Api for GitHub {
                 jobs(origin, id, &run.jobs, query)
             }
             ("GET", ["deployments"]) => {
-                let wanted = query.split('&').find_map(|pair| pair.strip_prefix("environment="));
-                let all = deployments(&state.runs);
-                let of: Vec<_> =
-                    all.into_iter().filter(|(_, _, environment, _)| Some(environment.as_str()) == wanted).collect();
-                let listed =
-                    page(&of, query).into_iter().map(|(id, _, environment, _)| deployment(origin, id, &environment));
-                json_reply("200 OK", &listed.collect::<Vec<Value>>().into())
+                let parameter = |name: &str| {
+                    let value = query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))?;
+                    Some(percent_encoding::percent_decode_str(value).decode_utf8().unwrap().into_owned())
+                };
+                let (wanted, task) = (parameter("environment").unwrap(), parameter("task"));
+                let mut all = state.deployments.listed(origin, &wanted, task.as_deref());
+                let of_runs = deployments(&state.runs).into_iter().filter(|one| one.2 == wanted && task.is_none());
+                all.extend(of_runs.map(|(id, run, environment, _)| {
+                    let mut one = deployment(origin, id, &environment);
+                    let head = &state.runs[&run].head;
+                    one["sha"] = if head.is_empty() { HEAD } else { head }.into();
+                    one
+                }));
+                json_reply("200 OK", &page(&all, query).into())
             }
             ("GET", ["deployments", id, "statuses"]) => {
+                if let Some(said) = state.deployments.said(origin, id) {
+                    return json_reply("200 OK", &said.into());
+                }
                 let all = deployments(&state.runs);
                 let (id, run, environment, states) = all.into_iter().find(|one| one.0.to_string() == *id).unwrap();
                 let listed = page(&states, query).into_iter().map(|said| {
@@ -375,7 +405,7 @@ fn workflow(origin: &str, id: &str, run: &Workflow) -> Reply {
     json_reply(
         "200 OK",
         &json!({
-            "id": id, "node_id": "x", "head_branch": "main", "head_sha": HEAD, "path": ".github/workflows/a.yml",
+            "id": id, "node_id": "x", "head_branch": "main", "head_sha": if run.head.is_empty() { HEAD } else { &run.head }, "path": ".github/workflows/a.yml",
             "run_number": 1, "event": "push", "status": status, "conclusion": run.over.then_some("failure"),
             "workflow_id": 1, "display_title": "x", "url": x, "html_url": x, "pull_requests": [],
             "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z", "jobs_url": x, "logs_url": x,

@@ -1,6 +1,7 @@
 //! What every test has at hand: a world of repositories in a folder of its own, and the real binary run in it.
 
 pub mod azure;
+pub mod deployed;
 pub mod faults;
 pub mod forge;
 pub mod github;
