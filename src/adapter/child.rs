@@ -14,14 +14,17 @@ const LOOK: Duration = Duration::from_millis(20);
 pub(in crate::adapter) struct Limits {
     /// Its time.
     pub(in crate::adapter) time: Duration,
-    /// Bytes of its output.
+    /// Bytes of each of its two outputs.
     pub(in crate::adapter) output: usize,
+    /// Bytes of its memory, where the system lets us say so.
+    pub(in crate::adapter) memory: Option<u64>,
 }
 
 /// What a program left behind.
 pub(in crate::adapter) struct Ran {
     pub(in crate::adapter) success: bool,
     pub(in crate::adapter) stdout: Vec<u8>,
+    pub(in crate::adapter) stderr: Vec<u8>,
 }
 
 /// Why a program has nothing to say.
@@ -50,8 +53,14 @@ pub(in crate::adapter) fn run(
     // Its own process group, which can be ended as a whole.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(command, 0);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(Stopped::Unstarted)?;
+    #[cfg(target_os = "linux")]
+    if let Some((pid, memory)) = pid(&child).zip(limits.memory) {
+        let limit = rustix::process::Rlimit { current: Some(memory), maximum: Some(memory) };
+        // It may have ended already.
+        rustix::process::prlimit(Some(pid), rustix::process::Resource::As, limit).ok();
+    }
     let until = Instant::now() + limits.time;
     let done = converse(&mut child, input, limits, until, interrupted);
     if done.is_err() {
@@ -60,6 +69,7 @@ pub(in crate::adapter) fn run(
     done
 }
 
+#[allow(clippy::disallowed_methods, reason = "patience with a program is measured by the clock of this machine")]
 fn converse(
     child: &mut Child,
     input: &str,
@@ -72,20 +82,26 @@ fn converse(
     let stdin = child.stdin.take().ok_or_else(missing)?;
     let input = input.to_owned();
     std::thread::spawn(move || feed(stdin, &input));
-    let output = listen(child.stdout.take().ok_or_else(missing)?, limits.output);
+    let outputs = [
+        listen(child.stdout.take().ok_or_else(missing)?, limits.output),
+        listen(child.stderr.take().ok_or_else(missing)?, limits.output),
+    ];
     let may_go_on = || match interrupted {
         Some(flag) if flag.load(Ordering::Relaxed) => Err(Stopped::Interrupted),
         _ if Instant::now() >= until => Err(Stopped::Late(limits.time)),
         _ => Ok(()),
     };
-    let stdout = loop {
-        match output.recv_timeout(LOOK) {
-            Ok(Ok(bytes)) if bytes.len() > limits.output => return Err(Stopped::Long(limits.output)),
-            Ok(said) => break said.map_err(Stopped::Broken)?,
-            Err(RecvTimeoutError::Timeout) => may_go_on()?,
-            Err(RecvTimeoutError::Disconnected) => return Err(missing()),
+    let [stdout, stderr] = outputs.map(|output| {
+        loop {
+            match output.recv_timeout(LOOK) {
+                Ok(Ok(bytes)) if bytes.len() > limits.output => return Err(Stopped::Long(limits.output)),
+                Ok(said) => return said.map_err(Stopped::Broken),
+                Err(RecvTimeoutError::Timeout) => may_go_on()?,
+                Err(RecvTimeoutError::Disconnected) => return Err(missing()),
+            }
         }
-    };
+    });
+    let (stdout, stderr) = (stdout?, stderr?);
     let status = loop {
         match child.try_wait().map_err(Stopped::Broken)? {
             Some(status) => break status,
@@ -93,7 +109,7 @@ fn converse(
         }
         std::thread::sleep(LOOK);
     };
-    Ok(Ran { success: ExitStatus::success(&status), stdout })
+    Ok(Ran { success: ExitStatus::success(&status), stdout, stderr })
 }
 
 // Whoever does not read it says so by how it ends.
@@ -113,10 +129,15 @@ fn listen(output: impl Read + Send + 'static, limit: usize) -> Receiver<io::Resu
     receiver
 }
 
+#[cfg(unix)]
+fn pid(child: &Child) -> Option<rustix::process::Pid> {
+    rustix::process::Pid::from_raw(i32::try_from(child.id()).ok()?)
+}
+
 // It was not waited for yet, so its number is still its own.
 fn end(child: &mut Child) {
     #[cfg(unix)]
-    if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+    if let Some(group) = pid(child) {
         // The group may be gone already.
         rustix::process::kill_process_group(group, rustix::process::Signal::KILL).ok();
     }

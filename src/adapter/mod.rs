@@ -8,4 +8,5 @@ pub mod git;
 pub mod github;
 pub mod http;
 pub mod registry;
+pub mod render;
 pub mod zip;

@@ -104,7 +104,7 @@ impl Settings {
         let shown = escape::line(&helper);
         let mut command = Command::new(&helper);
         command.arg("get");
-        let limits = Limits { time: self.patience(), output: LARGEST };
+        let limits = Limits { time: self.patience(), output: LARGEST, memory: None };
         let ran = child::run(&mut command, server, limits, Some(interrupted))
             .map_err(|stopped| format!("{shown} does not give its credentials: {stopped}"))?;
         if !ran.success {
