@@ -7,7 +7,7 @@
 //! | [`domain`] | std, serde, thiserror and pure helpers |
 //! | [`port`] | domain |
 //! | [`app`] | port, domain |
-//! | [`adapter`] | port, domain; never another adapter, but for `adapter::http`, which those that ask a server share |
+//! | [`adapter`] | port, domain; never another adapter, but for `adapter::http` and `adapter::child`, which those that ask a server or start a program share |
 //! | [`host`] | port, domain |
 //! | [`cli`] | app, host, port, domain |
 //! | `main` | all |

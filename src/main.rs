@@ -12,10 +12,11 @@ use passgate::adapter::git::{Environment, Git};
 use passgate::adapter::github::{self, GitHub};
 use passgate::adapter::http::Http;
 use passgate::adapter::registry::{self, Registries};
+use passgate::adapter::render::Programs;
 use passgate::adapter::zip::ZipArtifacts;
 use passgate::cli::common::{Adapters, Remotes, Setting};
 use passgate::domain::credentials::Credentials;
-use passgate::port::{Artifacts, Clock, Folders, Forges, WorkingCopy};
+use passgate::port::{Artifacts, Clock, Folders, Forges, Renderers, WorkingCopy};
 use passgate::{cli, host};
 
 #[derive(Default)]
@@ -51,6 +52,10 @@ impl Adapters for Real {
     fn working_copy(&self, path: PathBuf, setting: Setting) -> Box<dyn WorkingCopy> {
         let credentials = credentials(&setting);
         git(setting, credentials).working_copy(path)
+    }
+
+    fn renderers(&self, interrupted: Arc<AtomicBool>) -> Box<dyn Renderers> {
+        Box::new(Programs::new(host::environment::variable, interrupted))
     }
 
     fn artifacts(&self) -> &dyn Artifacts {

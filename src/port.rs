@@ -13,6 +13,7 @@ use crate::domain::gate::pipeline::Ran;
 use crate::domain::gate::statuses::Status;
 use crate::domain::graph::Graph;
 use crate::domain::id::{BlobId, BranchName, CommitId, TreeId};
+use crate::domain::image::Build;
 use crate::domain::listing::{Entry, File, FileMode, Leaves};
 use crate::domain::news::News;
 use crate::domain::object::{Object, Tree};
@@ -506,6 +507,18 @@ pub trait Registry: Send + Sync {
     /// # Errors
     /// The user asked to stop, or nothing can be asked at all.
     fn ask(&self, questions: &[Question], hosts: &[String]) -> Result<HashMap<Question, Asked<Seen>>, PortError>;
+}
+
+/// What a program printed of a build, or why it did not.
+pub type Rendered = Result<String, String>;
+
+/// Programs that build what a tree deploys: kustomize and helm.
+pub trait Renderers: Send + Sync {
+    /// Builds of a tree, in their order. They see these files and nothing else, and reach no network.
+    ///
+    /// # Errors
+    /// The user asked to stop, or nothing can be built at all.
+    fn render(&self, files: &BTreeMap<String, Vec<u8>>, builds: &[Build]) -> Result<Vec<Rendered>, PortError>;
 }
 
 /// The first that knows a repository.

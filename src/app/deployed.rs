@@ -90,7 +90,7 @@ fn tree(
     let mut all = target.site.folders_at(target.site.tip, &rules.context)?;
     all.retain(|path, _| !is_ours(target, path));
     all.extend(leaves.iter().map(|(path, entry)| (path.clone(), *entry)));
-    read(&target.site, &all, artifact)
+    read(&target.site, &all, artifact, &image::is_read)
 }
 
 /// The facts for the images of a tree.
@@ -138,15 +138,20 @@ pub fn inventory(site: &Site, path: &str) -> Result<Inventory, AppError> {
     Ok(parsed.map_err(|why| PortError::Unusable(format!("{path} of {}: {why}", site.name())))?)
 }
 
-/// The files that can say anything of images: of the artifact where it has them, else of the environment.
+/// The files that are wanted: of the artifact where it has them, else of the environment.
 ///
 /// # Errors
 /// They cannot be had.
-pub fn read(site: &Site, leaves: &Leaves, artifact: Option<&Artifact>) -> Result<BTreeMap<String, Vec<u8>>, AppError> {
+pub fn read(
+    site: &Site,
+    leaves: &Leaves,
+    artifact: Option<&Artifact>,
+    is_wanted: &dyn Fn(&str) -> bool,
+) -> Result<BTreeMap<String, Vec<u8>>, AppError> {
     let known = artifact.map(|artifact| artifact.manifest.files.as_slice()).unwrap_or_default();
     let known: HashMap<BlobId, &File> = known.iter().map(|file| (file.blob, file)).collect();
     let wanted = || {
-        let readable = leaves.iter().filter(|(path, _)| image::is_read(path));
+        let readable = leaves.iter().filter(|(path, _)| is_wanted(path));
         readable.filter_map(|(path, entry)| Some((path, file(entry)?)))
     };
     let lacking: Vec<BlobId> = wanted().map(|(_, blob)| blob).filter(|blob| !known.contains_key(blob)).collect();

@@ -1,16 +1,19 @@
 //! `images`: what a folder, an artifact or an environment deploys, and whether the target's registry has it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::fetch::{self, Named};
 use super::site::Site;
 use super::{AppError, Context, Place, deployed};
-use crate::domain::gate::Asked;
+use crate::domain::escape;
 use crate::domain::gate::images::{self, Facts};
-use crate::domain::image::{self, Found, Images};
+use crate::domain::gate::{Asked, few};
+use crate::domain::image::{self, Builds, Field, Found, Images};
 use crate::domain::listing::Leaves;
 use crate::domain::outcome::{GateReport, Outcome, Report, Verdict};
 use crate::domain::path::is_within;
 use crate::domain::policy::Stage;
-use crate::port::{Folder, Folders};
+use crate::port::{Folder, Folders, Renderers};
 
 /// What is looked at.
 #[derive(Debug, Clone)]
@@ -21,6 +24,8 @@ pub struct Request {
     pub to: Option<Place>,
     /// Whether its registry is asked.
     pub check: bool,
+    /// Whether compose files count too.
+    pub compose: bool,
 }
 
 /// What was found.
@@ -33,17 +38,24 @@ pub struct Shown {
     pub facts: Option<Facts>,
 }
 
-/// Finds images, and asks for them where that is wanted.
+/// Finds images, lets programs build what they can, and asks for them where that is wanted.
 ///
 /// # Errors
 /// It cannot be read, is an artifact that is not intact, or the environment cannot be asked.
-pub fn images(context: &Context<'_>, folders: &dyn Folders, request: &Request) -> Result<Shown, AppError> {
+pub fn images(
+    context: &Context<'_>,
+    folders: &dyn Folders,
+    renderers: Option<&dyn Renderers>,
+    request: &Request,
+) -> Result<Shown, AppError> {
     let mut report = Report::new(Outcome::Reported);
     let site = request.to.as_ref().map(|to| Site::target(context, to)).transpose()?;
     let policy = site.as_ref().map(Site::policy).transpose()?.map(|(_, policy)| policy);
     report.stage = policy.as_ref().map(|policy| policy.stage.clone());
+    // Programs may want any file.
+    let is_wanted: &dyn Fn(&str) -> bool = if renderers.is_some() { &|_| true } else { &image::is_read };
     let mut folder = match &request.named {
-        Some(named) => read(context, folders, named, &mut report)?,
+        Some(named) => read(context, folders, named, is_wanted, &mut report)?,
         None => Folder::default(),
     };
     let own: Vec<String> = folder.files.keys().cloned().collect();
@@ -52,12 +64,15 @@ pub fn images(context: &Context<'_>, folders: &dyn Folders, request: &Request) -
         all = beside(policy, request.named.is_none());
         let mut leaves: Leaves = site.folders_at(site.tip, &all)?;
         leaves.retain(|path, _| !folder.files.contains_key(path));
-        folder.files.extend(deployed::read(site, &leaves, None)?);
+        folder.files.extend(deployed::read(site, &leaves, None, is_wanted)?);
     }
     let fields = policy.as_ref().and_then(|policy| Some(policy.images.as_ref()?.fields.as_slice())).unwrap_or_default();
-    let images = image::find(&folder.files, fields);
+    let (mut images, failed) = find(context, &mut folder, fields, renderers)?;
+    if request.compose {
+        images.add(image::compose(&folder.files));
+    }
     let links = folder.links.iter().map(|link| format!("{link}: a symbolic link, which is not followed"));
-    report.warnings = links.chain(images.warnings.iter().cloned()).collect();
+    report.warnings = links.chain(images.warnings.iter().cloned()).chain(failed).collect();
     let facts = match (&site, &policy) {
         (Some(site), Some(policy)) if request.check => {
             let is_about = |found: &Found| {
@@ -86,18 +101,55 @@ fn is_of(read: &[String], policy: &Stage, path: &str) -> bool {
     units.filter(|folder| read.contains(&folder.to)).any(|folder| is_within(path, &folder.to))
 }
 
-fn read(context: &Context<'_>, folders: &dyn Folders, named: &Named, report: &mut Report) -> Result<Folder, AppError> {
+// What is found, what programs make of it, and what they could not do.
+fn find(
+    context: &Context<'_>,
+    folder: &mut Folder,
+    fields: &[Field],
+    renderers: Option<&dyn Renderers>,
+) -> Result<(Images, Vec<String>), AppError> {
+    let Some(renderers) = renderers else { return Ok((image::find(&folder.files, fields), Vec::new())) };
+    let all = std::mem::take(&mut folder.files);
+    folder.files =
+        all.iter().filter(|(path, _)| image::is_read(path)).map(|(path, it)| (path.clone(), it.clone())).collect();
+    let (mut images, Builds { builds, kept }) =
+        image::find_builds(&folder.files, fields, &|path| all.contains_key(path));
+    context.progress.step("building with kustomize and helm");
+    let mut failed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut fail = |whose: String, why: String| {
+        failed.entry(why).or_default().insert(whose);
+    };
+    kept.into_iter().for_each(|(whose, why)| fail(whose, why));
+    for (build, rendered) in builds.iter().zip(renderers.render(&all, &builds)?) {
+        if let Err(why) = rendered.and_then(|answer| images.confirm(build, &answer, fields)) {
+            fail(build.shown(), format!("{}: {why}", build.program()));
+        }
+    }
+    let told = |(why, whose): (String, BTreeSet<String>)| {
+        let whose: Vec<String> = whose.into_iter().collect();
+        format!("not built, and taken as it was found: {}: {}", few(&whose), escape::line(&why))
+    };
+    Ok((images, failed.into_iter().map(told).collect()))
+}
+
+fn read(
+    context: &Context<'_>,
+    folders: &dyn Folders,
+    named: &Named,
+    is_wanted: &dyn Fn(&str) -> bool,
+    report: &mut Report,
+) -> Result<Folder, AppError> {
     if let Named::Path(path) = named
         && !folders.is_artifact(path)
     {
-        return Ok(folders.read(path, &image::is_read)?);
+        return Ok(folders.read(path, is_wanted)?);
     }
     let opened = fetch::open(context, named)?;
     let artifact = &opened.artifact;
     report.digest = Some(artifact.manifest.digest);
     report.unit = Some(artifact.manifest.unit.clone());
     let mut folder = Folder::default();
-    for file in artifact.manifest.files.iter().filter(|file| image::is_read(&file.path)) {
+    for file in artifact.manifest.files.iter().filter(|file| is_wanted(&file.path)) {
         folder.files.insert(file.path.clone(), artifact.content.read(file)?);
     }
     Ok(folder)

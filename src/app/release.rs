@@ -353,7 +353,9 @@ fn step(case: &Case, manifest: &Manifest) -> Step {
 
 fn report(case: &mut Case, artifact: &Artifact, request: &Request) -> Report {
     let manifest = &artifact.manifest;
-    let changes = case.images.changes(&case.target, &case.plan.result, Some(artifact), request.dry_run);
+    // Whoever reviews a pull request wants to know.
+    let wants = request.dry_run || case.target.policy.deliver.release == Delivery::PullRequest;
+    let changes = case.images.changes(&case.target, &case.plan.result, Some(artifact), wants);
     let case = &*case;
     let mut report = Report::new(Outcome::Planned);
     report.digest = Some(manifest.digest);

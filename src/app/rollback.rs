@@ -14,6 +14,7 @@ use crate::domain::message;
 use crate::domain::outcome::{Outcome, Report, Verdict};
 use crate::domain::path::is_within;
 use crate::domain::plan::{Plan, plan, same_content};
+use crate::domain::policy::Delivery;
 use crate::domain::policy::{Deed, Source};
 use crate::domain::proposal::Kind;
 use crate::domain::record::{self, Entry, Origin, Override, Record, State};
@@ -93,7 +94,8 @@ fn decide(context: &Context<'_>, target: &Target, request: &Request) -> Result<D
     let mut deployed = deployed::look(context, target, &plan.result, None);
     let judgement = judge(context, target, &plan, request.adopt, &deployed.facts);
     report.warnings.extend(deployed.warnings());
-    report.image_changes = deployed.changes(target, &plan.result, None, request.dry_run).unwrap_or_default();
+    let wants = request.dry_run || target.policy.deliver.rollback == Delivery::PullRequest;
+    report.image_changes = deployed.changes(target, &plan.result, None, wants).unwrap_or_default();
     report.gates = judgement.reports.clone();
     report.changes = plan.changes.clone();
     // At three in the morning a registry that does not answer must not keep the way back closed.

@@ -22,7 +22,7 @@ use crate::domain::url::RepoUrl;
 use crate::host::detect::Host;
 use crate::host::progress::Spinner;
 use crate::host::{artifact, defaults, publish, tokens, writer};
-use crate::port::{Artifacts, Clock, Folders, Forges, Progress, Registry, Repositories, WorkingCopy};
+use crate::port::{Artifacts, Clock, Folders, Forges, Progress, Registry, Renderers, Repositories, WorkingCopy};
 
 /// What the adapters to repositories are made from.
 pub struct Setting {
@@ -53,6 +53,9 @@ pub trait Adapters: Sync {
 
     /// A local repository to package from.
     fn working_copy(&self, path: PathBuf, setting: Setting) -> Box<dyn WorkingCopy>;
+
+    /// Programs that build what a tree deploys.
+    fn renderers(&self, interrupted: Arc<AtomicBool>) -> Box<dyn Renderers>;
 
     /// Deployment zips.
     fn artifacts(&self) -> &dyn Artifacts;
@@ -101,6 +104,11 @@ impl<'a> Wiring<'a> {
     /// A local repository to package from.
     pub fn working_copy(&self, path: PathBuf) -> Box<dyn WorkingCopy> {
         self.adapters.working_copy(path, self.setting(None))
+    }
+
+    /// Programs that build what a tree deploys.
+    pub fn renderers(&self) -> Box<dyn Renderers> {
+        self.adapters.renderers(Arc::clone(&self.interrupted))
     }
 
     /// What every use case has at hand.

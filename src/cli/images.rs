@@ -26,6 +26,13 @@ pub struct Args {
     /// Ask the environment's registry for them, as a release would.
     #[arg(long, env = "PASSGATE_CHECK", value_parser = common::boolish(), num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_possible_values = true)]
     check: bool,
+    /// Let kustomize and helm on PATH build what they can, without network: what they confirm is certain, and what only they
+    /// find is added.
+    #[arg(long, env = "PASSGATE_RENDER", value_parser = common::boolish(), num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_possible_values = true)]
+    render: bool,
+    /// Take what compose files run too, although no cluster does.
+    #[arg(long, env = "PASSGATE_COMPOSE", value_parser = common::boolish(), num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_possible_values = true)]
+    compose: bool,
     /// Print tab-separated lines: class, reference, confidence, file:line[,file:line…].
     #[arg(long, env = "PASSGATE_TSV", value_parser = common::boolish(), num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_possible_values = true)]
     tsv: bool,
@@ -58,8 +65,9 @@ impl Args {
             (None, Some(_)) => None,
             (artifact, _) => Some(wiring.artifact(artifact)?),
         };
-        let request = Request { named, to, check: self.check };
-        let shown = images(&wiring.context(&remotes), wiring.folders(), &request)?;
+        let request = Request { named, to, check: self.check, compose: self.compose };
+        let renderers = self.render.then(|| wiring.renderers());
+        let shown = images(&wiring.context(&remotes), wiring.folders(), renderers.as_deref(), &request)?;
         let Shown { mut report, images, facts } = shown;
         report.path = request.named.as_ref().map(common::shown);
         let states = facts.as_ref().map(states);

@@ -55,11 +55,10 @@ fn images(report: &Report) -> String {
     }
     let mut out = String::from("#### Images\n\n| workload | old | new |\n|---|---|---|\n");
     for change in changes.iter().take(LISTED) {
-        let (whose, _) = render::image_change(change);
         let cell = |text: &Option<String>| text.as_deref().map_or_else(|| "–".to_owned(), escape::markdown_line);
         out.push_str(&format!(
             "| {} | {} | {} |\n",
-            escape::markdown_line(&whose),
+            escape::markdown_line(&change.whose()),
             cell(&change.old),
             cell(&change.new)
         ));

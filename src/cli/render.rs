@@ -309,8 +309,8 @@ fn image_changes(changes: &[ImageChange]) -> String {
             (Some(_), None) => "-".red().to_string(),
             (Some(_), Some(_)) => "~".yellow().to_string(),
         };
-        let (whose, what) = image_change(change);
-        out.push_str(&format!("  {sign} {}\n      {}\n", escape::line(&whose), escape::line(&what)));
+        let (whose, what) = (escape::line(&change.whose()), escape::line(&image_change(change)));
+        out.push_str(&format!("  {sign} {whose}\n      {what}\n"));
     }
     if changes.len() > LISTED {
         out.push_str(&format!("  … and {} more\n", changes.len() - LISTED));
@@ -318,14 +318,12 @@ fn image_changes(changes: &[ImageChange]) -> String {
     out
 }
 
-/// Whose image changes, and from what to what; not escaped yet.
-pub fn image_change(change: &ImageChange) -> (String, String) {
-    let root = if change.root == "-" { String::new() } else { format!(" in {}", change.root) };
-    let what = match (&change.old, &change.new) {
+// From what to what; not escaped yet.
+fn image_change(change: &ImageChange) -> String {
+    match (&change.old, &change.new) {
         (Some(old), Some(new)) => format!("{old} → {new}"),
         (old, new) => old.iter().chain(new).cloned().collect(),
-    };
-    (format!("{}{root}", change.workload), what)
+    }
 }
 
 fn table(width: usize) -> comfy_table::Table {

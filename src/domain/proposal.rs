@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::escape;
 use super::id::{BranchName, InvalidId, UnitName};
+use super::image::Change;
 use super::outcome::{Report, Verdict};
 use super::record::Record;
 
@@ -57,6 +58,8 @@ impl fmt::Display for ProposalBranch {
 // Characters of a line that somebody else wrote: one of them must not take the place of all others.
 const LONGEST_LINE: usize = 600;
 const LONGEST_TITLE: usize = 200;
+// Rows of images: what a reader must see comes after them.
+const MOST_IMAGES: usize = 100;
 const CUT: &str = "\n… cut here: the commit has the rest\n";
 
 /// What the text of a pull request tells.
@@ -112,6 +115,7 @@ pub fn body(about: &About<'_>, limit: usize) -> String {
     }
     if kind == Kind::Content {
         gates(&mut out, record);
+        images(&mut out, &report.image_changes);
         listed(&mut out, "Files that go", &report.changes.removed);
         if !report.notes.is_empty() {
             out.line("\n### What comes\n");
@@ -171,6 +175,22 @@ fn gates(out: &mut Capped, record: &Record) {
             Verdict::NotAsked => "not asked",
         };
         out.line(&format!("| {} | {verdict} | {} |", outside(&gate.gate), outside(&gate.detail)));
+    }
+}
+
+fn images(out: &mut Capped, changes: &[Change]) {
+    if changes.is_empty() {
+        return;
+    }
+    out.line(&format!("\n### Images ({})\n", changes.len()));
+    out.line("| workload | old | new |");
+    out.line("|---|---|---|");
+    let cell = |text: &Option<String>| text.as_deref().map_or_else(|| "–".to_owned(), outside);
+    for change in changes.iter().take(MOST_IMAGES) {
+        out.line(&format!("| {} | {} | {} |", outside(&change.whose()), cell(&change.old), cell(&change.new)));
+    }
+    if changes.len() > MOST_IMAGES {
+        out.line(&format!("\n… and {} more", changes.len() - MOST_IMAGES));
     }
 }
 

@@ -482,3 +482,46 @@ fn an_artifact_is_read_like_a_folder_and_refused_when_it_is_not_intact() {
     world.run(&["images", "--tsv", text(&artifact)]).is(2, "usage");
     world.run(&["images", "nowhere"]).is(1, "failed");
 }
+
+#[test]
+fn compose_files_count_where_somebody_asks_for_them() {
+    let world = World::empty();
+    let folder = world.path().join("tree");
+    let compose = "x-web: &web {image: \"e.io/web:${TAG}\"}\ninclude: [more.yml, {path: gone.yml}]\nservices:\n  a: *web\n  \
+                   b: {<<: *web, build: .}\n  c: {build: .}\n  d: {image: \"e.io/d:${D:-7}\"}\n  e: {image: \"e.io/e:$E\"}\n  \
+                   f: {extends: {file: base.yml, service: f}}\n  g: {image: redis, volumes: [{type: image, source: \"e.io/v:1\"}]}\n  \
+                   h: {image: \"e.io/h:${H:?say it}\"}\n";
+    for (path, content) in [
+        ("docker-compose.prod.yml", compose),
+        (".env", "# of all\nexport TAG=\"2\"\n"),
+        ("base.yml", "services: {f: {image: \"e.io/f:1\"}}\n"),
+        ("more.yml", "services: {m: {image: \"e.io/m:1\"}}\n"),
+        ("sub/compose.yaml", "services: {s: {image: \"e.io/s:1\"}}\n"),
+        ("composed.yaml", "services: {n: {image: \"e.io/no:1\"}}\n"),
+    ] {
+        let path = folder.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    let plain = rows(&world.run(&["images", text(&folder)]).is(0, "reported").json);
+    assert!(plain.is_empty(), "{plain:#?}");
+    let rows = rows(&world.run(&["images", text(&folder), "--compose"]).is(0, "reported").json);
+    let mut found: Vec<String> =
+        rows.iter().map(|row| format!("{} {} {}", row.root, row.reference, row.confidence)).collect();
+    found.sort();
+    let expected = [
+        ". docker.io/library/redis:latest certain",
+        ". e.io/d:7 inferred",
+        ". e.io/e:? unresolved",
+        ". e.io/f:1 certain",
+        ". e.io/h:? unresolved",
+        ". e.io/m:1 certain",
+        ". e.io/v:1 certain",
+        ". e.io/web:2 inferred",
+        ". gone.yml opaque",
+        "sub e.io/s:1 certain",
+    ];
+    assert_eq!(found, expected);
+    let web = rows.iter().find(|row| row.reference == "e.io/web:2").unwrap();
+    assert_eq!(web.places, ["docker-compose.prod.yml:1", ".env:2"]);
+}

@@ -35,6 +35,7 @@ mod races;
 mod ran;
 mod registry;
 mod renames;
+mod render;
 mod rollback;
 mod runs;
 mod spine;

@@ -383,6 +383,38 @@ fn what_others_wrote_is_harmless_and_never_too_long() {
 }
 
 #[test]
+fn what_changes_in_images_is_told_to_reviewers() {
+    let deployment = |name: &str, tag: &str| {
+        format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}}}\n\
+             spec: {{template: {{spec: {{containers: [{{image: \"e.io/{name}:{tag}\"}}]}}}}}}\n"
+        )
+    };
+    let (hub, _) = hub("deliver: pull-request\n");
+    let bodies = || open(&hub)[0].body.replace('\\', "");
+    proposed(&hub, &next(&hub, &deployment("web", "1")));
+    assert!(
+        bodies().contains("### Images (1)") && bodies().contains("| Deployment web | – | e.io/web:1 |"),
+        "{}",
+        bodies()
+    );
+    land(&hub, Method::Squash, now());
+    proposed(&hub, &next(&hub, &deployment("web", "2")));
+    assert!(bodies().contains("| Deployment web | e.io/web:1 | e.io/web:2 |"), "{}", bodies());
+    land(&hub, Method::Squash, now());
+    hub.run(&["rollback", "--to", &hub.to("qual"), "--unit", "shop"]).is(0, "pull-request");
+    assert!(bodies().contains("| Deployment web | e.io/web:2 | e.io/web:1 |"), "{}", bodies());
+    land(&hub, Method::Squash, now());
+    // However many there are, what goes and what comes is told too.
+    let many: Vec<String> = (0..150).map(|n| deployment(&format!("many{n:03}"), "1")).collect();
+    hub.world.repo("source").commit("main", &[del("apps/shop/route.yaml")]);
+    proposed(&hub, &next(&hub, &many.join("---\n")));
+    assert!(bodies().contains("### Images (151)") && bodies().contains("… and 51 more"), "{}", bodies());
+    assert!(bodies().contains("### Files that go (1)") && bodies().contains("### What comes"), "{}", bodies());
+    assert!(!bodies().contains("cut here"), "{}", bodies());
+}
+
+#[test]
 fn units_wait_beside_each_other() {
     let (hub, shop) = hub("deliver: {release: pull-request}\n");
     hub.world.repo("source").commit("main", &[put("tools/x.yaml", "x: 1\n")]);

@@ -258,6 +258,47 @@ fn docker_and_its_helpers_are_asked_for_credentials() {
 }
 
 #[test]
+fn a_credential_helper_that_does_not_come_to_an_end_opens_nothing() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let yard = Yard::new("  compare: false\n");
+    yard.prod.lets_in(Doors::Basic("me:secret"));
+    yard.prod.has("shop/web", "1", "same");
+    let artifact = yard.artifact(&[&yard.image("shop/web:1")]);
+    let folder = yard.world.path().join("docker");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("config.json"), "{\"credsStore\": \"it\"}").unwrap();
+    let helper = folder.join("docker-credential-it");
+    let path = format!("{}:{}", text(&folder), std::env::var("PATH").unwrap());
+    let left = folder.join("left");
+    for (script, said) in [
+        // What it started is ended with it.
+        (
+            format!("(sleep 3; touch {}) & sleep 60", left.display()),
+            "docker-credential-it does not give its credentials: it did not end within 1 s",
+        ),
+        ("while :; do echo aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa; done".to_owned(), "says more than"),
+        ("exit 1".to_owned(), "does not give its credentials"),
+        ("echo nonsense".to_owned(), "it says something else"),
+        ("echo '{\"Username\": \"me\"}'; echo secret >&2".to_owned(), "it says something else"),
+    ] {
+        std::fs::write(&helper, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&helper, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let to = yard.world.to("dev");
+        let variables = [TIMEOUT, ("DOCKER_CONFIG", text(&folder)), ("PATH", path.as_str())];
+        let begun = std::time::Instant::now();
+        let args = ["release", text(&artifact), "--to", &to];
+        let run = yard.world.untouched(|| yard.world.run_with(&args, &variables)).is(1, "undecided");
+        let gate = run.gate("images");
+        assert_eq!(gate["verdict"], "undecided", "{run:#?}");
+        assert!(gate["detail"].as_str().unwrap().contains(said), "{said:?} is not in {gate}");
+        assert!(!run.stdout.contains("secret") && !run.stderr.contains("secret"), "{run:#?}");
+        assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+    }
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    assert!(!left.exists(), "what the helper started was left behind");
+}
+
+#[test]
 fn hosts_that_no_rule_names_are_told_and_never_asked() {
     let yard = Yard::new("");
     let other = Fake::start();

@@ -40,7 +40,7 @@ struct Lazy {
 pub(in crate::adapter) struct Client {
     pub(in crate::adapter) runtime: tokio::runtime::Runtime,
     pub(in crate::adapter) http: reqwest::Client,
-    interrupted: Arc<AtomicBool>,
+    pub(in crate::adapter) interrupted: Arc<AtomicBool>,
 }
 
 /// How a try went wrong.

@@ -57,7 +57,7 @@ impl Registry for Registries {
             return Ok(answers);
         }
         let client = self.http.client()?;
-        let session = Arc::new(Session::new(client.http.clone(), Arc::clone(&self.settings), hosts));
+        let session = Arc::new(Session::new(client, Arc::clone(&self.settings), hosts));
         let asked = client.run(async { Ok(tokio::task::LocalSet::new().run_until(all(&session, open)).await) });
         let asked = asked.map_err(|failure| match failure {
             Failure::Interrupted => PortError::Interrupted,

@@ -1,6 +1,7 @@
 //! One request: where it goes, what it carries, and whom it may be redirected to.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use reqwest::{Method, Response, Url};
 
 use super::access::{self, Challenge};
 use super::credentials::{Credential, Settings};
-use crate::adapter::http::{Failure, HOPS, Tried, again, header, read};
+use crate::adapter::http::{Client, Failure, HOPS, Tried, again, header, read};
 use crate::domain::escape;
 
 /// The hub of docker, whose interface is on another host than its name.
@@ -23,6 +24,7 @@ pub(super) struct Session {
     pub(super) client: reqwest::Client,
     pub(super) settings: Arc<Settings>,
     hosts: Vec<String>,
+    interrupted: Arc<AtomicBool>,
     state: Mutex<State>,
     /// Indexes of chart repositories, each read once.
     pub(super) indexes: tokio::sync::Mutex<HashMap<String, Arc<super::answer::Index>>>,
@@ -51,9 +53,11 @@ pub(super) struct To<'a> {
 }
 
 impl Session {
-    pub(super) fn new(client: reqwest::Client, settings: Arc<Settings>, hosts: &[String]) -> Self {
+    pub(super) fn new(client: &Client, settings: Arc<Settings>, hosts: &[String]) -> Self {
         let hosts = hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
-        Self { client, settings, hosts, state: Mutex::default(), indexes: tokio::sync::Mutex::default() }
+        let (client, interrupted) = (client.http.clone(), Arc::clone(&client.interrupted));
+        let indexes = tokio::sync::Mutex::default();
+        Self { client, settings, hosts, interrupted, state: Mutex::default(), indexes }
     }
 
     pub(super) fn patience(&self) -> Duration {
@@ -73,10 +77,11 @@ impl Session {
         self.state().down.insert(host.to_owned(), why.to_owned());
     }
 
-    /// Who we are for a host; a helper is asked once.
+    /// Who we are for a host; a helper is asked once, and has an end of its own.
     pub(super) fn credential(&self, host: &str) -> Tried<Option<Credential>> {
         let mut state = self.state();
-        let known = state.credentials.entry(host.to_owned()).or_insert_with(|| self.settings.of(host));
+        let known =
+            state.credentials.entry(host.to_owned()).or_insert_with(|| self.settings.of(host, &self.interrupted));
         known.clone().map_err(|why| last(&why))
     }
 

@@ -215,8 +215,8 @@ impl Judgement {
     }
 }
 
-// The first few of a list, and how many more there are.
-pub(super) fn few(items: &[String]) -> String {
+/// The first few of a list, and how many more there are.
+pub fn few(items: &[String]) -> String {
     const SHOWN: usize = 5;
     let more = items.len().saturating_sub(SHOWN);
     let shown: Vec<String> = items.iter().take(SHOWN).map(|item| super::listing::shown(item)).collect();

@@ -38,6 +38,16 @@ pub(super) fn builds(tree: &Tree<'_>, object: &Node) -> Vec<(String, Extra, Opti
     builds
 }
 
+/// Whether all values that an object gives to charts are in the tree.
+pub(super) fn has_values(tree: &Tree<'_>, object: &Node) -> bool {
+    sources(tree, object).iter().all(|source| {
+        let folder = folder(tree, source).unwrap_or_default();
+        let files = source.at_path(&["helm", "valueFiles"]).map(Node::items).unwrap_or_default();
+        files.iter().filter_map(Node::as_str).all(|entry| value_file(tree, &folder, entry).is_some())
+            && source.at_path(&["helm", "fileParameters"]).is_none()
+    })
+}
+
 /// The references of an Application whose content is not in the tree; false: it is none.
 pub(super) fn find(object: &Node, tree: &Tree<'_>, sink: &mut Sink) -> bool {
     if !is_application(object) {
@@ -216,6 +226,16 @@ fn extra(source: &Node) -> Extra {
     }
 }
 
+fn value_file(tree: &Tree<'_>, folder: &str, entry: &str) -> Option<u32> {
+    // `$name/…` is a file of another source, which is this tree if it has it.
+    let (from, path) = match entry.strip_prefix('$').and_then(|rest| rest.split_once('/')) {
+        Some((_, path)) => ("", path),
+        None if entry.starts_with('/') => ("", entry),
+        None => (folder, entry),
+    };
+    tree.number(&tree::join(from, path)?)
+}
+
 // What an Application gives its chart: files, then texts, then parameters.
 fn values(tree: &Tree<'_>, source: &Node, folder: &str) -> Option<Node> {
     let helm = source.get("helm")?;
@@ -225,13 +245,7 @@ fn values(tree: &Tree<'_>, source: &Node, folder: &str) -> Option<Node> {
         None => values = Some(more),
     };
     for entry in helm.get("valueFiles").into_iter().flat_map(Node::items).filter_map(Node::as_str) {
-        // `$name/…` is a file of another source, which is this tree if it has it.
-        let (from, path) = match entry.strip_prefix('$').and_then(|rest| rest.split_once('/')) {
-            Some((_, path)) => ("", path),
-            None if entry.starts_with('/') => ("", entry),
-            None => (folder, entry),
-        };
-        let file = tree::join(from, path).and_then(|path| tree.number(&path));
+        let file = value_file(tree, folder, entry);
         file.into_iter().flat_map(|file| tree.docs(file)).for_each(|doc| add((**doc).clone()));
     }
     if let Some((text, node)) = helm.get("values").and_then(|node| Some((node.as_str()?, node))) {

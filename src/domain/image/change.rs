@@ -23,6 +23,14 @@ pub struct Change {
     pub new: Option<String>,
 }
 
+impl Change {
+    /// Whose image it is; not escaped yet.
+    pub fn whose(&self) -> String {
+        let root = if self.root == "-" { String::new() } else { format!(" in {}", self.root) };
+        format!("{}{root}", self.workload)
+    }
+}
+
 /// What changes, of these roots.
 pub fn changes(old: &Images, new: &Images, roots: &PathPatterns) -> Vec<Change> {
     let known: BTreeSet<&str> = old.roots(roots).into_iter().chain(new.roots(roots)).collect();

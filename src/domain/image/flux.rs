@@ -214,8 +214,8 @@ fn release(resource: &Resource, root: usize, tree: &Tree<'_>, index: &Index, sin
     }
 }
 
-// What a release gives its chart: what it refers to in order, then its own.
-fn values((resource, root): (&Resource, usize), spec: &Node, index: &Index) -> Option<Node> {
+/// What a release gives its chart: what it refers to in order, then its own.
+pub(super) fn values((resource, root): (&Resource, usize), spec: &Node, index: &Index) -> Option<Node> {
     let mut values: Option<Node> = None;
     let mut add = |more: Node| match &mut values {
         Some(values) => patch::merge(values, &more, false),

@@ -3,6 +3,7 @@
 
 mod argo;
 mod change;
+mod compose;
 mod fields;
 mod flux;
 mod generate;
@@ -14,6 +15,7 @@ mod node;
 mod patch;
 pub mod range;
 pub mod reference;
+mod render;
 mod replace;
 mod retag;
 mod roots;
@@ -29,8 +31,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 pub use change::{Change, Workloads, changes};
+pub use compose::compose;
 pub use fields::Field;
 use node::Trust;
+pub use render::{Build, Builds, How};
 
 use super::path::is_within;
 use super::policy::PathPatterns;
@@ -175,8 +179,30 @@ pub fn is_read(path: &str) -> bool {
 
 /// Finds the images of a tree of files; `fields` are those of custom resources that are not known anyway.
 pub fn find(files: &BTreeMap<String, Vec<u8>>, fields: &[Field]) -> Images {
-    let mut images = roots::find(&tree::Tree::read(files), fields);
+    with_lock(roots::find(&tree::Tree::read(files), fields, None).0, files)
+}
+
+/// The same, and what of it kustomize and helm can build; `there` says which files there are besides.
+pub fn find_builds(
+    files: &BTreeMap<String, Vec<u8>>,
+    fields: &[Field],
+    there: &dyn Fn(&str) -> bool,
+) -> (Images, Builds) {
+    let (images, builds) = roots::find(&tree::Tree::read(files), fields, Some(there));
+    (with_lock(images, files), builds)
+}
+
+fn with_lock(mut images: Images, files: &BTreeMap<String, Vec<u8>>) -> Images {
     images.found.extend(lock::find(files));
     images.found.sort_by(|one, other| one.root.cmp(&other.root));
     images
+}
+
+impl Images {
+    /// Adds what else was found.
+    pub fn add(&mut self, more: Images) {
+        self.found.extend(more.found);
+        self.found.sort_by(|one, other| one.root.cmp(&other.root));
+        self.workloads.extend(more.workloads);
+    }
 }

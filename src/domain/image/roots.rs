@@ -9,6 +9,7 @@ use super::fields::Field;
 use super::index::Index;
 use super::kustomize::{Built, Extra, Kustomizer, Resource};
 use super::node::{At, Node, Value};
+use super::render::{Builds, There};
 use super::sink::{Hit, Sink};
 use super::tree::{self, Tree};
 use super::{Found, Images, Workloads, argo, flux, helm, workload};
@@ -31,10 +32,12 @@ struct Roots<'a> {
     hits: Vec<(String, Hit)>,
     claims: BTreeSet<(String, String)>,
     room: usize,
+    there: Option<There<'a>>,
+    builds: Builds,
 }
 
-/// Finds every root and what it deploys.
-pub(super) fn find(tree: &Tree<'_>, fields: &[Field]) -> Images {
+/// Finds every root and what it deploys; and where it is known which files are `there`, what of it programs can build.
+pub(super) fn find<'a>(tree: &'a Tree<'a>, fields: &[Field], there: Option<There<'a>>) -> (Images, Builds) {
     let mut roots = Roots {
         tree,
         kustomizer: Kustomizer::new(tree),
@@ -46,6 +49,8 @@ pub(super) fn find(tree: &Tree<'_>, fields: &[Field]) -> Images {
         hits: Vec::new(),
         claims: BTreeSet::new(),
         room: MAX_FILLED,
+        there,
+        builds: Builds::default(),
     };
     let charts = helm::charts(tree);
     let (claimed, own) = roots.claimed();
@@ -116,6 +121,9 @@ impl Roots<'_> {
 
     fn plain(&mut self, folder: &str) {
         let built = self.kustomizer.build_with(folder, &Extra::default());
+        if let Some(there) = self.there {
+            self.builds.kustomize(self.tree, there, folder, &Extra::default(), None);
+        }
         self.add(folder, built);
     }
 
@@ -149,11 +157,16 @@ impl Roots<'_> {
                 if !self.done.insert((folder.clone(), print)) {
                     continue;
                 }
-                let mut built = self.kustomizer.build_with(&folder, &flux::extra(object));
-                if let Some(variables) = flux::variables(object, &self.index, root) {
+                let extra = flux::extra(object);
+                let mut built = self.kustomizer.build_with(&folder, &extra);
+                let variables = flux::variables(object, &self.index, root);
+                if let Some(variables) = &variables {
                     for resource in built.resources.iter_mut().filter(|resource| has_variable(&resource.node)) {
                         variables.apply(Arc::make_mut(&mut resource.node), &mut self.room);
                     }
+                }
+                if let Some(there) = self.there {
+                    self.builds.kustomize(self.tree, there, &folder, &extra, variables);
                 }
                 self.add(&folder, built);
             } else {
@@ -165,10 +178,16 @@ impl Roots<'_> {
                     if charts.contains(&folder) {
                         let mut sink = Sink::default();
                         helm::local(self.tree, &folder, values.as_ref(), &mut sink);
+                        if self.there.is_some() {
+                            self.builds.chart(self.tree, &folder, Some(object), values.as_ref());
+                        }
                         self.visited.insert(folder.clone());
                         self.hits.extend(sink.hits().into_iter().map(|hit| (folder.clone(), hit)));
                     } else {
                         let built = self.kustomizer.build_with(&folder, &extra);
+                        if let Some(there) = self.there {
+                            self.builds.kustomize(self.tree, there, &folder, &extra, None);
+                        }
                         self.add(&folder, built);
                     }
                 }
@@ -186,6 +205,9 @@ impl Roots<'_> {
     fn chart(&mut self, folder: &str) {
         let mut sink = Sink::default();
         helm::local(self.tree, folder, None, &mut sink);
+        if self.there.is_some() {
+            self.builds.chart(self.tree, folder, None, None);
+        }
         self.visited.insert(folder.to_owned());
         self.hits.extend(sink.hits().into_iter().map(|hit| (folder.to_owned(), hit)));
     }
@@ -213,12 +235,15 @@ impl Roots<'_> {
         built
     }
 
-    fn finish(mut self, fields: &Arc<[Field]>) -> Images {
+    fn finish(mut self, fields: &Arc<[Field]>) -> (Images, Builds) {
         let mut workloads = Workloads::new();
         for (root, (folder, built)) in std::mem::take(&mut self.roots).into_iter().enumerate() {
             let mut sink = Sink::knowing(fields);
             for resource in &built.resources {
                 sink.about(&resource.node);
+                if self.there.is_some() {
+                    self.builds.release((resource, root, &folder), self.tree, &self.index);
+                }
                 if !flux::find(resource, root, self.tree, &self.index, &mut sink)
                     && !argo::find(&resource.node, self.tree, &mut sink)
                 {
@@ -233,25 +258,29 @@ impl Roots<'_> {
         }
         let tree = self.tree;
         let mut images = Images { claims: self.claims, workloads, ..Images::default() };
-        let found: BTreeSet<(String, Vec<At>, Found)> = self
-            .hits
-            .into_iter()
-            .map(|(root, hit)| {
-                let root = shown(&root);
-                let places = hit.places.iter().map(|at| tree.place(*at)).collect();
-                let Hit { class, reference, confidence, note, places: at } = hit;
-                (root.clone(), at, Found { root, class, reference, confidence, places, note })
-            })
-            .collect();
-        images.found = found.into_iter().map(|(_, _, found)| found).collect();
+        images.found = found(tree, self.hits);
         let warnings: BTreeSet<(At, String)> = tree.warnings().iter().cloned().collect();
         images.warnings = warnings.into_iter().map(|(at, why)| format!("{}: {why}", tree.place(at))).collect();
-        images
+        (images, self.builds)
     }
 }
 
-// The name of a folder, as it is shown.
-fn shown(folder: &str) -> String {
+/// What was found in roots, by root and place, each once.
+pub(super) fn found(tree: &Tree<'_>, hits: Vec<(String, Hit)>) -> Vec<Found> {
+    let found: BTreeSet<(String, Vec<At>, Found)> = hits
+        .into_iter()
+        .map(|(root, hit)| {
+            let root = shown(&root);
+            let places = hit.places.iter().map(|at| tree.place(*at)).collect();
+            let Hit { class, reference, confidence, note, places: at } = hit;
+            (root.clone(), at, Found { root, class, reference, confidence, places, note })
+        })
+        .collect();
+    found.into_iter().map(|(_, _, found)| found).collect()
+}
+
+/// The name of a folder, as it is shown.
+pub(super) fn shown(folder: &str) -> String {
     if folder.is_empty() { ".".to_owned() } else { folder.to_owned() }
 }
 

@@ -52,6 +52,11 @@ impl Sink {
         self.workload = Some(format!("{} {space}{}", object.kind(), object.name()));
     }
 
+    /// What comes is of something by this name.
+    pub(super) fn named(&mut self, name: &str) {
+        self.workload = Some(name.to_owned());
+    }
+
     /// Which object deploys what.
     pub(super) fn deployed(&self) -> impl Iterator<Item = (&str, &str)> {
         self.deployed.iter().map(|(workload, reference)| (workload.as_str(), reference.as_str()))
