@@ -22,6 +22,7 @@ mod gates;
 mod host;
 mod images;
 mod init;
+mod kustomize;
 mod launcher;
 mod memory;
 mod merges;

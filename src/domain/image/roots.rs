@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::fields::Field;
 use super::index::Index;
-use super::kustomize::{Built, Extra, Kustomizer, Resource};
+use super::kustomize::{Built, Extra, Kustomizer, OUTSIDE, Resource};
 use super::node::{At, Node, Value};
 use super::sink::{Hit, Sink};
 use super::tree::{self, Tree};
@@ -150,6 +150,7 @@ impl Roots<'_> {
                     continue;
                 }
                 let mut built = self.kustomizer.build_with(&folder, &flux::extra(object));
+                built.closed.retain(|hit| hit.note.as_deref() != Some(OUTSIDE));
                 if let Some(variables) = flux::variables(object, &self.index, root) {
                     for resource in built.resources.iter_mut().filter(|resource| has_variable(&resource.node)) {
                         variables.apply(Arc::make_mut(&mut resource.node), &mut self.room);
