@@ -384,7 +384,7 @@ fn a_release_of_flux_has_a_chart_and_values_from_where_they_stand() {
         ),
     ]);
     let expected = [
-        "chart e.io/charts/app:1.2.3 certain r.yaml:12,r.yaml:13",
+        "chart e.io/charts/app:1.2.3 certain r.yaml:12,r.yaml:13,r.yaml:4",
         "image e.io/num:1.1 inferred r.yaml:20",
         "image e.io/y:v1 inferred r.yaml:24",
         "image e.io/text:1 inferred r.yaml:23",

@@ -34,6 +34,7 @@ mod progress;
 mod pulls;
 mod races;
 mod ran;
+mod references;
 mod registry;
 mod renames;
 mod rollback;

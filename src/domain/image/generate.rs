@@ -96,8 +96,14 @@ fn data(kustomizer: &mut Kustomizer<'_>, folder: &str, entry: &Node, built: &mut
 /// Takes a chart that kustomize would have rendered.
 pub(super) fn chart(kustomizer: &mut Kustomizer<'_>, folder: &str, entry: &Node, built: &mut Built) {
     let mut sink = Sink::default();
-    let (repo, name) = (entry.str_at(&["repo"]), entry.str_at(&["name"]));
-    helm::chart(repo, name, entry.get("version"), entry.get("name").unwrap_or(entry), &mut sink);
+    let (none, name) = (Node::new(entry.at, Value::Null), entry.str_at(&["name"]));
+    helm::chart(
+        entry.get("repo").unwrap_or(&none),
+        name,
+        entry.get("version"),
+        entry.get("name").unwrap_or(entry),
+        &mut sink,
+    );
     sink.closed(name, Confidence::Opaque, vec![entry.at], "a chart, whose own images cannot be seen");
     if let Some(inline) = entry.get("valuesInline") {
         helm::values(inline, &mut sink);

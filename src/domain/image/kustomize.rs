@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::evidence;
 use super::generate;
 use super::node::{At, Node, Value};
 use super::patch;
@@ -15,7 +16,7 @@ use super::sink::{Hit, Sink};
 use super::strict;
 use super::tree::{self, Tree};
 use super::vars::{self, Vars};
-use super::{Class, Confidence, yaml};
+use super::{Confidence, yaml};
 
 // Deepest chain of bases.
 const MAX_DEPTH: usize = 60;
@@ -323,7 +324,12 @@ impl<'a> Kustomizer<'a> {
                 built.resources.push(Resource::new(Arc::clone(doc)));
             }
         }
-        if self.tree.fault(file).is_some() {
+        // A file of settings with comments is no manifest that was lost.
+        let is_other = || {
+            let bytes = self.tree.bytes(file);
+            self.tree.name(file).ends_with(".json") && !bytes.windows(10).any(|part| part == b"apiVersion")
+        };
+        if self.tree.fault(file).is_some() && !is_other() {
             super::text::broken(self.tree, file, &mut built.closed);
         }
     }
@@ -441,12 +447,12 @@ impl<'a> Kustomizer<'a> {
             let own = Selector::of(doc);
             let selector = selector.as_ref().unwrap_or(&own);
             let mut failed = None;
-            let mut is_found = target.is_some() || is_list;
+            let (mut is_found, mut is_used) = (target.is_some() || is_list, false);
             built.resources.retain_mut(|resource| {
                 if !selector.is_match(resource) {
                     return true;
                 }
-                is_found = true;
+                (is_found, is_used) = (true, true);
                 let is_known = is_known(&resource.node);
                 if is_list {
                     let object = Arc::make_mut(&mut resource.node);
@@ -471,6 +477,9 @@ impl<'a> Kustomizer<'a> {
                 patch::merge(Arc::make_mut(&mut resource.node), &change, is_known);
                 true
             });
+            if !is_used && built.is_remote {
+                built.closed.extend(evidence::patched(doc));
+            }
             if let Some(path) = failed {
                 self.unbuildable("patch", at, &format!("the patch finds nothing at {path}"), built);
             }
@@ -521,11 +530,7 @@ impl<'a> Kustomizer<'a> {
         }
         if built.is_remote {
             for retag in retags.iter().filter(|retag| !retag.is_used) {
-                let Some((reference, is_known)) = retag.evidence() else { continue };
-                let confidence = if is_known { Confidence::Inferred } else { Confidence::Unresolved };
-                let note = Some("it renames an image of what is not in the tree".to_owned());
-                let places = retag.places.clone();
-                built.closed.push(Hit { class: Class::Image, reference, confidence, places, note });
+                built.closed.extend(evidence::renamed(retag));
             }
         }
     }

@@ -3,6 +3,7 @@
 
 mod argo;
 mod change;
+mod evidence;
 mod fields;
 mod flux;
 mod generate;
@@ -11,6 +12,7 @@ mod index;
 mod kustomize;
 mod lock;
 mod node;
+mod params;
 mod patch;
 mod plugin;
 pub mod range;
