@@ -7,15 +7,15 @@ use crate::support::{World, text};
 
 /// One line of `--json`.
 #[derive(Debug, Clone)]
-struct Row {
-    root: String,
-    class: String,
-    reference: String,
-    confidence: String,
-    places: Vec<String>,
+pub struct Row {
+    pub root: String,
+    pub class: String,
+    pub reference: String,
+    pub confidence: String,
+    pub places: Vec<String>,
 }
 
-fn rows(json: &serde_json::Value) -> Vec<Row> {
+pub fn rows(json: &serde_json::Value) -> Vec<Row> {
     let text = |row: &serde_json::Value, key: &str| row[key].as_str().unwrap().to_owned();
     let row = |row: &serde_json::Value| Row {
         root: text(row, "root"),
@@ -32,7 +32,7 @@ fn images(folder: &Path) -> Vec<Row> {
 }
 
 /// What a tree of these files deploys.
-fn of(files: &[(&str, &str)]) -> Vec<Row> {
+pub fn of(files: &[(&str, &str)]) -> Vec<Row> {
     let world = World::empty();
     let folder = world.path().join("tree");
     for (path, content) in files {
@@ -44,7 +44,7 @@ fn of(files: &[(&str, &str)]) -> Vec<Row> {
 }
 
 /// `reference confidence` of every image, in order.
-fn short(rows: &[Row]) -> Vec<String> {
+pub fn short(rows: &[Row]) -> Vec<String> {
     let images = rows.iter().filter(|row| row.class == "image");
     images.map(|row| format!("{} {}", row.reference, row.confidence)).collect()
 }
@@ -115,10 +115,10 @@ fn a_literal_image_is_found_in_every_place_of_every_kind() {
     assert_eq!(short(&rows), expected);
 }
 
-const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: a, image: \"e.io/a:1\"}, {name: b, image: \"e.io/b:1\"}]}\n";
+pub const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: a, image: \"e.io/a:1\"}, {name: b, image: \"e.io/b:1\"}]}\n";
 
 /// A base with [`POD`] and an overlay with more lines.
-fn overlay(more: &str) -> Vec<Row> {
+pub fn overlay(more: &str) -> Vec<Row> {
     let over = format!("resources: [../base]\n{more}");
     of(&[
         ("base/kustomization.yaml", "resources: [p.yaml]\n"),
@@ -182,7 +182,7 @@ fn a_root_that_kustomize_cannot_build_is_named_and_its_images_are_still_found() 
             "over/kustomization.yaml:4",
         ),
         (
-            "patches:\n- target: {kind: Pod}\n  patch: '[{op: remove, path: /spec/containers/7}]'",
+            "patches:\n- target: {kind: Pod}\n  patch: '[{\"op\": \"remove\", \"path\": \"/spec/containers/7\"}]'",
             "over/kustomization.yaml:3",
         ),
         ("replacements: [{source: {kind: Nope}, targets: []}]", "over/kustomization.yaml:2"),
@@ -301,7 +301,7 @@ fn known_fields_are_certain_others_inferred_and_what_deploys_nothing_is_silent()
 }
 
 /// `reference confidence places` of every row that is not opaque.
-fn full(rows: &[Row]) -> Vec<String> {
+pub fn full(rows: &[Row]) -> Vec<String> {
     let seen = rows.iter().filter(|row| row.confidence != "opaque");
     seen.map(|row| format!("{} {} {} {}", row.class, row.reference, row.confidence, row.places.join(","))).collect()
 }
@@ -310,7 +310,7 @@ fn full(rows: &[Row]) -> Vec<String> {
 fn flux_builds_a_folder_with_what_its_kustomization_adds() {
     let cluster = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: CLUSTER, namespace: flux-system}\n\
         spec:\n  path: ./apps\n  components: [../mirror]\n  images: [{name: e.io/a, newTag: \"5\"}]\n  patches:\n  - target: {kind: Pod}\n    \
-        patch: '[{op: add, path: /spec/containers/-, value: {image: \"${HOST:-d.io}/${NAME^^}:${TAG:0:2}${TAG/-rc/}\"}}]'\n  \
+        patch: '[{\"op\": \"add\", \"path\": \"/spec/containers/-\", \"value\": {\"image\": \"${HOST:-d.io}/${NAME^^}:${TAG:0:2}${TAG/-rc/}\"}}]'\n  \
         postBuild:\n    substituteFrom: [{kind: ConfigMap, name: vars}]\n    substitute: {NAME: x}\n---\n\
         apiVersion: v1\nkind: ConfigMap\nmetadata: {name: vars, namespace: flux-system}\ndata: {TAG: TAG-rc}\n";
     let of_cluster =
@@ -384,7 +384,7 @@ fn a_release_of_flux_has_a_chart_and_values_from_where_they_stand() {
         ),
     ]);
     let expected = [
-        "chart e.io/charts/app:1.2.3 certain r.yaml:12,r.yaml:13",
+        "chart e.io/charts/app:1.2.3 certain r.yaml:12,r.yaml:13,r.yaml:4",
         "image e.io/num:1.1 inferred r.yaml:20",
         "image e.io/y:v1 inferred r.yaml:24",
         "image e.io/text:1 inferred r.yaml:23",

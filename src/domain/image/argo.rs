@@ -3,9 +3,9 @@
 use super::kustomize::Extra;
 use super::node::{Node, Trust, Value};
 use super::retag::Retag;
-use super::sink::{Hit, Sink};
+use super::sink::Sink;
 use super::tree::{self, Tree};
-use super::{Class, Confidence, helm, patch, reference, yaml};
+use super::{Class, Confidence, evidence, helm, patch, reference, yaml};
 
 // Most Applications that one set makes.
 const MAX_MADE: usize = 1000;
@@ -54,8 +54,11 @@ pub(super) fn find(object: &Node, tree: &Tree<'_>, sink: &mut Sink) -> bool {
         return object.group() == "argoproj.io" && object.kind() == "AppProject";
     }
     for source in sources(tree, object) {
-        let url = source.str_at(&["repoURL"]);
-        if let Some(chart) = source.get("chart") {
+        let none = Node::new(source.at, Value::Null);
+        let url = source.get("repoURL").unwrap_or(&none);
+        if url.as_str().is_some_and(|url| url.starts_with("oci://")) && source.get("chart").is_none() {
+            artifact(url, source.get("targetRevision"), sink);
+        } else if let Some(chart) = source.get("chart") {
             let name = chart.as_str().unwrap_or_default();
             helm::chart(url, name, source.get("targetRevision"), chart, sink);
             let note = "a chart, whose own images cannot be seen";
@@ -76,15 +79,24 @@ pub(super) fn find(object: &Node, tree: &Tree<'_>, sink: &mut Sink) -> bool {
             if let Some(values) = values(tree, &source, "") {
                 helm::values(&values, sink);
             }
-            for retag in extra(&source).images.iter().filter_map(Retag::read) {
-                let Some((reference, is_known)) = retag.evidence() else { continue };
-                let confidence = if is_known { Confidence::Inferred } else { Confidence::Unresolved };
-                let note = Some("it renames an image of what is not in the tree".to_owned());
-                sink.push(Hit { class: Class::Image, reference, confidence, places: retag.places, note });
-            }
+            let retags = extra(&source).images;
+            let hits = retags.iter().filter_map(Retag::read).filter_map(|retag| evidence::renamed(&retag));
+            hits.for_each(|hit| sink.push(hit));
         }
     }
     true
+}
+
+// Manifests or a chart in an image registry.
+fn artifact(url: &Node, revision: Option<&Node>, sink: &mut Sink) {
+    let name = url.as_str().unwrap_or_default().trim_start_matches("oci://").trim_end_matches('/');
+    let text = revision.and_then(Node::as_str).unwrap_or("latest");
+    let whole = if text.contains(':') { format!("{name}@{text}") } else { format!("{name}:{text}") };
+    let mut node = url.clone();
+    node.rewrite(&whole, revision.into_iter().flat_map(Node::places));
+    node.trust = node.trust.max(revision.map_or(Trust::Certain, |node| node.trust));
+    sink.image_of(Class::Oci, &node, Trust::Certain, None);
+    sink.closed(name, Confidence::Opaque, url.places().collect(), "Argo CD builds it from what is not in the tree");
 }
 
 fn folder(tree: &Tree<'_>, source: &Node) -> Option<String> {

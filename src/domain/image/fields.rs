@@ -1,5 +1,6 @@
 //! The fields in which known custom resources name images and pod templates.
 
+use super::Class;
 use super::node::{Node, Trust};
 use super::sink::Sink;
 use super::workload;
@@ -38,6 +39,7 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("argoproj.io", "CronWorkflow", "spec.workflowSpec.templates.[].container.image"),
     ("argoproj.io", "CronWorkflow", "spec.workflowSpec.templates.[].script.image"),
     ("argoproj.io", "CronWorkflow", "spec.workflowSpec.templates.[]!"),
+    ("image.openshift.io", "ImageStream", "spec.dockerImageRepository"),
     ("apps.openshift.io", "DeploymentConfig", "spec.template.spec!"),
     ("serving.knative.dev", "", "spec.template.spec!"),
     ("serving.knative.dev", "Revision", "spec!"),
@@ -107,13 +109,14 @@ pub(super) fn find(object: &Node, sink: &mut Sink) -> Vec<*const Node> {
         }
         for node in nodes {
             if !is_pod {
+                // Parts of an image are put together elsewhere.
+                let Some(text) = node.as_str() else { continue };
                 told.push(std::ptr::from_ref(node));
-                let trimmed = node.as_str().map(|text| text.strip_prefix("oci://").unwrap_or(text));
-                match trimmed.filter(|text| Some(*text) != node.as_str()) {
+                match text.strip_prefix("oci://") {
                     Some(text) => {
                         let mut bare = node.clone();
                         bare.rewrite(text, []);
-                        sink.image(&bare, Trust::Certain);
+                        sink.image_of(Class::Oci, &bare, Trust::Certain, None);
                     }
                     None => sink.image(node, Trust::Certain),
                 }

@@ -7,7 +7,7 @@ use super::retag::Retag;
 use super::sink::{Hit, Sink};
 use super::substitute::Variables;
 use super::tree::{self, Tree};
-use super::{Class, Confidence, helm, patch, reference, yaml};
+use super::{Class, Confidence, evidence, helm, patch, reference, yaml};
 
 const GROUP: &str = "kustomize.toolkit.fluxcd.io";
 
@@ -104,9 +104,7 @@ pub(super) fn find(resource: &Resource, root: usize, tree: &Tree<'_>, index: &In
                 let places = path.places().collect();
                 let note = "Flux builds it from a source that is not in the tree";
                 sink.closed(path.as_str().unwrap_or("."), Confidence::Opaque, places, note);
-                for entry in object.at_path(&["spec", "images"]).into_iter().flat_map(Node::items) {
-                    evidence(entry, sink);
-                }
+                object.get("spec").into_iter().for_each(|spec| evidence(spec, sink));
             }
         }
         ("source.toolkit.fluxcd.io" | "source.extensions.fluxcd.io", _) => {}
@@ -115,13 +113,17 @@ pub(super) fn find(resource: &Resource, root: usize, tree: &Tree<'_>, index: &In
     true
 }
 
-// An entry of `images` for what cannot be seen.
-fn evidence(entry: &Node, sink: &mut Sink) {
-    let Some(retag) = Retag::read(entry) else { return };
-    let Some((reference, is_known)) = retag.evidence() else { return };
-    let confidence = if is_known { Confidence::Inferred } else { Confidence::Unresolved };
-    let note = Some("it renames an image of what is not in the tree".to_owned());
-    sink.push(Hit { class: Class::Image, reference, confidence, places: retag.places, note });
+// What the fields of a kustomization say of what cannot be seen.
+fn evidence(layer: &Node, sink: &mut Sink) {
+    let list = |key: &str| layer.get(key).into_iter().flat_map(Node::items);
+    let retags = list("images").filter_map(Retag::read);
+    retags.filter_map(|retag| evidence::renamed(&retag)).for_each(|hit| sink.push(hit));
+    for patch in list("patches").filter_map(|entry| entry.get("patch")) {
+        let text = patch.as_str().unwrap_or_default();
+        for doc in yaml::parse(text.as_bytes(), patch.at.file, patch.at.line).docs {
+            evidence::patched(&doc).into_iter().for_each(|hit| sink.push(hit));
+        }
+    }
 }
 
 fn artifact(object: &Node, sink: &mut Sink) {
@@ -165,8 +167,9 @@ fn chart(spec: &Node, (resource, root): (&Resource, usize), index: &Index, sink:
                 namespace => namespace,
             };
             let repository = index.find(kind, source, namespace, (&resource.node, root));
-            let url = repository.map(|found| found.node.str_at(&["spec", "url"]).to_owned());
-            helm::chart(url.as_deref().unwrap_or("?"), text, spec.get("version"), name, sink);
+            let url = repository.and_then(|found| found.node.at_path(&["spec", "url"])).cloned();
+            let url = url.unwrap_or_else(|| Node::text(name.at, "?"));
+            helm::chart(&url, text, spec.get("version"), name, sink);
         }
         _ => {
             let note = format!("a chart out of the {kind} {source}");
@@ -208,9 +211,7 @@ fn release(resource: &Resource, root: usize, tree: &Tree<'_>, index: &Index, sin
         }
     }
     for renderer in spec.get("postRenderers").into_iter().flat_map(Node::items) {
-        for entry in renderer.at_path(&["kustomize", "images"]).into_iter().flat_map(Node::items) {
-            evidence(entry, sink);
-        }
+        renderer.get("kustomize").into_iter().for_each(|layer| evidence(layer, sink));
     }
 }
 

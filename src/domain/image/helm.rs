@@ -45,6 +45,7 @@ fn walk(node: &Node, key: &str, global: Option<&Node>, sink: &mut Sink) {
                         named(node, name, child, text, sink)
                     }
                     Value::Text(text, _) if sink::is_literal(text) => sink.image(child, Trust::Inferred),
+                    Value::Text(text, _) if text.starts_with("oci://") => sink.artifact(child),
                     Value::Text(..) => text::inner(child, sink),
                     _ => walk(child, name, global, sink),
                 }
@@ -204,9 +205,11 @@ pub(super) fn as_number(text: &str) -> Option<String> {
     (shown != text).then_some(shown)
 }
 
-/// A chart of a repository, with the line of its name and of its version.
-pub(super) fn chart(repository: &str, name: &str, version: Option<&Node>, at: &Node, sink: &mut Sink) {
-    let places = at.places().chain(version.into_iter().flat_map(Node::places)).collect();
+/// A chart of a repository, with the lines of its name, its version and the repository.
+pub(super) fn chart(repository: &Node, name: &str, version: Option<&Node>, at: &Node, sink: &mut Sink) {
+    let more = version.into_iter().chain([repository].into_iter().filter(|url| url.as_str().is_some()));
+    let places = at.places().chain(more.flat_map(Node::places)).collect();
+    let repository = repository.as_str().unwrap_or_default();
     let version_text = version.and_then(Node::as_str).unwrap_or("*");
     let base = repository.strip_prefix("oci://").unwrap_or(repository).trim_end_matches('/');
     let name = if base.is_empty() { name.to_owned() } else { format!("{base}/{name}") };
@@ -232,7 +235,8 @@ pub(super) fn embedded(object: &Node, sink: &mut Sink) {
     let Some(spec) = object.get("spec") else { return };
     if let Some(name) = spec.get("chart") {
         let text = name.as_str().unwrap_or_default();
-        chart(spec.str_at(&["repo"]), text, spec.get("version"), name, sink);
+        let none = Node::new(spec.at, Value::Null);
+        chart(spec.get("repo").unwrap_or(&none), text, spec.get("version"), name, sink);
         sink.closed(text, Confidence::Opaque, name.places().collect(), "a chart, whose own images cannot be seen");
     }
     if let Some((text, node)) = spec.get("valuesContent").and_then(|node| Some((node.as_str()?, node))) {
@@ -294,7 +298,7 @@ pub(super) fn local(tree: &Tree<'_>, folder: &str, given: Option<&Node>, sink: &
                 patch::merge(&mut all, doc, false);
                 values(&all, sink);
             }
-        } else if rest.split('/').any(|part| part == "templates" || part == "crds") {
+        } else if rest.split('/').any(|part| part == "templates") {
             text::scan(tree.bytes(file), file, 1).into_iter().for_each(|hit| sink.push(hit));
         } else if let Some(chart) = rest.strip_prefix("charts/").and_then(|rest| rest.strip_suffix("/values.yaml")) {
             let above = all.as_ref().and_then(|all| all.get(chart));
@@ -308,7 +312,8 @@ pub(super) fn local(tree: &Tree<'_>, folder: &str, given: Option<&Node>, sink: &
     for doc in docs("Chart.yaml") {
         for entry in doc.get("dependencies").into_iter().flat_map(Node::items) {
             let name = entry.str_at(&["name"]);
-            let repository = entry.str_at(&["repository"]);
+            let Some(url) = entry.get("repository") else { continue };
+            let repository = url.as_str().unwrap_or_default();
             if repository.is_empty()
                 || repository.starts_with("file:")
                 || tree.has_folder(&path(&format!("charts/{name}")))
@@ -316,7 +321,7 @@ pub(super) fn local(tree: &Tree<'_>, folder: &str, given: Option<&Node>, sink: &
                 continue;
             }
             let at = entry.get("name").unwrap_or(entry);
-            chart(repository, name, entry.get("version"), at, sink);
+            chart(url, name, entry.get("version"), at, sink);
             sink.closed(name, Confidence::Opaque, at.places().collect(), "a chart, whose own images cannot be seen");
         }
     }

@@ -4,22 +4,27 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use regex_lite::Regex;
-
+use super::evidence;
 use super::generate;
 use super::node::{At, Node, Value};
 use super::patch;
+use super::plugin;
 use super::replace;
 use super::retag::{self, Retag};
+use super::select::Selector;
 use super::sink::{Hit, Sink};
+use super::strict;
 use super::tree::{self, Tree};
-use super::{Class, Confidence, yaml};
+use super::vars::{self, Vars};
+use super::{Confidence, yaml};
 
 // Deepest chain of bases.
 const MAX_DEPTH: usize = 60;
 // Most objects of one build, and of all together.
 const MAX_OBJECTS: usize = 100_000;
 const MAX_WORK: usize = 20_000_000;
+/// What is said of a file that kustomize reads only if it is told to, as Flux tells it.
+pub(super) const OUTSIDE: &str = "kustomize cannot build it: the file is outside of the folder";
 // Most entries of one list of images.
 const MAX_IMAGES: usize = 5000;
 
@@ -50,6 +55,13 @@ impl Resource {
         self.node.kind() == kind && self.all_names().any(|own| own == name)
     }
 
+    // What no two objects may have in common.
+    fn identity(&self) -> (&str, &str, &str, &str) {
+        let name = self.names.last().map_or_else(|| self.node.name(), String::as_str);
+        let namespace = Some(self.namespace()).filter(|namespace| *namespace != "default").unwrap_or_default();
+        (self.node.str_at(&["apiVersion"]), self.node.kind(), name, namespace)
+    }
+
     /// The namespace that it ends in; empty if nobody says.
     pub(super) fn namespace(&self) -> &str {
         self.namespaces.last().map_or_else(|| self.node.namespace(), String::as_str)
@@ -65,6 +77,8 @@ pub(super) struct Built {
     pub(super) closed: Vec<Hit>,
     /// Whether a part of it comes from elsewhere.
     pub(super) is_remote: bool,
+    /// Variables that are put in when all is there.
+    pub(super) vars: Vars,
 }
 
 /// What somebody adds to the kustomization of a folder.
@@ -105,13 +119,19 @@ impl<'a> Kustomizer<'a> {
         if let Some(built) = self.cache.get(folder) {
             return Rc::clone(built);
         }
-        let built = Rc::new(self.build_with(folder, &Extra::default()));
+        let built = Rc::new(self.raw(folder, &Extra::default()));
         self.cache.insert(folder.to_owned(), Rc::clone(&built));
         built
     }
 
     /// The same with what somebody adds; a folder without a kustomization file is all its files.
     pub(super) fn build_with(&mut self, folder: &str, extra: &Extra) -> Built {
+        let mut built = self.raw(folder, extra);
+        vars::resolve(self, &mut built);
+        built
+    }
+
+    fn raw(&mut self, folder: &str, extra: &Extra) -> Built {
         let mut built = Built::default();
         match self.tree.kustomization(folder) {
             Some(file) => self.layer(folder, file, extra, &mut built),
@@ -168,11 +188,27 @@ impl<'a> Kustomizer<'a> {
                 built,
             );
         }
-        let Some(doc) = self.tree.docs(file).first().map(Arc::clone) else { return };
+        let Some(doc) = self.tree.docs(file).first().map(Arc::clone) else {
+            return self.refuse(self.tree.name(file), at, "it is empty", built);
+        };
+        if let Some((at, why)) = strict::kustomization(&doc) {
+            self.refuse(self.tree.name(file), at, &why, built);
+        }
+        if self.tree.has_several(folder) {
+            self.refuse(folder, at, "the folder has several kustomization files", built);
+        }
+        let schema = doc.at_path(&["openapi", "path"]);
+        for entry in doc.get("crds").into_iter().flat_map(Node::items).chain(schema) {
+            let path = entry.as_str().unwrap_or_default();
+            if tree::join(folder, path).is_none_or(|path| self.tree.number(&path).is_none()) {
+                self.elsewhere(path, entry.at, built);
+            }
+        }
         self.building.push(folder.to_owned());
         for entry in ["resources", "bases"].iter().filter_map(|key| doc.get(key)).flat_map(Node::items) {
             self.resource(folder, entry, built);
         }
+        self.once(at, built);
         for entry in doc.get("components").into_iter().flat_map(Node::items) {
             self.component(folder, entry, built);
         }
@@ -184,7 +220,12 @@ impl<'a> Kustomizer<'a> {
         let Some(path) = entry.as_str() else { return };
         let component = tree::join(folder, path).and_then(|path| Some((self.tree.kustomization(&path)?, path)));
         match component {
-            Some((file, path)) => self.layer(&path, file, &Extra::default(), built),
+            Some((file, path)) => {
+                if self.tree.docs(file).first().is_some_and(|doc| doc.kind() != "Component") {
+                    self.refuse(&path, entry.at, "it is no component", built);
+                }
+                self.layer(&path, file, &Extra::default(), built);
+            }
             None => self.elsewhere(path, entry.at, built),
         }
     }
@@ -195,10 +236,39 @@ impl<'a> Kustomizer<'a> {
             self.component(folder, entry, built);
         }
         generate::run(self, folder, doc, built);
+        plugin::generate(self, folder, doc, built);
+        vars::gather(self, folder, doc, built);
+        self.change(folder, doc, extra, built);
+        plugin::transform(self, folder, doc, built);
+    }
+
+    /// Changes what is there.
+    pub(super) fn change(&mut self, folder: &str, doc: &Node, extra: &Extra, built: &mut Built) {
         self.patches(folder, doc, extra, built);
         self.rename(doc, extra, built);
+        self.replicas(doc, built);
         self.images(folder, doc, extra, built);
         replace::run(self, folder, doc, built);
+    }
+
+    // No two objects may have one name.
+    fn once(&self, at: At, built: &mut Built) {
+        let mut seen = HashSet::new();
+        let twice = built.resources.iter().find(|resource| !seen.insert(resource.identity()));
+        let twice = twice.filter(|resource| !resource.node.name().is_empty());
+        if let Some(what) = twice.map(|resource| format!("{} {}", resource.node.kind(), resource.node.name())) {
+            self.unbuildable(&what, at, "it is there twice", built);
+        }
+    }
+
+    fn replicas(&self, doc: &Node, built: &mut Built) {
+        const KINDS: &[&str] = &["Deployment", "ReplicaSet", "ReplicationController", "StatefulSet"];
+        for entry in doc.get("replicas").into_iter().flat_map(Node::items) {
+            let name = entry.str_at(&["name"]);
+            if !built.resources.iter().any(|resource| KINDS.iter().any(|kind| resource.is(kind, name))) {
+                self.unbuildable(name, entry.at, "replicas of nothing that is there", built);
+            }
+        }
     }
 
     fn resource(&mut self, folder: &str, entry: &Node, built: &mut Built) {
@@ -207,7 +277,11 @@ impl<'a> Kustomizer<'a> {
             Some(path) if self.tree.kustomization(&path).is_some() => self.include(&path, entry.at, built),
             Some(path) if self.tree.number(&path).is_some() => {
                 if let Some(file) = self.tree.number(&path) {
+                    self.inside(folder, &path, entry.at, built);
                     self.take(file, built);
+                    if let Some((at, why)) = strict::objects(self.tree, file) {
+                        self.refuse(&path, at, why, built);
+                    }
                 }
             }
             _ => self.elsewhere(path, entry.at, built),
@@ -215,6 +289,12 @@ impl<'a> Kustomizer<'a> {
     }
 
     fn include(&mut self, folder: &str, at: At, built: &mut Built) {
+        let file = self.tree.kustomization(folder);
+        let is_component =
+            file.and_then(|file| self.tree.docs(file).first()).is_some_and(|doc| doc.kind() == "Component");
+        if is_component {
+            self.refuse(folder, at, "it is a component among the resources", built);
+        }
         let inner = self.build(folder);
         self.work += inner.resources.len();
         if built.resources.len() + inner.resources.len() > MAX_OBJECTS || self.work > MAX_WORK {
@@ -223,6 +303,7 @@ impl<'a> Kustomizer<'a> {
         built.resources.extend(inner.resources.iter().cloned());
         built.closed.extend(inner.closed.iter().cloned());
         built.is_remote |= inner.is_remote;
+        built.vars.extend(&inner.vars);
     }
 
     /// Adds the objects of a file.
@@ -243,13 +324,18 @@ impl<'a> Kustomizer<'a> {
                 built.resources.push(Resource::new(Arc::clone(doc)));
             }
         }
-        if self.tree.fault(file).is_some() {
+        // A file of settings with comments is no manifest that was lost.
+        let is_other = || {
+            let bytes = self.tree.bytes(file);
+            self.tree.name(file).ends_with(".json") && !bytes.windows(10).any(|part| part == b"apiVersion")
+        };
+        if self.tree.fault(file).is_some() && !is_other() {
             super::text::broken(self.tree, file, &mut built.closed);
         }
     }
 
-    // A resource that is not in the tree.
-    fn elsewhere(&mut self, path: &str, at: At, built: &mut Built) {
+    /// A resource or file that is not in the tree.
+    pub(super) fn elsewhere(&mut self, path: &str, at: At, built: &mut Built) {
         built.is_remote = true;
         let is_remote = path.contains("://") || path.contains("?ref=") || path.starts_with("git@") || {
             let host = path.split('/').next().unwrap_or_default();
@@ -273,8 +359,20 @@ impl<'a> Kustomizer<'a> {
     /// Notes what kustomize refuses, unless that may be in what cannot be seen.
     pub(super) fn unbuildable(&self, what: &str, at: At, why: &str, built: &mut Built) {
         if !built.is_remote {
-            self.close(what, Confidence::Unreadable, at, &format!("kustomize cannot build it: {why}"), built);
+            self.refuse(what, at, why, built);
         }
+    }
+
+    // kustomize reads no file that is not below the kustomization, unless it is told to.
+    fn inside(&self, folder: &str, path: &str, at: At, built: &mut Built) {
+        if !folder.is_empty() && !crate::domain::path::is_within(path, folder) {
+            self.close(path, Confidence::Unreadable, at, OUTSIDE, built);
+        }
+    }
+
+    /// Notes what kustomize refuses in any case.
+    pub(super) fn refuse(&self, what: &str, at: At, why: &str, built: &mut Built) {
+        self.close(what, Confidence::Unreadable, at, &format!("kustomize cannot build it: {why}"), built);
     }
 
     /// The documents of a text within a file, or of the file that an entry names.
@@ -296,10 +394,14 @@ impl<'a> Kustomizer<'a> {
             return parsed.docs.into_iter().map(Arc::new).collect();
         }
         let Some((entry, path)) = path.and_then(|node| Some((node, node.as_str()?))) else { return Vec::new() };
-        let Some(file) = tree::join(folder, path).and_then(|path| self.tree.number(&path)) else {
+        let Some((full, file)) = tree::join(folder, path)
+            .and_then(|path| Some((self.tree.number(&path)?, path)))
+            .map(|(file, path)| (path, file))
+        else {
             self.elsewhere(path, entry.at, built);
             return Vec::new();
         };
+        self.inside(folder, &full, entry.at, built);
         self.used.insert(file);
         if let Some(fault) = self.tree.fault(file) {
             let (at, why) = (At { file, line: fault.line }, fault.why.clone());
@@ -318,11 +420,17 @@ impl<'a> Kustomizer<'a> {
         let own = doc.get("patches").into_iter().flat_map(Node::items);
         let late = doc.get("patchesJson6902").into_iter().flat_map(Node::items);
         for entry in own.chain(&extra.patches).chain(late) {
-            let docs = match (&entry.value, entry.get("patch")) {
-                (Value::Text(..), _) => self.inner(folder, None, Some(entry), built),
-                (_, Some(inline)) => self.inner(folder, Some(inline), None, built),
-                _ => self.inner(folder, None, entry.get("path"), built),
+            let path = if entry.as_str().is_some() { Some(entry) } else { entry.get("path") };
+            let inline = entry.get("patch").filter(|patch| patch.as_str().is_some_and(|text| !text.is_empty()));
+            let docs = self.inner(folder, inline, path, built);
+            let file = path.and_then(Node::as_str).and_then(|path| self.tree.number(&tree::join(folder, path)?));
+            let text = match (inline.and_then(Node::as_str), file) {
+                (Some(text), _) => text.into(),
+                (None, file) => String::from_utf8_lossy(file.map(|file| self.tree.bytes(file)).unwrap_or_default()),
             };
+            if let Some(why) = strict::patch(&text, &docs, entry.get("target").is_some()) {
+                self.refuse("patch", entry.at, why, built);
+            }
             self.apply(&docs, entry.get("target"), entry.at, built);
         }
     }
@@ -339,12 +447,12 @@ impl<'a> Kustomizer<'a> {
             let own = Selector::of(doc);
             let selector = selector.as_ref().unwrap_or(&own);
             let mut failed = None;
-            let mut is_found = target.is_some() || is_list;
+            let (mut is_found, mut is_used) = (target.is_some() || is_list, false);
             built.resources.retain_mut(|resource| {
                 if !selector.is_match(resource) {
                     return true;
                 }
-                is_found = true;
+                (is_found, is_used) = (true, true);
                 let is_known = is_known(&resource.node);
                 if is_list {
                     let object = Arc::make_mut(&mut resource.node);
@@ -369,6 +477,9 @@ impl<'a> Kustomizer<'a> {
                 patch::merge(Arc::make_mut(&mut resource.node), &change, is_known);
                 true
             });
+            if !is_used && built.is_remote {
+                built.closed.extend(evidence::patched(doc));
+            }
             if let Some(path) = failed {
                 self.unbuildable("patch", at, &format!("the patch finds nothing at {path}"), built);
             }
@@ -394,7 +505,8 @@ impl<'a> Kustomizer<'a> {
     }
 
     fn images(&mut self, folder: &str, doc: &Node, extra: &Extra, built: &mut Built) {
-        let mut entries: Vec<&Node> = doc.get("images").into_iter().flat_map(Node::items).collect();
+        let own = ["images", "imageTags"].into_iter().filter_map(|key| doc.get(key));
+        let mut entries: Vec<&Node> = own.flat_map(Node::items).collect();
         for entry in &extra.images {
             match entries.iter_mut().find(|own| own.str_at(&["name"]) == entry.str_at(&["name"])) {
                 Some(own) => *own = entry,
@@ -418,23 +530,20 @@ impl<'a> Kustomizer<'a> {
         }
         if built.is_remote {
             for retag in retags.iter().filter(|retag| !retag.is_used) {
-                let Some((reference, is_known)) = retag.evidence() else { continue };
-                let confidence = if is_known { Confidence::Inferred } else { Confidence::Unresolved };
-                let note = Some("it renames an image of what is not in the tree".to_owned());
-                let places = retag.places.clone();
-                built.closed.push(Hit { class: Class::Image, reference, confidence, places, note });
+                built.closed.extend(evidence::renamed(retag));
             }
         }
     }
 
     // The fields with images that kustomize knows, and those that a kustomization's configurations name.
     fn fields(&mut self, folder: &str, doc: &Node, built: &mut Built) -> Vec<Vec<String>> {
-        let steps = |path: &str| path.split('/').filter(|step| !step.is_empty()).map(str::to_owned).collect();
-        let mut fields: Vec<Vec<String>> = retag::PODS.iter().map(|path| steps(path)).collect();
+        let mut fields: Vec<Vec<String>> = retag::PODS.iter().map(|path| retag::steps(path)).collect();
+        let named = doc.get("fieldSpecs").into_iter().flat_map(Node::items);
+        fields.extend(named.map(|field| retag::steps(field.str_at(&["path"]))));
         for entry in doc.get("configurations").into_iter().flat_map(Node::items) {
             for doc in self.inner(folder, None, Some(entry), built) {
                 let named = doc.get("images").into_iter().flat_map(Node::items);
-                fields.extend(named.map(|field| steps(&field.str_at(&["path"]).replace("[]", ""))));
+                fields.extend(named.map(|field| retag::steps(field.str_at(&["path"]))));
             }
         }
         fields
@@ -445,90 +554,4 @@ impl<'a> Kustomizer<'a> {
 fn is_known(object: &Node) -> bool {
     let group = object.group();
     group.is_empty() || !group.contains('.') || group.ends_with(".k8s.io") && !group.contains("x-k8s.io")
-}
-
-/// Which objects are meant.
-pub(super) struct Selector {
-    group: Option<String>,
-    version: Option<String>,
-    kind: Option<Regex>,
-    name: Option<Regex>,
-    namespace: Option<Regex>,
-    labels: Vec<(String, Option<String>)>,
-    annotations: Vec<(String, Option<String>)>,
-    is_none: bool,
-}
-
-impl Selector {
-    /// Reads the target of a patch, or what a replacement selects.
-    pub(super) fn read(target: &Node) -> Self {
-        let text = |key: &str| Some(target.str_at(&[key])).filter(|text| !text.is_empty()).map(str::to_owned);
-        let pattern = |key: &str| text(key).map(|text| Regex::new(&format!("^(?:{text})$")));
-        let patterns = ["kind", "name", "namespace"].map(pattern);
-        let is_none = patterns.iter().any(|pattern| matches!(pattern, Some(Err(_))));
-        let [kind, name, namespace] = patterns.map(|pattern| pattern.and_then(Result::ok));
-        Self {
-            group: text("group"),
-            version: text("version"),
-            kind,
-            name,
-            namespace,
-            labels: pairs(target.str_at(&["labelSelector"])),
-            annotations: pairs(target.str_at(&["annotationSelector"])),
-            is_none,
-        }
-    }
-
-    // The object that a patch names itself.
-    fn of(patch: &Node) -> Self {
-        let exact = |text: &str| {
-            let pattern = format!("^{}$", regex_lite::escape(text));
-            Some(text).filter(|text| !text.is_empty()).and_then(|_| Regex::new(&pattern).ok())
-        };
-        Self {
-            group: Some(patch.group().to_owned()),
-            version: None,
-            kind: exact(patch.kind()),
-            name: exact(patch.name()),
-            namespace: exact(patch.namespace()),
-            labels: Vec::new(),
-            annotations: Vec::new(),
-            is_none: patch.kind().is_empty() || patch.name().is_empty(),
-        }
-    }
-
-    /// Whether an object is meant.
-    pub(super) fn is_match(&self, resource: &Resource) -> bool {
-        let node = &resource.node;
-        let api = node.str_at(&["apiVersion"]);
-        let has = |pairs: &[(String, Option<String>)], key: &str| {
-            pairs.iter().all(|(name, value)| {
-                let own = node.at_path(&["metadata", key, name]).and_then(Node::as_str);
-                own.is_some() && value.as_deref().is_none_or(|value| own == Some(value))
-            })
-        };
-        !self.is_none
-            && self.group.as_deref().is_none_or(|group| group == node.group())
-            && self.version.as_deref().is_none_or(|version| api.rsplit('/').next() == Some(version))
-            && self.kind.as_ref().is_none_or(|kind| kind.is_match(node.kind()))
-            && self.name.as_ref().is_none_or(|name| resource.all_names().any(|own| name.is_match(own)))
-            && self.namespace.as_ref().is_none_or(|namespace| {
-                let mut own = std::iter::once(node.namespace()).chain(resource.namespaces.iter().map(String::as_str));
-                own.any(|own| {
-                    namespace.is_match(if own.is_empty() { "default" } else { own }) || namespace.is_match(own)
-                })
-            })
-            && has(&self.labels, "labels")
-            && has(&self.annotations, "annotations")
-    }
-}
-
-// `a=b,c`: equality and presence.
-fn pairs(text: &str) -> Vec<(String, Option<String>)> {
-    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-    let pair = |part: &str| match part.split_once('=') {
-        Some((name, value)) => (name.trim().to_owned(), Some(value.trim_start_matches('=').trim().to_owned())),
-        None => (part.to_owned(), None),
-    };
-    parts.map(pair).collect()
 }

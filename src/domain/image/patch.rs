@@ -105,7 +105,7 @@ pub(super) fn operations(object: &mut Node, operations: &[Node]) -> Result<(), S
                 look(object, operation.str_at(&["from"])).cloned().and_then(|found| put(object, path, found, true))
             }
             "move" => take(object, operation.str_at(&["from"])).and_then(|found| put(object, path, found, true)),
-            "test" => Some(()),
+            "test" => look(object, path).filter(|found| is_same(found, &value())).map(drop),
             _ => None,
         };
         if done.is_none() {
@@ -113,6 +113,22 @@ pub(super) fn operations(object: &mut Node, operations: &[Node]) -> Result<(), S
         }
     }
     Ok(())
+}
+
+// Whether two nodes say the same.
+fn is_same(one: &Node, other: &Node) -> bool {
+    match (&one.value, &other.value) {
+        (Value::Null, Value::Null) => true,
+        (Value::Text(one, _), Value::Text(other, _)) => one == other,
+        (Value::List(one), Value::List(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| is_same(one, other))
+        }
+        (Value::Map(entries), Value::Map(others)) => {
+            entries.len() == others.len()
+                && entries.iter().all(|(name, node)| other.get(name).is_some_and(|other| is_same(node, other)))
+        }
+        _ => false,
+    }
 }
 
 fn steps(path: &str) -> Option<Vec<String>> {

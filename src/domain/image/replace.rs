@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::kustomize::{Built, Kustomizer, Selector};
-use super::node::{Node, Style, Value};
+use super::kustomize::{Built, Kustomizer, Resource};
+use super::node::{At, Node, Style, Value};
+use super::select::Selector;
 
 /// Runs them, in their order.
 pub(super) fn run(kustomizer: &mut Kustomizer<'_>, folder: &str, doc: &Node, built: &mut Built) {
@@ -24,21 +25,14 @@ fn replace(kustomizer: &Kustomizer<'_>, entry: &Node, built: &mut Built) {
     let Some(source) = entry.get("source") else { return };
     let selector = Selector::read(source);
     let path = source.get("fieldPath").and_then(Node::as_str).unwrap_or("metadata.name");
-    let Some(from) = built.resources.iter().find(|resource| selector.is_match(resource)) else {
+    let mut chosen = built.resources.iter().filter(|resource| selector.is_match(resource));
+    let Some(from) = chosen.next() else {
         return kustomizer.unbuildable("replacement", source.at, "its source selects nothing", built);
     };
-    let mut node = Arc::clone(&from.node);
-    let mut value = match path {
-        // Names and namespaces that a kustomization gives are not written into objects.
-        "metadata.name" => from.names.last().map(|name| Node::text(source.at, name)),
-        "metadata.namespace" => from.namespaces.last().map(|name| Node::text(source.at, name)),
-        _ => None,
-    };
-    let steps = steps(path);
-    if value.is_none() {
-        follow(Arc::make_mut(&mut node), &steps, None, &mut |found| {
-            value = value.take().or_else(|| Some(found.clone()))
-        });
+    let is_only = chosen.next().is_none();
+    let value = value(from, path, source.at);
+    if !is_only {
+        return kustomizer.unbuildable("replacement", source.at, "its source selects several objects", built);
     }
     let Some(mut value) = value else {
         return kustomizer.unbuildable("replacement", source.at, "its source has no such field", built);
@@ -73,6 +67,23 @@ fn replace(kustomizer: &Kustomizer<'_>, entry: &Node, built: &mut Built) {
     if let Some(at) = missing {
         kustomizer.unbuildable("replacement", at, "a target has no such field", built);
     }
+}
+
+/// What an object has in a field.
+pub(super) fn value(from: &Resource, path: &str, at: At) -> Option<Node> {
+    let mut value = match path {
+        // Names and namespaces that a kustomization gives are not written into objects.
+        "metadata.name" => from.names.last().map(|name| Node::text(at, name)),
+        "metadata.namespace" => from.namespaces.last().map(|name| Node::text(at, name)),
+        _ => None,
+    };
+    if value.is_none() {
+        let mut node = Arc::clone(&from.node);
+        follow(Arc::make_mut(&mut node), &steps(path), None, &mut |found| {
+            value = value.take().or_else(|| Some(found.clone()))
+        });
+    }
+    value
 }
 
 fn cut(node: &Node) -> Option<(&str, usize)> {

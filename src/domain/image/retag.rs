@@ -172,7 +172,13 @@ fn rewrite(node: &mut Node, change: &mut dyn FnMut(&mut Node)) {
     }
 }
 
-fn follow(node: &mut Node, field: &[String], change: &mut dyn FnMut(&mut Node)) {
+/// The steps of a field.
+pub(super) fn steps(path: &str) -> Vec<String> {
+    path.replace("[]", "").split('/').filter(|step| !step.is_empty()).map(str::to_owned).collect()
+}
+
+/// Shows what stands in a field, of every item of the lists on the way.
+pub(super) fn follow(node: &mut Node, field: &[String], change: &mut dyn FnMut(&mut Node)) {
     match (field.split_first(), &mut node.value) {
         (_, Value::List(items)) => items.iter_mut().for_each(|item| follow(item, field, change)),
         (None, _) => change(node),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::fields::Field;
 use super::index::Index;
-use super::kustomize::{Built, Extra, Kustomizer, Resource};
+use super::kustomize::{Built, Extra, Kustomizer, OUTSIDE, Resource};
 use super::node::{At, Node, Value};
 use super::render::{Builds, There};
 use super::sink::{Hit, Sink};
@@ -159,6 +159,7 @@ impl Roots<'_> {
                 }
                 let extra = flux::extra(object);
                 let mut built = self.kustomizer.build_with(&folder, &extra);
+                built.closed.retain(|hit| hit.note.as_deref() != Some(OUTSIDE));
                 let variables = flux::variables(object, &self.index, root);
                 if let Some(variables) = &variables {
                     for resource in built.resources.iter_mut().filter(|resource| has_variable(&resource.node)) {

@@ -114,6 +114,16 @@ impl Sink {
         }
     }
 
+    /// An artifact that a text names by `oci://`, if it says which one.
+    pub(super) fn artifact(&mut self, node: &Node) {
+        let bare = node.as_str().and_then(|text| text.strip_prefix("oci://")).filter(|text| is_literal(text));
+        if let Some(bare) = bare {
+            let mut node = node.clone();
+            node.rewrite(bare, []);
+            self.image_of(Class::Oci, &node, Trust::Inferred, None);
+        }
+    }
+
     /// Something that cannot be looked into.
     pub(super) fn closed(&mut self, what: &str, confidence: Confidence, places: Vec<At>, note: &str) {
         let (class, reference) = (Class::Image, what.to_owned());

@@ -31,14 +31,18 @@ pub(super) fn inner(node: &Node, sink: &mut Sink) {
 
 fn lines(text: &str, at: At, from: u32, sink: &mut Sink) {
     for (line, text) in (at.line..).zip(text.lines()).filter(|(line, _)| *line >= from) {
-        let text = text.trim_start().trim_start_matches("- ").trim_start();
-        let Some((key, value)) = text.split_once(':') else { continue };
-        if !helm::is_image_key(key.trim_matches(['"', '\'', ' ', '{'])) {
-            continue;
-        }
+        let text = text.trim_start();
+        let bare = text.trim_start_matches("- ").trim_start();
+        let (key, value) = match bare.split_once(": ").or_else(|| bare.split_once("\":")) {
+            Some((key, value)) => (key.trim_matches(['"', '\'', ' ', '{']), value),
+            // An item of a list, or an argument.
+            None if text.len() > bare.len() => ("", bare.split_once('=').map_or(bare, |(_, value)| value)),
+            None => continue,
+        };
         let value = value.split(" #").next().unwrap_or_default().trim().trim_end_matches(',');
         let value = value.trim_matches(['"', '\'']);
-        if !value.contains("{{") && sink::is_plausible(value) {
+        let is_image = if helm::is_image_key(key) { sink::is_plausible(value) } else { sink::is_literal(value) };
+        if !text.starts_with('#') && !value.contains("{{") && is_image {
             sink.image(&Node::text(At { line, ..at }, value), Trust::Inferred);
         }
     }

