@@ -8,6 +8,7 @@
     clippy::disallowed_methods
 )]
 
+mod argo;
 mod audit;
 mod azure;
 mod branches;

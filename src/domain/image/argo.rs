@@ -5,13 +5,7 @@ use super::node::{Node, Trust, Value};
 use super::retag::Retag;
 use super::sink::Sink;
 use super::tree::{self, Tree};
-use super::{Class, Confidence, evidence, helm, patch, reference, yaml};
-
-// Most Applications that one set makes.
-const MAX_MADE: usize = 1000;
-// Longest value that is filled in, and longest text that it is filled into.
-const MAX_VALUE: usize = 1024;
-const MAX_TEXT: usize = 64 << 10;
+use super::{Class, Confidence, evidence, helm, patch, reference, sets, yaml};
 
 /// Whether an object makes Argo CD deploy something.
 pub(super) fn is_application(object: &Node) -> bool {
@@ -52,6 +46,9 @@ pub(super) fn has_values(tree: &Tree<'_>, object: &Node) -> bool {
 pub(super) fn find(object: &Node, tree: &Tree<'_>, sink: &mut Sink) -> bool {
     if !is_application(object) {
         return object.group() == "argoproj.io" && object.kind() == "AppProject";
+    }
+    if let Some(patch) = object.at_path(&["spec", "templatePatch"]) {
+        sink.closed(object.name(), Confidence::Opaque, patch.places().collect(), "a template changes the Applications");
     }
     for source in sources(tree, object) {
         let none = Node::new(source.at, Value::Null);
@@ -116,94 +113,7 @@ fn sources(tree: &Tree<'_>, object: &Node) -> Vec<Node> {
     if object.kind() == "Application" {
         return object.get("spec").map(of).unwrap_or_default();
     }
-    let templates = object.at_path(&["spec", "template", "spec"]).map(of).unwrap_or_default();
-    let generators = object.at_path(&["spec", "generators"]).map(Node::items).unwrap_or_default();
-    let made = made(tree, generators, 0);
-    let mut sources = Vec::new();
-    for template in templates {
-        for values in made.iter().take(MAX_MADE) {
-            let mut source = template.clone();
-            fill(&mut source, values);
-            sources.push(source);
-        }
-        if made.is_empty() {
-            sources.push(template);
-        }
-    }
-    sources
-}
-
-type Values = Vec<(String, String)>;
-
-// The values of every Application that generators make.
-fn made(tree: &Tree<'_>, generators: &[Node], depth: usize) -> Vec<Values> {
-    let mut made = Vec::new();
-    for generator in generators.iter().filter(|_| depth < 3) {
-        for element in generator.at_path(&["list", "elements"]).into_iter().flat_map(Node::items) {
-            let pair = |(name, node): &(Box<str>, Node)| Some((name.to_string(), node.as_str()?.to_owned()));
-            made.push(element.entries().iter().filter_map(pair).collect());
-        }
-        let patterns = generator.at_path(&["git", "directories"]).map(Node::items).unwrap_or_default();
-        let named = |is_out: bool| {
-            let of = patterns.iter().filter(move |entry| (entry.str_at(&["exclude"]) == "true") == is_out);
-            of.map(|entry| entry.str_at(&["path"])).collect::<Vec<_>>()
-        };
-        let (wanted, unwanted) = (named(false), named(true));
-        let is_in = |patterns: &[&str], folder: &str| patterns.iter().any(|pattern| is_glob(pattern, folder));
-        for folder in tree.all_folders().filter(|folder| is_in(&wanted, folder) && !is_in(&unwanted, folder)) {
-            let base = folder.rsplit('/').next().unwrap_or(folder);
-            let pairs =
-                [("path", folder), ("path.path", folder), ("path.basename", base), ("path.basenameNormalized", base)];
-            made.push(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec());
-        }
-        if let Some(matrix) = generator.at_path(&["matrix", "generators"]).map(Node::items)
-            && let Some((first, rest)) = matrix.split_first()
-        {
-            let others = self::made(tree, rest, depth + 1);
-            for one in self::made(tree, std::slice::from_ref(first), depth + 1) {
-                let room = MAX_MADE.saturating_sub(made.len());
-                made.extend(others.iter().take(room).map(|other| [one.clone(), other.clone()].concat()));
-            }
-        }
-    }
-    made
-}
-
-// Each part of the pattern against the part of the folder at its place.
-fn is_glob(pattern: &str, folder: &str) -> bool {
-    let (pattern, folder): (Vec<&str>, Vec<&str>) = (pattern.split('/').collect(), folder.split('/').collect());
-    let is_part = |(pattern, part): (&&str, &&str)| match pattern.split_once('*') {
-        Some((before, after)) => {
-            part.len() >= before.len() + after.len() && part.starts_with(before) && part.ends_with(after)
-        }
-        None => pattern == part,
-    };
-    match pattern.iter().position(|part| *part == "**") {
-        Some(at) => folder.len() >= at && pattern.iter().zip(&folder).take(at).all(is_part),
-        None => pattern.len() == folder.len() && pattern.iter().zip(&folder).all(is_part),
-    }
-}
-
-fn fill(node: &mut Node, values: &Values) {
-    match &mut node.value {
-        Value::Text(text, _) if text.len() <= MAX_TEXT && text.contains("{{") => {
-            let mut filled = text.to_string();
-            for (name, value) in values.iter().filter(|(_, value)| value.len() <= MAX_VALUE) {
-                for form in [
-                    format!("{{{{{name}}}}}"),
-                    format!("{{{{ {name} }}}}"),
-                    format!("{{{{.{name}}}}}"),
-                    format!("{{{{ .{name} }}}}"),
-                ] {
-                    filled = filled.replace(&form, value);
-                }
-            }
-            node.rewrite(&filled, []);
-        }
-        Value::List(items) => items.iter_mut().for_each(|item| fill(item, values)),
-        Value::Map(entries) => entries.iter_mut().for_each(|(_, child)| fill(child, values)),
-        _ => {}
-    }
+    sets::specs(tree, object).iter().flat_map(of).collect()
 }
 
 // What an Application adds to a kustomization: images in the short form of the command line.

@@ -23,6 +23,7 @@ mod replace;
 mod retag;
 mod roots;
 mod select;
+mod sets;
 mod sink;
 mod strict;
 mod substitute;

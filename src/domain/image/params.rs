@@ -10,6 +10,9 @@ const MAX_PARAMS: usize = 1000;
 /// A parameter, as it stands in texts; whether it was given and not only a default; its value.
 type Param = (String, bool, Node);
 
+/// Where parameters stand, and what stands around the name of one in texts.
+type Kind = (&'static [&'static str], &'static [(&'static str, &'static str)]);
+
 /// An object with the values of its parameters; None: it has none.
 pub(super) fn filled(object: &Node) -> Option<Node> {
     let is_known = match (object.group(), object.kind()) {
@@ -54,7 +57,7 @@ fn fill(node: &mut Node, scope: &mut Vec<Param>) {
 
 // The parameters that a mapping declares for what is within it.
 fn gather(node: &Node, scope: &mut Vec<Param>) {
-    let kinds: [(&[&str], &[(&str, &str)]); 4] = [
+    let kinds: [Kind; 4] = [
         (&["params"], &[("$(params.", ")"), ("$(inputs.params.", ")")]),
         (&["arguments", "parameters"], &[("{{workflow.parameters.", "}}"), ("{{ workflow.parameters.", " }}")]),
         (&["inputs", "parameters"], &[("{{inputs.parameters.", "}}"), ("{{ inputs.parameters.", " }}")]),

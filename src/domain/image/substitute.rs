@@ -238,8 +238,8 @@ fn change(text: &str, operation: &str) -> String {
     }
 }
 
-// A pattern of `*` and `?` against all of a text.
-fn is_match(pattern: &str, text: &str) -> bool {
+/// A pattern of `*` and `?` against all of a text.
+pub(super) fn is_match(pattern: &str, text: &str) -> bool {
     let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
     let (mut at, mut seen, mut star) = (0, 0, None);
     while seen < text.len() {

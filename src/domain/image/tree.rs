@@ -1,5 +1,6 @@
 //! The files of a tree, each read once.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -8,6 +9,8 @@ use super::yaml::{self, Fault};
 
 // Nodes of all files together: what comes after them is not read.
 const MAX_NODES: usize = 6_000_000;
+// Most paths that patterns are tried on.
+const MAX_LOOKS: usize = 20_000_000;
 const KUSTOMIZATIONS: &[&str] = &["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /// One file.
@@ -28,6 +31,7 @@ pub(super) struct Tree<'a> {
     kustomizations: BTreeMap<&'a str, u32>,
     folders: std::collections::BTreeSet<&'a str>,
     warnings: Vec<(At, String)>,
+    room: Cell<usize>,
 }
 
 impl<'a> Tree<'a> {
@@ -41,6 +45,7 @@ impl<'a> Tree<'a> {
             kustomizations: BTreeMap::new(),
             folders: std::collections::BTreeSet::new(),
             warnings: Vec::new(),
+            room: Cell::new(MAX_LOOKS),
         };
         let mut nodes = 0;
         for (number, (name, bytes)) in (0..).zip(files) {
@@ -116,6 +121,13 @@ impl<'a> Tree<'a> {
     pub(super) fn doubled(&self, file: u32) -> Option<At> {
         let from = self.warnings.partition_point(|(at, _)| at.file < file);
         self.warnings.get(from).map(|(at, _)| *at).filter(|at| at.file == file)
+    }
+
+    /// Whether so many more paths may be looked at by somebody's patterns.
+    pub(super) fn spend(&self, looks: usize) -> bool {
+        let room = self.room.get().checked_sub(looks);
+        self.room.set(room.unwrap_or_default());
+        room.is_some()
     }
 
     /// Every folder with a kustomization file.

@@ -1,0 +1,317 @@
+//! The Applications that an ApplicationSet makes, as far as its generators look at what is in the tree: lists, folders and
+//! files, clusters that are declared here, and what is merged or multiplied of them. What others say stays open.
+
+use std::collections::BTreeMap;
+
+use super::node::{Node, Value};
+use super::patch;
+use super::substitute::is_match;
+use super::tree::{self, Tree};
+use super::yaml;
+
+// Most Applications that one set makes, and most nodes of all of them.
+const MAX_MADE: usize = 1000;
+const MAX_NODES: usize = 500_000;
+// Longest value that is filled in, and longest text that it is filled into.
+const MAX_VALUE: usize = 1024;
+const MAX_TEXT: usize = 64 << 10;
+// Deepest nesting of generators.
+const MAX_DEPTH: usize = 3;
+
+/// The parameters of one Application.
+type Values = BTreeMap<String, String>;
+
+/// The specifications of the Applications that a set makes.
+pub(super) fn specs(tree: &Tree<'_>, set: &Node) -> Vec<Node> {
+    let Some(template) = set.at_path(&["spec", "template", "spec"]) else { return Vec::new() };
+    let generators = set.at_path(&["spec", "generators"]).map(Node::items).unwrap_or_default();
+    let mut made = Vec::new();
+    for generator in generators {
+        let own = generator.entries().iter().find_map(|(_, child)| child.at_path(&["template", "spec"]));
+        let mut template = template.clone();
+        own.into_iter().for_each(|own| patch::merge(&mut template, own, false));
+        let room = MAX_NODES / size(&template).max(1);
+        let values = self::made(tree, generator, 0);
+        made.extend(values.iter().take(room.min(MAX_MADE)).map(|values| {
+            let mut spec = template.clone();
+            fill(&mut spec, values);
+            spec
+        }));
+        if made.len() >= MAX_MADE {
+            break;
+        }
+    }
+    if made.is_empty() {
+        made.push(template.clone());
+    }
+    made
+}
+
+fn size(node: &Node) -> usize {
+    1 + node.items().iter().map(size).sum::<usize>()
+        + node.entries().iter().map(|(_, child)| size(child)).sum::<usize>()
+}
+
+// The parameters of every Application that one generator makes; of one that cannot be asked a single empty set.
+fn made(tree: &Tree<'_>, generator: &Node, depth: usize) -> Vec<Values> {
+    let mut made = Vec::new();
+    let list = |path: &[&str]| generator.at_path(path).map(Node::items).unwrap_or_default();
+    if depth > MAX_DEPTH {
+        return made;
+    }
+    let (mut own, mut is_known) = (None, true);
+    if let Some(elements) = generator.get("list") {
+        own = Some(elements);
+        let text = elements.get("elementsYaml").filter(|text| text.as_str().is_some_and(|text| !text.contains("{{")));
+        let docs =
+            text.map(|text| yaml::parse(text.as_str().unwrap_or_default().as_bytes(), text.at.file, text.at.line).docs);
+        let more = docs.iter().flatten().flat_map(Node::items);
+        made.extend(list(&["list", "elements"]).iter().chain(more).map(|element| flat(element, "")));
+    } else if let Some(git) = generator.get("git") {
+        own = Some(git);
+        made.extend(folders(tree, list(&["git", "directories"])));
+        made.extend(files(tree, list(&["git", "files"])));
+        let prefix = git.str_at(&["pathParamPrefix"]);
+        if !prefix.is_empty() {
+            let named = |(name, value): (String, String)| {
+                let name = if name.starts_with("path") { format!("{prefix}.{name}") } else { name };
+                (name, value)
+            };
+            made = made.into_iter().map(|values| values.into_iter().map(named).collect()).collect();
+        }
+    } else if let Some(clusters) = generator.get("clusters") {
+        own = Some(clusters);
+        made.extend(self::clusters(tree, clusters));
+        is_known = !made.is_empty();
+    } else if generator.get("matrix").is_some() {
+        let mut all = vec![Values::new()];
+        for inner in list(&["matrix", "generators"]) {
+            let mut next: Vec<Values> = Vec::new();
+            for before in all.iter().take(MAX_MADE) {
+                // What a generator says may stand in the one after it.
+                let mut inner = inner.clone();
+                fill(&mut inner, before);
+                let room = MAX_MADE.saturating_sub(next.len());
+                let after = self::made(tree, &inner, depth + 1).into_iter().take(room);
+                next.extend(after.map(|values| before.clone().into_iter().chain(values).collect()));
+            }
+            all = next;
+        }
+        made = all;
+    } else if let Some(merge) = generator.get("merge") {
+        let keys: Vec<&str> =
+            merge.get("mergeKeys").into_iter().flat_map(Node::items).filter_map(Node::as_str).collect();
+        let inner = list(&["merge", "generators"]);
+        for (at, inner) in inner.iter().enumerate() {
+            for values in self::made(tree, inner, depth + 1) {
+                let is_same = |base: &&mut Values| keys.iter().all(|key| base.get(*key) == values.get(*key));
+                if at == 0 {
+                    made.push(values);
+                } else if let Some(base) = made.iter_mut().find(is_same) {
+                    base.extend(values);
+                }
+            }
+        }
+    } else {
+        own = generator.entries().first().map(|(_, child)| child);
+        is_known = false;
+    }
+    made.truncate(MAX_MADE);
+    if !is_known {
+        made.push(Values::new());
+    }
+    for values in &mut made {
+        for (name, value) in own.and_then(|own| own.get("values")).map(Node::entries).unwrap_or_default() {
+            let mut value = value.clone();
+            fill(&mut value, values);
+            if let Some(text) = value.as_str().filter(|text| is_known || !text.contains("{{")) {
+                values.insert(format!("values.{name}"), text.to_owned());
+            }
+        }
+    }
+    let wanted = generator.at_path(&["selector", "matchLabels"]).map(Node::entries).unwrap_or_default();
+    made.retain(|values| {
+        wanted.iter().all(|(name, value)| values.get(&**name).is_none_or(|own| Some(own.as_str()) == value.as_str()))
+    });
+    made
+}
+
+// Every scalar of a mapping, by its path.
+fn flat(node: &Node, path: &str) -> Values {
+    let mut values = Values::new();
+    let mut add = |name: String, child: &Node| match child.as_str() {
+        Some(text) => drop(values.insert(name, text.to_owned())),
+        None => values.extend(flat(child, &name)),
+    };
+    let dot = if path.is_empty() { "" } else { "." };
+    node.entries().iter().for_each(|(name, child)| add(format!("{path}{dot}{name}"), child));
+    node.items().iter().enumerate().for_each(|(at, child)| add(format!("{path}[{at}]"), child));
+    values
+}
+
+// What Argo CD says of a path.
+fn of_path(folder: &str) -> Values {
+    let base = folder.rsplit('/').next().unwrap_or(folder);
+    let normal = base.to_lowercase().replace(['_', '.'], "-");
+    let pairs =
+        [("path", folder), ("path.path", folder), ("path.basename", base), ("path.basenameNormalized", &normal)];
+    let mut values: Values = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    values.extend(folder.split('/').enumerate().map(|(at, part)| (format!("path[{at}]"), part.to_owned())));
+    values
+}
+
+// The patterns of a list, and those that take out.
+fn patterns(list: &[Node]) -> (Vec<&str>, Vec<&str>) {
+    let of = |is_out: bool| {
+        let named = list.iter().filter(move |entry| (entry.str_at(&["exclude"]) == "true") == is_out);
+        named.map(|entry| entry.str_at(&["path"])).filter(|path| !path.is_empty()).collect::<Vec<_>>()
+    };
+    (of(false), of(true))
+}
+
+fn folders(tree: &Tree<'_>, list: &[Node]) -> Vec<Values> {
+    let (wanted, unwanted) = patterns(list);
+    let is_in = |patterns: &[&str], path: &str| patterns.iter().any(|pattern| is_glob(pattern, path));
+    let found = tree
+        .all_folders()
+        .filter(|folder| tree.spend(list.len()) && is_in(&wanted, folder) && !is_in(&unwanted, folder));
+    found.take(MAX_MADE).map(of_path).collect()
+}
+
+fn files(tree: &Tree<'_>, list: &[Node]) -> Vec<Values> {
+    let (wanted, unwanted) = patterns(list);
+    let is_in = |patterns: &[&str], path: &str| patterns.iter().any(|pattern| is_glob(pattern, path));
+    let mut made = Vec::new();
+    for (file, name) in tree.all() {
+        if made.len() >= MAX_MADE || !tree.spend(list.len()) || !is_in(&wanted, name) || is_in(&unwanted, name) {
+            continue;
+        }
+        let mut path = of_path(tree::folder_of(name));
+        path.insert("path.filename".to_owned(), name.rsplit('/').next().unwrap_or(name).to_owned());
+        for doc in tree.docs(file) {
+            let items = doc.items();
+            let docs = if items.is_empty() { std::slice::from_ref(&**doc) } else { items };
+            made.extend(docs.iter().map(|doc| flat(doc, "").into_iter().chain(path.clone()).collect::<Values>()));
+        }
+    }
+    made
+}
+
+// The clusters that secrets in the tree declare.
+fn clusters(tree: &Tree<'_>, generator: &Node) -> Vec<Values> {
+    const TYPE: &str = "argocd.argoproj.io/secret-type";
+    let wanted = generator.at_path(&["selector", "matchLabels"]).map(Node::entries).unwrap_or_default();
+    let mut made = Vec::new();
+    for (file, _) in tree.all() {
+        for doc in tree.docs(file).iter().filter(|doc| tree.spend(1) && doc.kind() == "Secret") {
+            let label = |name: &str| doc.str_at(&["metadata", "labels", name]);
+            let is_meant = wanted.iter().all(|(name, value)| Some(label(name)) == value.as_str());
+            if label(TYPE) != "cluster" || !is_meant || made.len() >= MAX_MADE {
+                continue;
+            }
+            let mut values = Values::new();
+            for key in ["labels", "annotations"] {
+                let pairs = doc.at_path(&["metadata", key]);
+                values.extend(pairs.into_iter().flat_map(|pairs| flat(pairs, &format!("metadata.{key}"))));
+            }
+            for key in ["name", "server"] {
+                let text = doc.str_at(&["stringData", key]);
+                if !text.is_empty() {
+                    values.insert(key.to_owned(), text.to_owned());
+                }
+            }
+            made.push(values);
+        }
+    }
+    made
+}
+
+// Each part of the pattern against the part of the path at its place; `**` is any row of parts.
+fn is_glob(pattern: &str, path: &str) -> bool {
+    let parts: Vec<&str> = path.split('/').collect();
+    let mut reached: Vec<bool> = (0..=parts.len()).map(|at| at == 0).collect();
+    for step in pattern.trim_matches('/').split('/') {
+        let mut next = vec![false; parts.len() + 1];
+        let mut before = false;
+        for (at, is_reached) in reached.iter().enumerate() {
+            if step == "**" {
+                before |= is_reached;
+                if let Some(slot) = next.get_mut(at) {
+                    *slot = before;
+                }
+            } else if let (true, Some(part), Some(slot)) = (*is_reached, parts.get(at), next.get_mut(at + 1)) {
+                *slot = is_match(step, part);
+            }
+        }
+        reached = next;
+    }
+    reached.last().copied().unwrap_or_default()
+}
+
+// Puts values where `{{name}}` or `{{ .name }}` stands.
+fn fill(node: &mut Node, values: &Values) {
+    match &mut node.value {
+        Value::Text(text, _) if text.len() <= MAX_TEXT && text.contains("{{") => {
+            let filled = filled(text, values);
+            if filled != **text {
+                node.rewrite(&filled, []);
+            }
+        }
+        Value::List(items) => items.iter_mut().for_each(|item| fill(item, values)),
+        Value::Map(entries) => entries.iter_mut().for_each(|(_, child)| fill(child, values)),
+        _ => {}
+    }
+}
+
+fn filled(text: &str, values: &Values) -> String {
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some((before, tail)) = rest.split_once("{{") {
+        out.push_str(before);
+        let Some((inner, after)) = tail.split_once("}}") else {
+            rest = rest.get(before.len()..).unwrap_or_default();
+            break;
+        };
+        let name = inner.trim_matches([' ', '-']).trim_start_matches('.');
+        // `index .path.segments 1` is a part of a path.
+        let segment = name.strip_prefix("index .path.segments ").map(|at| format!("path[{}]", at.trim()));
+        match values.get(segment.as_deref().unwrap_or(name)).filter(|value| value.len() <= MAX_VALUE) {
+            Some(value) => out.push_str(value),
+            None => out.push_str(&format!("{{{{{inner}}}}}")),
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_is_matched_part_by_part() {
+        for (pattern, path, expected) in [
+            ("apps/*", "apps/a", true),
+            ("apps/*", "apps/a/b", false),
+            ("apps/*/b?", "apps/a/b1", true),
+            ("**/c.json", "c.json", true),
+            ("**/c.json", "a/b/c.json", true),
+            ("a/**/c/*", "a/c/d", true),
+            ("a/**", "a/b/c", true),
+            ("a/*-prod", "a/x-prod", true),
+            ("a/*-prod", "a/x-dev", false),
+            ("", "a", false),
+        ] {
+            assert_eq!(is_glob(pattern, path), expected, "{pattern} {path}");
+        }
+        // Many rows of parts cost no more than few.
+        assert!(!is_glob(&format!("{}x", "**/".repeat(60)), &"a/".repeat(60)));
+    }
+
+    #[test]
+    fn what_is_not_known_stays() {
+        let values = Values::from([("a".to_owned(), "1".to_owned()), ("path[1]".to_owned(), "p".to_owned())]);
+        let text = "{{a}} {{ .a }} {{- .a -}} {{b}} {{ index .path.segments 1 }} {{path[1]}} {{ a";
+        assert_eq!(filled(text, &values), "1 1 1 {{b}} p p {{ a");
+    }
+}
