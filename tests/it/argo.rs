@@ -29,9 +29,12 @@ fn set(generators: &str, path: &str, tag: &str) -> Vec<Row> {
     ])
 }
 
+// Generators, the path and the tag of the template, and the tag that each application builds.
+type Case = (&'static str, &'static str, &'static str, &'static [(&'static str, &'static str)]);
+
 #[test]
 fn the_generators_that_look_at_the_tree_are_asked() {
-    let cases: [(&str, &str, &str, &[(&str, &str)]); 9] = [
+    let cases: [Case; 9] = [
         (
             "[{list: {elements: [{n: x, t: \"2\"}, {n: \"y\", t: \"3\"}]}}]",
             "apps/{{n}}",
