@@ -10,16 +10,21 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::github::{Hub, Stored};
+use crate::support::github::{Hub, Stored, Workflow};
 use crate::support::node::program;
 use crate::support::pulls::{Method, merged};
 use crate::support::repos::now;
 use crate::support::{clean, put, text};
+use crate::tell::{package, run_page, source, with_source};
 
 const PATHS: &[&str] = &[
     "/repos/{owner}/{repo}/commits/{ref}/status",
     "/repos/{owner}/{repo}/commits/{ref}/check-runs",
+    "/repos/{owner}/{repo}/actions/runs/{run_id}",
     "/repos/{owner}/{repo}/actions/runs/{run_id}/artifacts",
+    "/repos/{owner}/{repo}/actions/runs/{run_id}/jobs",
+    "/repos/{owner}/{repo}/deployments",
+    "/repos/{owner}/{repo}/deployments/{deployment_id}/statuses",
     "/repos/{owner}/{repo}/pulls",
     "/repos/{owner}/{repo}/pulls/{pull_number}",
     "/repos/{owner}/{repo}/pulls/{pull_number}/reviews",
@@ -129,4 +134,50 @@ fn requests_and_answers_fit_githubs_own_description() {
     assert_eq!(run.verdict("statuses"), "passed");
     assert!(log.contains("/status") && log.contains("/check-runs") && log.contains("/artifacts"), "{log}");
     assert!(!log.contains("VIOLATION"), "{log}");
+}
+
+#[test]
+fn what_is_asked_of_runs_and_told_of_deployments_fits_it_too() {
+    let hub = with_source(Hub::with(|hub| format!("pipeline: {{repository: {}, job: smoke}}\n", source(hub))));
+    let Some(prism) = Prism::start(&hub) else { return };
+    let (server, api) = (hub.server.origin(), format!("http://127.0.0.1:{}", prism.1));
+    let variables = [("GITHUB_SERVER_URL", server.as_str()), ("GITHUB_API_URL", api.as_str())];
+    let run = |args: &[&str], result: &str| {
+        let run = hub.run_with(args, &variables).is(0, result);
+        let log = fs::read_to_string(hub.world.path().join("prism.log")).unwrap();
+        let warnings = run.json["warnings"].to_string();
+        assert!(!warnings.contains("not told") && !log.contains("VIOLATION"), "{run:#?}\n{log}");
+        (run, log)
+    };
+    let (dev, qual) = (hub.to("dev"), hub.to("qual"));
+    let page = run_page(&hub, 7);
+    let tell = ["--run", &page, "--write-back", "--environment-url", "https://dev.shop.example"];
+    let ship = |result: &str| {
+        let artifact = package(&hub);
+        run(&[&["release", &artifact, "--to", &dev], &tell[..]].concat(), result);
+        let digest = hub.world.digest(artifact.as_ref());
+        let mark = ["mark", "passed", "--to", &dev, "--unit", "shop", "--digest", &digest];
+        run(&[&mark[..], &tell].concat(), "marked");
+        artifact
+    };
+    let good = Workflow {
+        over: true,
+        jobs: vec![("smoke".to_owned(), "completed".to_owned(), Some("success".to_owned()))],
+        deployments: vec![("stage".to_owned(), vec!["success".to_owned()])],
+        ..Workflow::default()
+    };
+    hub.github.ran(7, good);
+    let (released, _) = run(&["release", &ship("released"), "--to", &qual], "released");
+    assert_eq!(released.verdict("pipeline"), "passed");
+    // The one before is told that it is over, and another part of the run is asked about.
+    let env = hub.world.env("qual");
+    let rules = env.file("main", ".passgate/stage.yaml").replace("job: smoke", "deployment: stage");
+    env.commit("main", &[put(".passgate/stage.yaml", &rules)]);
+    hub.world.repo("source").commit("main", &[put("apps/shop/deploy.yaml", "image: 2\n")]);
+    let (released, log) = run(&["release", &ship("released"), "--to", &qual], "released");
+    assert_eq!(released.verdict("pipeline"), "passed");
+    assert_eq!(hub.github.deployed().iter().map(|one| one.states().len()).sum::<usize>(), 5);
+    for asked in ["/actions/runs/7", "/actions/runs/7/jobs", "/deployments?", "/statuses"] {
+        assert!(log.contains(asked), "{asked} is not in {log}");
+    }
 }

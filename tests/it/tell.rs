@@ -11,9 +11,8 @@ use crate::support::{Policy, Run, put, text};
 
 const PAGE: &str = "https://dev.shop.example/?a=b";
 
-// A world whose source is on GitHub too.
-fn hub(after: &str) -> Hub {
-    let hub = Hub::new(after);
+/// The same world, whose source is on GitHub too.
+pub fn with_source(hub: Hub) -> Hub {
     for stage in ["dev", "qual"] {
         let env = hub.world.env(stage);
         let rules = env.file("main", ".passgate/stage.yaml").replace(&hub.world.url("source"), &source(&hub));
@@ -22,15 +21,22 @@ fn hub(after: &str) -> Hub {
     hub
 }
 
-fn source(hub: &Hub) -> String {
+fn hub(after: &str) -> Hub {
+    with_source(Hub::new(after))
+}
+
+/// Where the source is.
+pub fn source(hub: &Hub) -> String {
     hub.server.url("acme/source")
 }
 
-fn package(hub: &Hub) -> String {
+/// Packages main of it.
+pub fn package(hub: &Hub) -> String {
     text(&hub.world.package_with("main", &["--source", &source(hub)])).to_owned()
 }
 
-fn run_page(hub: &Hub, id: u32) -> String {
+/// The page of a run there.
+pub fn run_page(hub: &Hub, id: u32) -> String {
     format!("{}/acme/source/actions/runs/{id}", hub.server.origin())
 }
 

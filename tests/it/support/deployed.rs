@@ -65,7 +65,7 @@ fn status(origin: &str, id: usize, said: &Value) -> Value {
     let text = |key: &str| said[key].as_str().unwrap_or_default();
     json!({
         "url": format!("{origin}/x"), "id": id + 1, "node_id": "x", "state": said["state"], "creator": null,
-        "description": text("description"), "environment_url": text("environment_url"), "target_url": "",
+        "description": text("description"), "environment_url": text("environment_url"), "target_url": text("log_url"),
         "log_url": text("log_url"), "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z",
         "deployment_url": format!("{origin}/x"), "repository_url": format!("{origin}/x"),
     })

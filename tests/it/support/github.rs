@@ -300,13 +300,13 @@ impl Api for GitHub {
                 }
                 let all = deployments(&state.runs);
                 let (id, run, environment, states) = all.into_iter().find(|one| one.0.to_string() == *id).unwrap();
+                let log = format!("{origin}/acme/source/actions/runs/{run}/job/1");
                 let listed = page(&states, query).into_iter().map(|said| {
                     json!({
                         "url": format!("{origin}/s"), "id": 1, "node_id": "x", "state": said, "creator": null, "description": "",
                         "environment": environment, "created_at": "2026-01-01T00:00:00Z",
                         "updated_at": "2026-01-01T00:00:00Z", "deployment_url": format!("{origin}/d/{id}"),
-                        "repository_url": format!("{origin}/r"), "target_url": "",
-                        "log_url": format!("{origin}/acme/source/actions/runs/{run}/job/1"),
+                        "repository_url": format!("{origin}/r"), "target_url": log, "log_url": log,
                     })
                 });
                 json_reply("200 OK", &listed.collect::<Vec<Value>>().into())
