@@ -160,13 +160,17 @@ fn compose(registry: Option<&Node>, repository: &Node, tag: Option<&Node>, diges
     if let Some(registry) = text(registry) {
         name = format!("{}/{}", registry.trim_end_matches('/'), name);
     }
-    let mut note = None;
+    let (mut note, mut is_garbled) = (None, false);
     let mut tag_text = text(tag);
     if let Some(Node { value: Value::Text(text, Style::Plain), .. }) = tag
         && let Some(number) = as_number(text)
     {
         note = Some(format!("the tag {text} is a number without quotes, which charts may see as {number}: quote it"));
-        tag_text = Some(number);
+        // What no tag can be is told by what stands there, and is not taken for it.
+        is_garbled = number.contains('+');
+        if !is_garbled {
+            tag_text = Some(number);
+        }
     }
     let mut digest_text = text(digest);
     if let Some(digest) = digest_text.as_mut().filter(|digest| !digest.contains(':') && digest.len() == 64) {
@@ -187,6 +191,7 @@ fn compose(registry: Option<&Node>, repository: &Node, tag: Option<&Node>, diges
     let (reference, confidence) = match reference::normalise(&whole) {
         _ if sink::is_open(&whole) => (whole, Confidence::Unresolved),
         Some(known) if is_bare => (format!("{}:?", known.text.trim_end_matches(":latest")), Confidence::Unresolved),
+        Some(known) if is_garbled => (known.text, Confidence::Unresolved),
         Some(known) => (known.text, Confidence::from(trust)),
         None => return,
     };
@@ -196,13 +201,35 @@ fn compose(registry: Option<&Node>, repository: &Node, tag: Option<&Node>, diges
     sink.push(Hit { class: Class::Image, reference, confidence, places, note });
 }
 
-/// What a YAML number without quotes turns into on the way through JSON, where that is another text.
+/// What a YAML number without quotes turns into on the way through JSON into a template of Go, where that is another text.
 pub(super) fn as_number(text: &str) -> Option<String> {
-    let is_number =
-        text.chars().all(|c| c.is_ascii_digit() || c == '.') && text.starts_with(|c: char| c.is_ascii_digit());
-    let number: f64 = text.parse().ok().filter(|_| is_number)?;
-    let shown = if number >= 1e21 { format!("{number:e}") } else { number.to_string() };
+    let plain = text.replace('_', "");
+    let digits = plain.strip_prefix(['-', '+']).unwrap_or(&plain);
+    if !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') || !digits.contains(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    let lower = digits.to_ascii_lowercase();
+    let based = [("0x", 16), ("0b", 2), ("0o", 8), ("0", 8)]
+        .into_iter()
+        .find_map(|(prefix, base)| i64::from_str_radix(lower.strip_prefix(prefix)?, base).ok());
+    let number = match based {
+        Some(number) if plain.starts_with('-') => -(number as f64),
+        Some(number) => number as f64,
+        None => plain.parse::<f64>().ok().filter(|number| number.is_finite())?,
+    };
+    let shown = shown(number);
     (shown != text).then_some(shown)
+}
+
+// As Go's `%v` writes a float64.
+fn shown(number: f64) -> String {
+    let short = format!("{number:e}");
+    let exponent = short.split_once('e').and_then(|(_, exponent)| exponent.parse::<i32>().ok()).unwrap_or_default();
+    if (-4..6).contains(&exponent) {
+        return number.to_string();
+    }
+    let (mantissa, _) = short.split_once('e').unwrap_or((&short, ""));
+    format!("{mantissa}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs())
 }
 
 /// A chart of a repository, with the lines of its name, its version and the repository.
@@ -323,6 +350,35 @@ pub(super) fn local(tree: &Tree<'_>, folder: &str, given: Option<&Node>, sink: &
             let at = entry.get("name").unwrap_or(entry);
             chart(url, name, entry.get("version"), at, sink);
             sink.closed(name, Confidence::Opaque, at.places().collect(), "a chart, whose own images cannot be seen");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::as_number;
+
+    #[test]
+    fn numbers_are_what_a_template_prints() {
+        // As helm 4.1.4 prints them.
+        for (text, shown) in [
+            ("20240101", Some("2.0240101e+07")),
+            ("012", Some("10")),
+            ("1e3", Some("1000")),
+            ("0x1F", Some("31")),
+            ("1_000", Some("1000")),
+            ("1.10", Some("1.1")),
+            ("089", Some("89")),
+            ("1000000", Some("1e+06")),
+            ("123456", None),
+            ("16", None),
+            ("0", None),
+            ("1.2.3", None),
+            ("1-alpine", None),
+            ("nan", None),
+            ("v1", None),
+        ] {
+            assert_eq!(as_number(text).as_deref(), shown, "{text}");
         }
     }
 }
