@@ -238,7 +238,12 @@ impl Roots<'_> {
 
     fn finish(mut self, fields: &Arc<[Field]>) -> (Images, Builds) {
         let mut workloads = Workloads::new();
-        for (root, (folder, built)) in std::mem::take(&mut self.roots).into_iter().enumerate() {
+        let mut roots = std::mem::take(&mut self.roots);
+        // Flux lets files stand outside of the folder, and may build folders by paths that are not those of this tree.
+        if roots.iter().flat_map(|(_, built)| &built.resources).any(|made| flux::is_kustomization(&made.node)) {
+            roots.iter_mut().for_each(|(_, built)| built.closed.retain(|hit| hit.note.as_deref() != Some(OUTSIDE)));
+        }
+        for (root, (folder, built)) in roots.into_iter().enumerate() {
             let mut sink = Sink::knowing(fields);
             for resource in &built.resources {
                 sink.about(&resource.node);
