@@ -144,7 +144,10 @@ impl Programs {
             fs::write(path, text)?;
             std::io::Result::Ok(was)
         });
-        let was = was.transpose().map_err(failed)?;
+        let was = match was.transpose() {
+            Ok(was) => was,
+            Err(error) => return Ok(Err(format!("its kustomization file was not copied: {error}"))),
+        };
         let ran = child::run(&mut command, "", LIMITS, Some(&self.interrupted));
         if let (Some((path, _)), Some(was)) = (instead, was) {
             fs::write(path, was).map_err(failed)?;

@@ -14,8 +14,7 @@ use crate::domain::message;
 use crate::domain::outcome::{Outcome, Report, Verdict};
 use crate::domain::path::is_within;
 use crate::domain::plan::{Plan, plan, same_content};
-use crate::domain::policy::Delivery;
-use crate::domain::policy::{Deed, Source};
+use crate::domain::policy::{Deed, Delivery, Source};
 use crate::domain::proposal::Kind;
 use crate::domain::record::{self, Entry, Origin, Override, Record, State};
 

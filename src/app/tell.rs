@@ -15,7 +15,7 @@ use crate::domain::policy::Source;
 use crate::domain::url::RepoUrl;
 use crate::port::{Forge, PortError, Role};
 
-// How long all of it may take, in steps of which each looks whether somebody wants to stop.
+// How long a forge may take for what it is told, in steps of which each looks whether somebody wants to stop.
 const STEP: Duration = Duration::from_millis(100);
 const STEPS: u32 = 200;
 

@@ -15,6 +15,7 @@ use crate::app::statuses::Wait;
 use crate::app::{Actor, AppError, Context, Place, tell};
 use crate::domain::escape;
 use crate::domain::id::InvalidId;
+use crate::domain::news;
 use crate::domain::outcome::{Outcome, Report};
 use crate::domain::policy::{StatusPattern, parse_duration};
 use crate::domain::reference::{RunArtifact, System};
@@ -316,8 +317,7 @@ impl Telling {
     pub fn read(&self, artifact: Option<&Named>) -> Result<Option<tell::Request>, AppError> {
         let page = self.environment_url.clone().filter(|url| !url.is_empty());
         if let Some(url) = &page {
-            let is_web = url.starts_with("https://") || url.starts_with("http://");
-            if !is_web || url.len() > 1000 || !url.bytes().all(|b| b.is_ascii_graphic()) {
+            if news::link(url).is_none() {
                 let message = format!("--environment-url {} is not the address of a page", escape::line(url));
                 return Err(AppError::usage(message, "such as --environment-url https://qual.shop.example"));
             }

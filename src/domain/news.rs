@@ -117,8 +117,8 @@ impl News {
     }
 }
 
-// A run's page out of a record: whatever else a record may say there is no link.
-fn link(text: &str) -> Option<String> {
+/// The address of a page, and nothing else that a text may be.
+pub fn link(text: &str) -> Option<String> {
     let is_web = text.starts_with("https://") || text.starts_with("http://");
     let is_plain = text.len() <= LONGEST_LINK && text.bytes().all(|b| b.is_ascii_graphic());
     (is_web && is_plain).then(|| text.to_owned())

@@ -1,6 +1,7 @@
 //! The process's environment, read in one place.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 /// Every variable.
 #[allow(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
@@ -15,9 +16,9 @@ pub fn variable(name: &str) -> Option<String> {
 }
 
 /// The folder that a host empties after each job, with what a killed run left there.
-pub fn emptied_folder() -> Option<std::path::PathBuf> {
-    let named = ["RUNNER_TEMP", "AGENT_TEMPDIRECTORY"].into_iter().find_map(variable)?;
-    Some(named.into()).filter(|folder: &std::path::PathBuf| folder.is_absolute() && folder.is_dir())
+pub fn emptied_folder() -> Option<PathBuf> {
+    let folder: PathBuf = ["RUNNER_TEMP", "AGENT_TEMPDIRECTORY"].into_iter().find_map(variable)?.into();
+    (folder.is_absolute() && folder.is_dir()).then_some(folder)
 }
 
 /// The command line.
@@ -31,6 +32,6 @@ pub fn arguments() -> Vec<OsString> {
 /// # Errors
 /// The system does not tell.
 #[allow(clippy::disallowed_methods, reason = "this is the one place that asks where the program is")]
-pub fn program() -> std::io::Result<std::path::PathBuf> {
+pub fn program() -> std::io::Result<PathBuf> {
     std::env::current_exe()
 }

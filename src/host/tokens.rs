@@ -48,17 +48,18 @@ fn connection(host: Host, role: &str) -> Option<String> {
 
 // An agent tells it parameter by parameter and as one document; either may be in other letters than it was defined with.
 fn of_connection(id: &str) -> Option<String> {
-    let document: Value =
-        variable(&format!("ENDPOINT_AUTH_{id}")).and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-    let document = document.get("parameters").and_then(Value::as_object).cloned().unwrap_or_default();
     let variables = variables();
+    let told = |name: &str| {
+        let variable = format!("ENDPOINT_AUTH_{name}");
+        let of = variables.iter().find(|(key, _)| key.eq_ignore_ascii_case(&variable));
+        of.and_then(|(_, value)| value.to_str())
+    };
+    let document: Value = told(id).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let entries = || document.get("parameters").and_then(Value::as_object).into_iter().flatten();
     let parameter = |name: &str| {
-        let variable = format!("ENDPOINT_AUTH_PARAMETER_{id}_{name}");
-        let told =
-            variables.iter().find(|(key, _)| key.eq_ignore_ascii_case(&variable)).and_then(|(_, value)| value.to_str());
-        let entry =
-            document.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).and_then(|(_, value)| value.as_str());
-        told.or(entry).filter(|text| !text.is_empty()).map(str::to_owned)
+        let entry = || entries().find(|(key, _)| key.eq_ignore_ascii_case(name)).and_then(|(_, value)| value.as_str());
+        let text = told(&format!("PARAMETER_{id}_{name}")).or_else(entry);
+        text.filter(|text| !text.is_empty()).map(str::to_owned)
     };
     parameter("accessToken").or_else(|| parameter("apiToken")).or_else(|| {
         let password = parameter("password")?;

@@ -101,3 +101,14 @@ fn what_no_tree_can_tell_is_said() {
     let patch = rows.iter().find(|row| row.reference == "s").unwrap();
     assert_eq!((patch.confidence.as_str(), patch.places.as_slice()), ("opaque", &["argo/set.yaml:6".to_owned()][..]));
 }
+
+#[test]
+fn a_set_of_more_applications_than_are_looked_at_says_so() {
+    let elements = |count: usize| {
+        let all: Vec<String> = (0..count).map(|at| format!("{{n: x{at}}}")).collect();
+        set(&format!("[{{list: {{elements: [{}]}}}}]", all.join(", ")), "apps/{{n}}", "2")
+    };
+    let is_told = |rows: &[Row]| rows.iter().any(|row| row.reference == "s" && row.confidence == "opaque");
+    assert!(!is_told(&elements(900)));
+    assert!(is_told(&elements(1001)));
+}

@@ -218,3 +218,21 @@ fn an_empty_kustomization_is_named_and_flux_may_read_files_outside_of_a_folder()
     let rows = of(&[over[0], over[1], ("flux.yaml", flux)]);
     assert_eq!(short(&rows), ["e.io/a:1 certain", "e.io/b:1 certain"], "{rows:#?}");
 }
+
+#[test]
+fn a_file_outside_of_the_folder_is_no_fault_where_flux_builds() {
+    let files = [
+        ("k/apps/o/kustomization.yaml", "resources: [../b/p.yaml]\n"),
+        ("k/apps/b/p.yaml", POD),
+        // Its paths are those of an artifact that was made of `k`.
+        (
+            "clusters/k.yaml",
+            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: k}\nspec: {path: ./apps/o, sourceRef: {kind: OCIRepository, name: s}}\n",
+        ),
+    ];
+    let faults = |rows: &[Row]| rows.iter().filter(|row| row.confidence == "unreadable").count();
+    let rows = of(&files);
+    assert_eq!(faults(&rows), 0, "{rows:#?}");
+    assert!(rows.iter().any(|row| row.reference == "e.io/a:1" && row.confidence == "certain"), "{rows:#?}");
+    assert_eq!(faults(&of(&files[..2])), 1);
+}

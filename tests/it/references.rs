@@ -99,3 +99,42 @@ fn a_file_of_settings_that_is_no_manifest_is_no_manifest_that_was_lost() {
     assert!(of(&[("tsconfig.json", "{\"a\": [")]).is_empty());
     assert_eq!(short(&of(&[("a.json", "{\"apiVersion\": [")])), ["a.json unreadable"]);
 }
+
+#[test]
+fn a_reference_longer_than_any_name_is_cut_and_said() {
+    let value = "y".repeat(100_000);
+    let flux = format!(
+        "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{name: k}}\nspec:\n  path: ./apps\n  \
+         sourceRef: {{kind: GitRepository, name: s}}\n  postBuild: {{substitute: {{V: \"{value}\"}}}}\n"
+    );
+    let pod = format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec: {{containers: [{{image: \"e.io/{}\"}}, {{image: \"e.io/a:1\"}}]}}\n",
+        "${V}".repeat(2000)
+    );
+    let begun = std::time::Instant::now();
+    let rows = of(&[("clusters/k.yaml", &flux), ("apps/p.yaml", &pod)]);
+    assert!(begun.elapsed().as_secs() < 30, "{:?}", begun.elapsed());
+    let long = rows.iter().find(|row| row.reference.starts_with("e.io/yyyy")).unwrap();
+    assert_eq!((long.confidence.as_str(), long.reference.chars().count()), ("unresolved", 1025));
+    assert!(rows.iter().any(|row| row.reference == "e.io/a:1" && row.confidence == "certain"), "{rows:#?}");
+}
+
+#[test]
+fn a_number_as_a_tag_is_what_a_template_prints() {
+    let rows = of(&[
+        ("chart/Chart.yaml", "apiVersion: v2\nname: chart\nversion: 1.0.0\n"),
+        (
+            "chart/values.yaml",
+            "a: {image: {repository: e.io/a, tag: 012}}\nb: {image: {repository: e.io/b, tag: 20240101}}\nc: {image: {repository: e.io/c, tag: \"20240101\"}}\n",
+        ),
+    ]);
+    let of = |name: &str| rows.iter().find(|row| row.reference.starts_with(name)).unwrap();
+    for (name, reference, confidence) in [
+        ("e.io/a", "e.io/a:10", "inferred"),
+        // It prints 2.0240101e+07, which no tag can be.
+        ("e.io/b", "e.io/b:20240101", "unresolved"),
+        ("e.io/c", "e.io/c:20240101", "inferred"),
+    ] {
+        assert_eq!((of(name).reference.as_str(), of(name).confidence.as_str()), (reference, confidence));
+    }
+}

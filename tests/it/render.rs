@@ -192,6 +192,25 @@ fn posing(script: &str) -> (World, String) {
 }
 
 #[test]
+fn what_is_no_image_is_told_and_one_folder_does_not_end_all_builds() {
+    let (world, path) = posing(
+        "echo '{\"apiVersion\": \"v1\", \"kind\": \"Pod\", \"spec\": {\"containers\": [{\"image\": \"e.io/d:2.0240101e+07\"}]}}'",
+    );
+    let flux = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: k}\nspec:\n  path: './x\\y'\n  \
+                sourceRef: {kind: GitRepository, name: s}\n  images: [{name: e.io/a, newTag: \"9\"}]\n";
+    let pod = deployment("e.io/a:1");
+    write(
+        &world.path().join("tree"),
+        &[("k.yaml", flux), ("x\\y/kustomization.yaml", "resources: [d.yaml]\n"), ("x\\y/d.yaml", &pod)],
+    );
+    let run = world.run_with(&["images", "tree", "--render"], &[("PATH", &path)]).is(0, "reported");
+    let rows = rows(&run);
+    assert!(rows.contains(&"a e.io/d:2.0240101e+07 unresolved".to_owned()), "{rows:#?}");
+    assert!(rows.contains(&"x\\y e.io/a:9 certain".to_owned()), "{rows:#?}");
+    assert!(run.json["warnings"].to_string().contains("was not copied"), "{run:#?}");
+}
+
+#[test]
 fn programs_see_a_copy_and_nothing_of_ours() {
     let seen = tempfile::NamedTempFile::new().unwrap();
     let script = format!(

@@ -269,6 +269,20 @@ fn what_was_told_is_no_evidence() {
     hub.release(&artifact, "qual", &[]).is(0, "released");
 }
 
+#[test]
+fn a_unit_that_is_developed_here_is_told_of_here() {
+    let hub = Hub::new("");
+    let env = hub.world.env("dev");
+    let rules = env.file("main", ".passgate/stage.yaml").replace(&hub.world.url("source"), "self");
+    let commit = env.commit("main", &[put(".passgate/stage.yaml", &rules), put("apps/shop/deploy.yaml", "image: 1\n")]);
+    let to = hub.to("dev");
+    let mark = ["mark", "passed", "--to", &to, "--unit", "shop", "--commit", &commit, "--write-back"];
+    let run = hub.run(&mark).is(0, "marked");
+    assert_eq!(warnings(&run), "[]");
+    let told = hub.github.deployed();
+    assert_eq!((told.len(), told[0].text("ref"), told[0].states()), (1, commit.as_str(), vec!["success"]));
+}
+
 // A world whose source is on Azure DevOps too.
 fn org(after: &str) -> Org {
     let org = Org::new(|_| after.to_owned());

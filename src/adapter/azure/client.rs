@@ -504,3 +504,8 @@ fn is_redirect(status: u16) -> bool {
 fn is_json(headers: &HeaderMap) -> bool {
     header(headers, "content-type").is_some_and(|kind| kind.contains("json"))
 }
+
+/// What the SDK takes as a body.
+pub(super) fn body<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, PortError> {
+    serde_json::from_value(value).map_err(|error| PortError::Unusable(format!("what is sent: {error}")))
+}

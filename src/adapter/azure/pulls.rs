@@ -2,11 +2,10 @@
 
 use azure_devops_rust_api::git::models;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::Repository;
-use super::client::{Api, Needs, PAGE};
+use super::client::{Api, Needs, PAGE, body};
 use super::place::escaped;
 use crate::domain::escape;
 use crate::domain::id::BranchName;
@@ -74,11 +73,6 @@ impl One {
 
 fn full(branch: &BranchName) -> String {
     format!("refs/heads/{branch}")
-}
-
-/// What the SDK takes as a body.
-pub(super) fn body<T: DeserializeOwned>(value: Value) -> Result<T, PortError> {
-    serde_json::from_value(value).map_err(|error| PortError::Unusable(format!("what is sent: {error}")))
 }
 
 fn number(api: &Api<'_>, doing: &str, number: u64) -> Result<i32, PortError> {

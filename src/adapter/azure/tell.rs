@@ -3,9 +3,9 @@
 use azure_devops_rust_api::git::models;
 use serde_json::{Value, json};
 
-use super::client::Api;
+use super::client::{Api, body};
 use super::place::escaped;
-use super::{pulls, statuses};
+use super::statuses;
 use crate::domain::news::{News, OWN, Said, Standing};
 use crate::port::PortError;
 
@@ -27,7 +27,7 @@ fn say(api: &Api<'_>, news: &News, said: &Said) -> Result<(), PortError> {
     if latest.is_some_and(|latest| latest.says(state, &line, link.as_deref())) {
         return Ok(());
     }
-    let wanted: models::GitStatus = pulls::body(json!({
+    let wanted: models::GitStatus = body(json!({
         "context": {"genre": OWN, "name": name}, "state": state, "description": line, "targetUrl": link,
     }))?;
     let statuses = api.git()?.statuses_client();

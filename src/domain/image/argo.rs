@@ -50,7 +50,12 @@ pub(super) fn find(object: &Node, tree: &Tree<'_>, sink: &mut Sink) -> bool {
     if let Some(patch) = object.at_path(&["spec", "templatePatch"]) {
         sink.closed(object.name(), Confidence::Opaque, patch.places().collect(), "a template changes the Applications");
     }
-    for source in sources(tree, object) {
+    let (sources, has_more) = made(tree, object);
+    if has_more {
+        let note = "it makes more Applications than are looked at";
+        sink.closed(object.name(), Confidence::Opaque, object.places().collect(), note);
+    }
+    for source in sources {
         let none = Node::new(source.at, Value::Null);
         let url = source.get("repoURL").unwrap_or(&none);
         if url.as_str().is_some_and(|url| url.starts_with("oci://")) && source.get("chart").is_none() {
@@ -101,19 +106,24 @@ fn folder(tree: &Tree<'_>, source: &Node) -> Option<String> {
     tree::join("", path).filter(|path| tree.has_folder(path))
 }
 
-// Every source, of an Application or of those that a set makes.
 fn sources(tree: &Tree<'_>, object: &Node) -> Vec<Node> {
+    made(tree, object).0
+}
+
+// Every source, of an Application or of those that a set makes; and whether a set makes more.
+fn made(tree: &Tree<'_>, object: &Node) -> (Vec<Node>, bool) {
     if !is_application(object) {
-        return Vec::new();
+        return (Vec::new(), false);
     }
     let of = |spec: &Node| -> Vec<Node> {
         let several = spec.get("sources").into_iter().flat_map(Node::items);
         spec.get("source").into_iter().chain(several).cloned().collect()
     };
     if object.kind() == "Application" {
-        return object.get("spec").map(of).unwrap_or_default();
+        return (object.get("spec").map(of).unwrap_or_default(), false);
     }
-    sets::specs(tree, object).iter().flat_map(of).collect()
+    let (specs, has_more) = sets::specs(tree, object);
+    (specs.iter().flat_map(of).collect(), has_more)
 }
 
 // What an Application adds to a kustomization: images in the short form of the command line.

@@ -5,14 +5,12 @@ use std::sync::Arc;
 
 use super::node::{At, Node, Trust, Value};
 use super::sink::Sink;
-use super::substitute::Variables;
+use super::substitute::{MAX_FILLED, Variables};
 use super::tree::{self, Tree};
 use super::{Confidence, Images, roots, text};
 
 // Longest chain of services that extend each other.
 const MAX_CHAIN: usize = 16;
-// Most bytes that variables may write.
-const MAX_FILLED: usize = 16 << 20;
 
 /// Whether a file is a compose file, by its name.
 fn is_compose(path: &str) -> bool {

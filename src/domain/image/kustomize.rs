@@ -394,10 +394,8 @@ impl<'a> Kustomizer<'a> {
             return parsed.docs.into_iter().map(Arc::new).collect();
         }
         let Some((entry, path)) = path.and_then(|node| Some((node, node.as_str()?))) else { return Vec::new() };
-        let Some((full, file)) = tree::join(folder, path)
-            .and_then(|path| Some((self.tree.number(&path)?, path)))
-            .map(|(file, path)| (path, file))
-        else {
+        let found = tree::join(folder, path).and_then(|full| Some((self.tree.number(&full)?, full)));
+        let Some((file, full)) = found else {
             self.elsewhere(path, entry.at, built);
             return Vec::new();
         };

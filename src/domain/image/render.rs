@@ -9,13 +9,11 @@ use super::flux;
 use super::index::Index;
 use super::kustomize::{Extra, Resource};
 use super::node::{At, Node, Style, Value};
-use super::sink::Sink;
-use super::substitute::Variables;
+use super::sink::{Hit, Sink};
+use super::substitute::{MAX_FILLED, Variables};
 use super::tree::{self, Tree};
 use super::{Class, Confidence, Found, Images, argo, roots, workload, yaml};
 
-// Most bytes that variables may write into one answer.
-const MAX_FILLED: usize = 32 << 20;
 // What a kustomization may say, if kustomize is to build it: nothing that runs something, or whose paths are not known here.
 const KEYS: &[&str] = &[
     "apiVersion",
@@ -334,13 +332,15 @@ impl Images {
         let deployed: Vec<(String, String)> =
             sink.deployed().map(|(workload, reference)| (workload.to_owned(), reference.to_owned())).collect();
         let is_sure = |confidence| matches!(confidence, Confidence::Certain | Confidence::Inferred);
-        for hit in sink.hits().into_iter().filter(|hit| hit.class == Class::Image && is_sure(hit.confidence)) {
+        // What is no image's name is told too: the cluster would be given just that.
+        let is_told = |hit: &Hit| is_sure(hit.confidence) || hit.confidence == Confidence::Unresolved;
+        for hit in sink.hits().into_iter().filter(|hit| hit.class == Class::Image && is_told(hit)) {
             let is_it = |found: &&mut Found| {
                 found.root == build.root && found.class == hit.class && found.reference == hit.reference
             };
             let mut is_known = false;
             for found in self.found.iter_mut().filter(is_it) {
-                is_known |= is_sure(found.confidence);
+                is_known |= is_sure(found.confidence) || !is_sure(hit.confidence);
                 if found.confidence == Confidence::Inferred {
                     found.confidence = hit.confidence;
                 }
@@ -358,7 +358,10 @@ impl Images {
                 reference: hit.reference,
                 confidence: hit.confidence,
                 places: vec![build.place.clone()],
-                note: Some(format!("as {} builds it", build.program())),
+                note: Some(match hit.note {
+                    Some(note) => format!("as {} builds it: {note}", build.program()),
+                    None => format!("as {} builds it", build.program()),
+                }),
             });
         }
         self.found.sort_by(|one, other| one.root.cmp(&other.root));

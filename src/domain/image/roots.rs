@@ -11,6 +11,7 @@ use super::kustomize::{Built, Extra, Kustomizer, OUTSIDE, Resource};
 use super::node::{At, Node, Value};
 use super::render::{Builds, There};
 use super::sink::{Hit, Sink};
+use super::substitute::MAX_FILLED;
 use super::tree::{self, Tree};
 use super::{Found, Images, Workloads, argo, flux, helm, workload};
 
@@ -18,8 +19,6 @@ use super::{Found, Images, Workloads, argo, flux, helm, workload};
 const ALONE: &str = "-";
 // Most roots.
 const MAX_ROOTS: usize = 20_000;
-// Most bytes that variables may write.
-const MAX_FILLED: usize = 128 << 20;
 
 struct Roots<'a> {
     tree: &'a Tree<'a>,

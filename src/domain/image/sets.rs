@@ -21,30 +21,31 @@ const MAX_DEPTH: usize = 3;
 /// The parameters of one Application.
 type Values = BTreeMap<String, String>;
 
-/// The specifications of the Applications that a set makes.
-pub(super) fn specs(tree: &Tree<'_>, set: &Node) -> Vec<Node> {
-    let Some(template) = set.at_path(&["spec", "template", "spec"]) else { return Vec::new() };
+/// The specifications of the Applications that a set makes, and whether it makes more.
+pub(super) fn specs(tree: &Tree<'_>, set: &Node) -> (Vec<Node>, bool) {
+    let Some(template) = set.at_path(&["spec", "template", "spec"]) else { return (Vec::new(), false) };
     let generators = set.at_path(&["spec", "generators"]).map(Node::items).unwrap_or_default();
     let mut made = Vec::new();
     for generator in generators {
         let own = generator.entries().iter().find_map(|(_, child)| child.at_path(&["template", "spec"]));
         let mut template = template.clone();
         own.into_iter().for_each(|own| patch::merge(&mut template, own, false));
-        let room = MAX_NODES / size(&template).max(1);
+        let room = (MAX_NODES / size(&template).max(1)).min(MAX_MADE).saturating_sub(made.len());
         let values = self::made(tree, generator, 0);
-        made.extend(values.iter().take(room.min(MAX_MADE)).map(|values| {
+        made.extend(values.iter().take(room).map(|values| {
             let mut spec = template.clone();
             fill(&mut spec, values);
             spec
         }));
-        if made.len() >= MAX_MADE {
-            break;
+        // A generator that came to its own limit may have more as well.
+        if values.len() > room || values.len() >= MAX_MADE {
+            return (made, true);
         }
     }
     if made.is_empty() {
         made.push(template.clone());
     }
-    made
+    (made, false)
 }
 
 fn size(node: &Node) -> usize {

@@ -8,6 +8,9 @@ use super::node::{At, Node, Style, Trust, Value};
 use super::reference;
 use super::{Class, Confidence};
 
+// Longest reference that is shown whole; hosts, names, tags and digests have at most 255, 255, 128 and 135 bytes.
+const LONGEST: usize = 1024;
+
 /// One reference at one place.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Hit {
@@ -70,6 +73,11 @@ impl Sink {
     /// One more.
     pub(super) fn push(&mut self, hit: Hit) {
         let mut hit = hit;
+        if hit.reference.len() > LONGEST {
+            hit.reference = hit.reference.chars().take(LONGEST).chain(['…']).collect();
+            hit.confidence = hit.confidence.max(Confidence::Unresolved);
+            hit.note = hit.note.or_else(|| Some("it is longer than the name of any image".to_owned()));
+        }
         let mut seen = HashSet::new();
         hit.places.retain(|at| seen.insert(*at));
         let is_named =

@@ -10,6 +10,8 @@ const MAX_DEPTH: usize = 8;
 const MAX_PATTERN: usize = 2048;
 // Longest variable, with its default.
 const MAX_BODY: usize = 8192;
+/// Most bytes that variables may write.
+pub(super) const MAX_FILLED: usize = 32 << 20;
 /// What stands for a part that nobody can know.
 const UNKNOWN: &str = "?";
 
