@@ -104,8 +104,7 @@ pub fn judge(
     images: &Images,
     counts: &dyn Fn(&Found) -> bool,
 ) -> Result<Facts, AppError> {
-    let roots = images.roots(&rules.roots);
-    let inquiry = Inquiry::of(rules, images.found.iter().filter(|found| found.is_of(&roots) && counts(found)));
+    let inquiry = Inquiry::of(rules, images.deployed(&rules.roots).filter(|found| counts(found)));
     let questions = inquiry.questions();
     let answers: HashMap<Question, Asked<Seen>> = match inventory {
         Some(list) => questions.into_iter().map(|question| (question.clone(), Ok(list.look(&question)))).collect(),
@@ -115,8 +114,8 @@ pub fn judge(
             context.registry.ask(&questions, &hosts)?
         }
     };
-    let is_rootless = roots.is_empty() && images.found.iter().any(counts);
-    let all = || images.roots(&policy::PathPatterns::default()).into_iter().map(str::to_owned).collect();
+    let is_rootless = images.deployed(&rules.roots).next().is_none() && images.found.iter().any(counts);
+    let all = || images.roots().into_iter().map(str::to_owned).collect();
     Ok(Facts { rootless: is_rootless.then(all), ..inquiry.facts(&answers) })
 }
 

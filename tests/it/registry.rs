@@ -410,7 +410,41 @@ fn only_the_roots_of_the_environment_are_gated_and_none_is_refused() {
     yard.rules(&rules);
     yard.world.repo("source").commit("main", &[put("apps/prod/more.yaml", "a: 1\n")]);
     let artifact = yard.world.package("main");
-    yard.refuses(&artifact, "`images.roots` names none of the folders that are built here");
+    yard.refuses(&artifact, "`images.roots` names no folder here that deploys anything");
+}
+
+#[test]
+fn one_folder_is_gated_as_each_cluster_that_names_it_builds_it() {
+    let yard = Yard::new("  roots: [apps/clusters/prod]\n");
+    yard.dev.has("shop/web", "1", "same");
+    yard.prod.has("shop/web", "1", "same");
+    let order = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: apps, namespace: flux}\n\
+                 spec: {path: ./apps/base, postBuild: {substituteFrom: [{kind: ConfigMap, name: settings}]}}\n";
+    let cluster = |name: &str, tag: &str| {
+        let settings = format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: settings, namespace: flux}}\ndata: {{TAG: \"{tag}\"}}\n"
+        );
+        [
+            put(&format!("apps/clusters/{name}/kustomization.yaml"), "resources: [../../shared, settings.yaml]\n"),
+            put(&format!("apps/clusters/{name}/settings.yaml"), &settings),
+        ]
+    };
+    let shared = [
+        put("apps/shared/kustomization.yaml", "resources: [order.yaml]\n"),
+        put("apps/shared/order.yaml", order),
+        put("apps/base/web.yaml", &deployment("web", &yard.image("shop/web:${TAG}"))),
+    ];
+    let edits = |prod: &str| -> Vec<_> {
+        shared.iter().cloned().chain(cluster("prod", prod)).chain(cluster("dev", "2")).collect()
+    };
+    yard.world.repo("source").commit("main", &edits("1"));
+    let artifact = yard.world.package("main");
+    let run = yard.release(&artifact).is(0, "released");
+    assert!(run.gate("images")["detail"].as_str().unwrap().starts_with("1 is in"), "{run:#?}");
+    yard.world.repo("source").commit("main", &edits("3"));
+    let artifact = yard.world.package("main");
+    let run = yard.refuses(&artifact, "shop/web:3");
+    assert!(!run.gate("images")["detail"].as_str().unwrap().contains("shop/web:2"), "{run:#?}");
 }
 
 #[test]

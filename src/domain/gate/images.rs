@@ -98,7 +98,7 @@ pub struct Facts {
     pub checks: Vec<Check>,
     /// Rules that are for none of them.
     pub unused: Vec<String>,
-    /// There are images, and `roots` names none of the folders that are built.
+    /// There are images, and what `roots` names deploys nothing: the folders that are built.
     pub rootless: Option<Vec<String>>,
 }
 
@@ -306,7 +306,7 @@ struct Tally {
 fn judge(facts: &Facts) -> Answer {
     if let Some(roots) = &facts.rootless {
         return Answer::refused(
-            format!("`images.roots` names none of the folders that are built here: {}", few(roots)),
+            format!("`images.roots` names no folder here that deploys anything, of: {}", few(roots)),
             "correct `roots` in .passgate/stage.yaml, or bring what it names",
         );
     }

@@ -7,9 +7,6 @@ use serde::Serialize;
 use super::{Images, reference};
 use crate::domain::policy::PathPatterns;
 
-/// The references of each root and object.
-pub type Workloads = BTreeMap<(String, String), BTreeSet<String>>;
-
 /// One image of one object that comes, goes or gives way to another one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Change {
@@ -33,17 +30,17 @@ impl Change {
 
 /// What changes, of these roots.
 pub fn changes(old: &Images, new: &Images, roots: &PathPatterns) -> Vec<Change> {
-    let known: BTreeSet<&str> = old.roots(roots).into_iter().chain(new.roots(roots)).collect();
-    let keys: BTreeSet<&(String, String)> = old.workloads.keys().chain(new.workloads.keys()).collect();
+    let (old, new) = (workloads(old, roots), workloads(new, roots));
+    let keys: BTreeSet<&(&str, &str)> = old.keys().chain(new.keys()).collect();
     let nothing = BTreeSet::new();
     let mut found = Vec::new();
-    for key in keys.into_iter().filter(|(root, _)| known.contains(root.as_str())) {
-        let (was, is) = (old.workloads.get(key).unwrap_or(&nothing), new.workloads.get(key).unwrap_or(&nothing));
-        let mut gone: Vec<&String> = was.difference(is).collect();
+    for key in keys {
+        let (was, is) = (old.get(key).unwrap_or(&nothing), new.get(key).unwrap_or(&nothing));
+        let mut gone: Vec<&str> = was.difference(is).copied().collect();
         let mut rest = Vec::new();
-        let mut push = |old: Option<&String>, new: Option<&String>| {
-            let (root, workload) = key.clone();
-            found.push(Change { root, workload, old: old.cloned(), new: new.cloned() });
+        let mut push = |old: Option<&str>, new: Option<&str>| {
+            let (root, workload) = (key.0.to_owned(), key.1.to_owned());
+            found.push(Change { root, workload, old: old.map(str::to_owned), new: new.map(str::to_owned) });
         };
         let name = |text: &str| reference::split(text).0.to_owned();
         // The same repository first, then the same name in another one.
@@ -64,4 +61,15 @@ pub fn changes(old: &Images, new: &Images, roots: &PathPatterns) -> Vec<Change> 
     }
     found.sort();
     found
+}
+
+// The references of each root and object.
+fn workloads<'a>(images: &'a Images, roots: &PathPatterns) -> BTreeMap<(&'a str, &'a str), BTreeSet<&'a str>> {
+    let builds = images.built(roots);
+    let mut all: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
+    for ((build, workload), references) in images.workloads.iter().filter(|((build, _), _)| builds.contains(build)) {
+        let root = images.roots.get(*build).map(String::as_str).unwrap_or_default();
+        all.entry((root, workload)).or_default().extend(references.iter().map(String::as_str));
+    }
+    all
 }

@@ -73,16 +73,15 @@ pub fn compose(files: &BTreeMap<String, Vec<u8>>) -> Images {
                 }
             }
         }
-        let root = roots::shown(folder);
+        let build = images.build(&roots::shown(folder));
         for (workload, reference) in sink.deployed() {
-            let key = (root.clone(), workload.to_owned());
-            images.workloads.entry(key).or_default().insert(reference.to_owned());
+            images.works(build, workload, reference);
         }
         let mut all = sink.hits();
         text::broken(&tree, file, &mut all);
-        hits.extend(all.into_iter().map(|hit| (root.clone(), hit)));
+        hits.extend(all.into_iter().map(|hit| (build, hit)));
     }
-    images.found = roots::found(&tree, hits);
+    images.take(&tree, hits);
     images
 }
 

@@ -9,7 +9,7 @@ use super::tree::Tree;
 // Kinds that others refer to.
 const KINDS: &[&str] = &["ConfigMap", "HelmRepository", "OCIRepository", "ArtifactGenerator"];
 
-/// An object, and the root that built it.
+/// An object, and the build that it is of.
 type Known = (Option<usize>, Resource);
 
 /// Every object that may be referred to.
@@ -17,13 +17,15 @@ type Known = (Option<usize>, Resource);
 pub(super) struct Index {
     by_kind: HashMap<String, HashMap<String, Vec<Known>>>,
     folders: Vec<String>,
+    // The first of the builds that name each other down to this one, of each.
+    families: Vec<usize>,
 }
 
 impl Index {
     /// What stands in the files, whoever uses them.
     pub(super) fn of(tree: &Tree<'_>) -> Self {
         let folders = tree.all().map(|(_, name)| name.to_owned()).collect();
-        let mut index = Self { by_kind: HashMap::new(), folders };
+        let mut index = Self { folders, ..Self::default() };
         for (file, _) in tree.all() {
             for doc in tree.docs(file) {
                 index.insert(&Resource::new(std::sync::Arc::clone(doc)), None);
@@ -32,12 +34,18 @@ impl Index {
         index
     }
 
-    /// One more, as a root builds it.
-    pub(super) fn add(&mut self, resource: &Resource, root: usize) {
-        self.insert(resource, Some(root));
+    /// A further build, which another one names.
+    pub(super) fn begin(&mut self, build: usize, by: Option<usize>) {
+        let family = by.and_then(|by| self.families.get(by)).copied().unwrap_or(build);
+        self.families.resize(build + 1, family);
     }
 
-    fn insert(&mut self, resource: &Resource, root: Option<usize>) {
+    /// One more object of a build.
+    pub(super) fn add(&mut self, resource: &Resource, build: usize) {
+        self.insert(resource, Some(build));
+    }
+
+    fn insert(&mut self, resource: &Resource, build: Option<usize>) {
         let kind = resource.node.kind();
         if !KINDS.contains(&kind) {
             return;
@@ -45,21 +53,23 @@ impl Index {
         let names: Vec<String> = resource.all_names().map(str::to_owned).collect();
         let by_name = self.by_kind.entry(kind.to_owned()).or_default();
         for name in names {
-            by_name.entry(name).or_default().push((root, resource.clone()));
+            by_name.entry(name).or_default().push((build, resource.clone()));
         }
     }
 
-    /// The object of a kind and name that stands nearest to the one of a root that refers to it: the namespace first, then
-    /// the root, then the folders that they have in common, then the one that was built last.
+    /// The object of a kind and name that stands nearest to the one of a build that refers to it: the namespace first, then
+    /// the build, then those of its family, then the folders that they have in common, then the one that was built last.
     pub(super) fn find(&self, kind: &str, name: &str, namespace: &str, from: (&Node, usize)) -> Option<&Resource> {
         let file = |node: &Node| self.folders.get(node.at.file as usize).map(String::as_str).unwrap_or_default();
         let home = file(from.0);
         let common = |other: &str| home.split('/').zip(other.split('/')).take_while(|(a, b)| a == b).count();
         let candidates = self.by_kind.get(kind)?.get(name)?;
-        let nearest = candidates.iter().max_by_key(|(root, found)| {
+        let family = |build: usize| self.families.get(build);
+        let nearest = candidates.iter().max_by_key(|(build, found)| {
             let own = found.namespace();
             let is_open = own.is_empty() || namespace.is_empty();
-            (own == namespace, is_open, *root == Some(from.1), common(file(&found.node)))
+            let is_kin = build.is_some_and(|build| family(build) == family(from.1));
+            (own == namespace, is_open, *build == Some(from.1), is_kin, common(file(&found.node)))
         });
         nearest.map(|(_, found)| found)
     }

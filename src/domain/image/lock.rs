@@ -1,9 +1,9 @@
 //! `images.lock`: what a team declares that an opaque chart deploys. It can only add references.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::tree::folder_of;
-use super::{Class, Confidence, Found, reference};
+use super::{Class, Confidence, Found, Images, reference, roots};
 
 /// The name of the file, in any folder.
 pub(super) const NAME: &str = "images.lock";
@@ -17,30 +17,37 @@ pub(super) fn is_declared(found: &Found) -> bool {
 }
 
 /// The references that are declared: one a line, `#` for comments.
-pub(super) fn find(files: &BTreeMap<String, Vec<u8>>) -> Vec<Found> {
-    let mut found = Vec::new();
+pub(super) fn find(files: &BTreeMap<String, Vec<u8>>) -> Images {
+    let mut images = Images::default();
     for (path, bytes) in files.iter().filter(|(path, _)| path.rsplit('/').next() == Some(NAME)) {
         let text = String::from_utf8_lossy(bytes);
+        let root = roots::shown(folder_of(path));
+        let build = images.build(&root);
         for (number, line) in (1..).zip(text.lines()) {
             let line = line.split('#').next().unwrap_or_default().trim();
-            if line.is_empty() || found.len() >= MOST {
+            if line.is_empty() {
                 continue;
             }
+            let is_over = images.found.len() >= MOST;
             let known = reference::normalise(line.strip_prefix("oci://").unwrap_or(line)).map(|known| known.text);
             let (confidence, note) = match &known {
+                _ if is_over => (Confidence::Unreadable, "there are too many declarations"),
                 Some(_) => (Confidence::Certain, DECLARED),
                 None => (Confidence::Unresolved, "it is not the name of an image"),
             };
-            let root = folder_of(path);
-            found.push(Found {
-                root: if root.is_empty() { ".".to_owned() } else { root.to_owned() },
+            images.found.push(Found {
+                root: root.clone(),
                 class: Class::Image,
                 reference: known.unwrap_or_else(|| line.to_owned()),
                 confidence,
                 places: vec![format!("{path}:{number}")],
                 note: Some(note.to_owned()),
+                builds: BTreeSet::from([build]),
             });
+            if is_over {
+                return images;
+            }
         }
     }
-    found
+    images
 }

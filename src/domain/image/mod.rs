@@ -37,7 +37,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-pub use change::{Change, Workloads, changes};
+pub use change::{Change, changes};
 pub use compose::compose;
 pub use fields::Field;
 use node::Trust;
@@ -129,49 +129,87 @@ pub struct Found {
     pub places: Vec<String>,
     /// What is to be said of it.
     pub note: Option<String>,
+    // Which builds of the root deploy it.
+    #[serde(skip)]
+    builds: BTreeSet<usize>,
 }
 
 /// What a tree deploys.
+///
+/// A root may be built more than once, with other variables for each of those that name it: builds have numbers, and roots
+/// have the names of folders.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Images {
     /// Every reference, by root.
     pub found: Vec<Found>,
     /// Lines that mean something else than they seem to.
     pub warnings: Vec<String>,
-    /// Which root names which other one.
-    pub claims: BTreeSet<(String, String)>,
-    /// What each object of each root deploys.
-    pub workloads: Workloads,
+    // The root of each build.
+    roots: Vec<String>,
+    // Which build names which other one.
+    claims: BTreeSet<(usize, usize)>,
+    // What each object of each build deploys.
+    workloads: BTreeMap<(usize, String), BTreeSet<String>>,
 }
 
 impl Images {
-    /// The roots that an environment builds: those that a pattern names, or a folder above them, and what these name in
-    /// turn.
-    pub fn roots(&self, patterns: &PathPatterns) -> BTreeSet<&str> {
-        let all = self.found.iter().map(|found| found.root.as_str());
-        let all: BTreeSet<&str> = all.chain(self.claims.iter().flat_map(|(one, other)| [&**one, &**other])).collect();
+    /// The name of every root.
+    pub fn roots(&self) -> BTreeSet<&str> {
+        self.roots.iter().map(String::as_str).collect()
+    }
+
+    /// What an environment deploys that builds the roots of these patterns, or of a folder above them, and what these name
+    /// in turn; without a pattern all. What is declared counts for the roots above and below it.
+    pub fn deployed<'a>(&'a self, patterns: &PathPatterns) -> impl Iterator<Item = &'a Found> + use<'a> {
+        let builds = self.built(patterns);
+        let roots: BTreeSet<&str> =
+            builds.iter().filter_map(|build| self.roots.get(*build)).map(String::as_str).collect();
+        self.found.iter().filter(move |found| {
+            let near = |root: &&str| is_within(root, &found.root) || is_within(&found.root, root);
+            found.builds.iter().any(|build| builds.contains(build))
+                || (lock::is_declared(found) && roots.iter().any(near))
+        })
+    }
+
+    // The builds of these roots, and those that they name in turn.
+    fn built(&self, patterns: &PathPatterns) -> BTreeSet<usize> {
         if patterns.is_empty() {
-            return all;
+            return (0..self.roots.len()).collect();
         }
         let above =
             |root: &str| root.match_indices('/').any(|(at, _)| patterns.matches(root.get(..at).unwrap_or(root)));
-        let is_named = |root: &&str| patterns.matches(root) || above(root);
-        let mut queue: Vec<&str> = all.into_iter().filter(is_named).collect();
-        let mut roots = BTreeSet::new();
-        while let Some(root) = queue.pop() {
-            if roots.insert(root) {
-                queue.extend(self.claims.iter().filter(|(by, _)| by == root).map(|(_, root)| root.as_str()));
+        let named = self.roots.iter().enumerate().filter(|(_, root)| patterns.matches(root) || above(root));
+        let mut queue: Vec<usize> = named.map(|(build, _)| build).collect();
+        let mut builds = BTreeSet::new();
+        while let Some(build) = queue.pop() {
+            if builds.insert(build) {
+                queue.extend(self.claims.range((build, 0)..=(build, usize::MAX)).map(|(_, other)| other));
             }
         }
-        roots
+        builds
     }
-}
 
-impl Found {
-    /// Whether an environment that builds these roots deploys it. What is declared counts for the roots above and below.
-    pub fn is_of(&self, roots: &BTreeSet<&str>) -> bool {
-        let near = |root: &&str| is_within(root, &self.root) || is_within(&self.root, root);
-        roots.contains(self.root.as_str()) || (lock::is_declared(self) && roots.iter().any(near))
+    // A further build.
+    fn build(&mut self, root: &str) -> usize {
+        self.roots.push(root.to_owned());
+        self.roots.len() - 1
+    }
+
+    // What a build deploys through an object.
+    fn works(&mut self, build: usize, workload: &str, reference: &str) {
+        self.workloads.entry((build, workload.to_owned())).or_default().insert(reference.to_owned());
+    }
+
+    /// Adds what else was found.
+    pub fn add(&mut self, more: Images) {
+        let first = self.roots.len();
+        self.roots.extend(more.roots);
+        self.found.extend(more.found.into_iter().map(|mut found| {
+            found.builds = found.builds.iter().map(|build| build + first).collect();
+            found
+        }));
+        self.found.sort_by(|one, other| one.root.cmp(&other.root));
+        self.workloads.extend(more.workloads.into_iter().map(|((build, work), all)| ((build + first, work), all)));
     }
 }
 
@@ -200,16 +238,6 @@ pub fn find_builds(
 }
 
 fn with_lock(mut images: Images, files: &BTreeMap<String, Vec<u8>>) -> Images {
-    images.found.extend(lock::find(files));
-    images.found.sort_by(|one, other| one.root.cmp(&other.root));
+    images.add(lock::find(files));
     images
-}
-
-impl Images {
-    /// Adds what else was found.
-    pub fn add(&mut self, more: Images) {
-        self.found.extend(more.found);
-        self.found.sort_by(|one, other| one.root.cmp(&other.root));
-        self.workloads.extend(more.workloads);
-    }
 }

@@ -1,7 +1,7 @@
 //! What kustomize and helm themselves can build of a tree, and what their answer adds to what was found without them: it
 //! confirms references and adds some, and takes none away.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::fields::Field;
@@ -68,8 +68,8 @@ pub struct Build {
     pub folder: String,
     /// How.
     pub how: How,
-    // The root whose references these are, and the line that stands for all of it.
-    root: String,
+    // The build whose references these are, and the line that stands for all of it.
+    of: usize,
     place: String,
     variables: Option<Variables>,
 }
@@ -105,8 +105,8 @@ impl Builds {
         tree: &Tree<'_>,
         there: There<'_>,
         folder: &str,
-        extra: &Extra,
-        variables: Option<Variables>,
+        (extra, variables): (&Extra, Option<Variables>),
+        of: usize,
     ) {
         let Some(file) = tree.kustomization(folder) else { return };
         let checked = Closure { tree, there, seen: HashSet::new() }.with(folder, extra);
@@ -114,24 +114,24 @@ impl Builds {
             Err(why) => self.kept.push((roots::shown(folder), why)),
             Ok(()) => {
                 let instead = whole(tree, file, extra).map(|text| (tree.name(file).to_owned(), text));
-                let (how, root) = (How::Kustomize(instead), roots::shown(folder));
+                let how = How::Kustomize(instead);
                 let place = tree.place(At { file, line: 1 });
-                self.builds.push(Build { folder: folder.to_owned(), how, root, place, variables });
+                self.builds.push(Build { folder: folder.to_owned(), how, of, place, variables });
             }
         }
     }
 
     /// A chart of the tree with the values of an Application, or with its own alone.
-    pub(super) fn chart(&mut self, tree: &Tree<'_>, folder: &str, by: Option<&Node>, values: Option<&Node>) {
-        if by.is_some_and(|object| !argo::has_values(tree, object)) {
+    pub(super) fn chart(&mut self, tree: &Tree<'_>, folder: &str, by: Option<(&Node, Option<&Node>)>, of: usize) {
+        if by.is_some_and(|(object, _)| !argo::has_values(tree, object)) {
             let why = "its Application takes values from what is not in the tree";
             return self.kept.push((roots::shown(folder), why.to_owned()));
         }
-        self.helm(tree, folder, folder, ("release", "default"), values);
+        self.helm(tree, folder, of, ("release", "default"), by.and_then(|(_, values)| values));
     }
 
     /// The chart of a release of Flux, if it is in the tree.
-    pub(super) fn release(&mut self, (resource, root, at): (&Resource, usize, &str), tree: &Tree<'_>, index: &Index) {
+    pub(super) fn release(&mut self, (resource, root): (&Resource, usize), tree: &Tree<'_>, index: &Index) {
         let object = &resource.node;
         let Some(folder) = flux::own_chart(object, tree) else { return };
         let Some(spec) = object.get("spec") else { return };
@@ -148,19 +148,18 @@ impl Builds {
             let values = flux::values((resource, root), spec, index);
             let space = Some(spec.str_at(&["targetNamespace"])).filter(|space| !space.is_empty());
             let names = (object.name(), space.unwrap_or_else(|| resource.namespace()));
-            return self.helm(tree, &folder, at, names, values.as_ref());
+            return self.helm(tree, &folder, root, names, values.as_ref());
         };
         self.kept.push((roots::shown(&folder), why.to_owned()));
     }
 
-    fn helm(&mut self, tree: &Tree<'_>, folder: &str, root: &str, names: (&str, &str), values: Option<&Node>) {
+    fn helm(&mut self, tree: &Tree<'_>, folder: &str, of: usize, names: (&str, &str), values: Option<&Node>) {
         let path = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
         let Some(file) = tree.number(&path("Chart.yaml")) else { return };
         let place = tree.place(At { file, line: 1 });
         let (name, namespace) = (label(names.0, "release"), label(names.1, "default"));
         let how = How::Helm { name, namespace, values: values.map(json) };
-        let root = roots::shown(root);
-        self.builds.push(Build { folder: folder.to_owned(), how, root, place, variables: None });
+        self.builds.push(Build { folder: folder.to_owned(), how, of, place, variables: None });
     }
 }
 
@@ -336,7 +335,7 @@ impl Images {
         let is_told = |hit: &Hit| is_sure(hit.confidence) || hit.confidence == Confidence::Unresolved;
         for hit in sink.hits().into_iter().filter(|hit| hit.class == Class::Image && is_told(hit)) {
             let is_it = |found: &&mut Found| {
-                found.root == build.root && found.class == hit.class && found.reference == hit.reference
+                found.builds.contains(&build.of) && found.class == hit.class && found.reference == hit.reference
             };
             let mut is_known = false;
             for found in self.found.iter_mut().filter(is_it) {
@@ -349,11 +348,10 @@ impl Images {
                 continue;
             }
             for (workload, _) in deployed.iter().filter(|(_, reference)| *reference == hit.reference) {
-                let key = (build.root.clone(), workload.clone());
-                self.workloads.entry(key).or_default().insert(hit.reference.clone());
+                self.works(build.of, workload, &hit.reference);
             }
             self.found.push(Found {
-                root: build.root.clone(),
+                root: self.roots.get(build.of).cloned().unwrap_or_default(),
                 class: hit.class,
                 reference: hit.reference,
                 confidence: hit.confidence,
@@ -362,6 +360,7 @@ impl Images {
                     Some(note) => format!("as {} builds it: {note}", build.program()),
                     None => format!("as {} builds it", build.program()),
                 }),
+                builds: BTreeSet::from([build.of]),
             });
         }
         self.found.sort_by(|one, other| one.root.cmp(&other.root));

@@ -1,7 +1,7 @@
 //! What the environment builds: the folders that Flux and Argo CD name, kustomizations that nobody includes, charts, and
 //! manifests that stand alone.
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -11,25 +11,28 @@ use super::kustomize::{Built, Extra, Kustomizer, OUTSIDE, Resource};
 use super::node::{At, Node, Value};
 use super::render::{Builds, There};
 use super::sink::{Hit, Sink};
-use super::substitute::MAX_FILLED;
+use super::substitute::{MAX_FILLED, Variables};
 use super::tree::{self, Tree};
-use super::{Found, Images, Workloads, argo, flux, helm, workload};
+use super::{Confidence, Found, Images, argo, flux, helm, workload};
 
 /// The name of what stands alone.
 const ALONE: &str = "-";
-// Most roots.
-const MAX_ROOTS: usize = 20_000;
+// Most builds of roots.
+const MAX_BUILDS: usize = 20_000;
+
+// What an object makes Flux or Argo CD build: no two builds have the same folder, object and variables.
+type Ordered = (String, u64);
 
 struct Roots<'a> {
     tree: &'a Tree<'a>,
     kustomizer: Kustomizer<'a>,
     index: Index,
     queue: VecDeque<(Resource, usize)>,
-    done: HashSet<(String, u64)>,
+    done: HashMap<Ordered, usize>,
     visited: HashSet<String>,
-    roots: Vec<(String, Built)>,
-    hits: Vec<(String, Hit)>,
-    claims: BTreeSet<(String, String)>,
+    built: Vec<(usize, Built)>,
+    hits: Vec<(usize, Hit)>,
+    images: Images,
     room: usize,
     there: Option<There<'a>>,
     builds: Builds,
@@ -42,11 +45,11 @@ pub(super) fn find<'a>(tree: &'a Tree<'a>, fields: &[Field], there: Option<There
         kustomizer: Kustomizer::new(tree),
         index: Index::of(tree),
         queue: VecDeque::new(),
-        done: HashSet::new(),
+        done: HashMap::new(),
         visited: HashSet::new(),
-        roots: Vec::new(),
+        built: Vec::new(),
         hits: Vec::new(),
-        claims: BTreeSet::new(),
+        images: Images::default(),
         room: MAX_FILLED,
         there,
         builds: Builds::default(),
@@ -74,13 +77,13 @@ pub(super) fn find<'a>(tree: &'a Tree<'a>, fields: &[Field], there: Option<There
         }
     }
     let alone = roots.alone(&charts);
-    roots.add(ALONE, alone);
+    roots.add(ALONE, alone, None);
     roots.follow(&charts);
     // A cluster's own folder is named by what stands in it; what is left is named by what nobody deploys.
     for folder in own.iter().chain(&claimed) {
         if !roots.visited.contains(folder) {
             if charts.contains(folder) {
-                roots.chart(folder);
+                roots.chart(folder, None);
             } else {
                 roots.plain(folder);
             }
@@ -89,7 +92,7 @@ pub(super) fn find<'a>(tree: &'a Tree<'a>, fields: &[Field], there: Option<There
     }
     for folder in &charts {
         if !roots.visited.contains(folder) {
-            roots.chart(folder);
+            roots.chart(folder, None);
         }
     }
     roots.finish(&fields.into())
@@ -120,96 +123,105 @@ impl Roots<'_> {
 
     fn plain(&mut self, folder: &str) {
         let built = self.kustomizer.build_with(folder, &Extra::default());
-        if let Some(there) = self.there {
-            self.builds.kustomize(self.tree, there, folder, &Extra::default(), None);
-        }
-        self.add(folder, built);
+        let build = self.add(folder, built, None);
+        self.offer(folder, &Extra::default(), None, build);
     }
 
-    fn add(&mut self, folder: &str, built: Built) {
-        let root = self.roots.len();
+    // Takes in what a root builds; `by` is the build that names it.
+    fn add(&mut self, folder: &str, built: Built, by: Option<usize>) -> usize {
+        let build = self.images.build(&shown(folder));
+        self.index.begin(build, by);
         for resource in &built.resources {
-            self.index.add(resource, root);
+            self.index.add(resource, build);
             if flux::is_kustomization(&resource.node) || argo::is_application(&resource.node) {
-                self.queue.push_back((resource.clone(), root));
+                self.queue.push_back((resource.clone(), build));
             }
         }
         self.visited.insert(folder.to_owned());
-        self.roots.push((folder.to_owned(), built));
+        self.built.push((build, built));
+        build
+    }
+
+    // Offers it to kustomize.
+    fn offer(&mut self, folder: &str, extra: &Extra, variables: Option<Variables>, build: usize) {
+        if let Some(there) = self.there {
+            self.builds.kustomize(self.tree, there, folder, (extra, variables), build);
+        }
     }
 
     // Builds what is named by what was built.
     fn follow(&mut self, charts: &BTreeSet<String>) {
-        while let Some((resource, root)) = self.queue.pop_front() {
+        while let Some((resource, by)) = self.queue.pop_front() {
             let object = &resource.node;
-            let print = {
-                let mut hasher = DefaultHasher::new();
-                format!("{object:?}").hash(&mut hasher);
-                hasher.finish()
-            };
-            if self.roots.len() > MAX_ROOTS {
-                return;
-            }
             if flux::is_kustomization(object) {
                 let Some(folder) = flux::folder(self.tree, &self.index, object) else { continue };
-                self.claim(root, &folder);
-                if !self.done.insert((folder.clone(), print)) {
+                let variables = flux::variables(object, &self.index, by);
+                let Some(ordered) = self.order(by, &folder, object, &format!("{object:?} {variables:?}")) else {
                     continue;
-                }
+                };
                 let extra = flux::extra(object);
                 let mut built = self.kustomizer.build_with(&folder, &extra);
                 built.closed.retain(|hit| hit.note.as_deref() != Some(OUTSIDE));
-                let variables = flux::variables(object, &self.index, root);
                 if let Some(variables) = &variables {
                     for resource in built.resources.iter_mut().filter(|resource| has_variable(&resource.node)) {
                         variables.apply(Arc::make_mut(&mut resource.node), &mut self.room);
                     }
                 }
-                if let Some(there) = self.there {
-                    self.builds.kustomize(self.tree, there, &folder, &extra, variables);
-                }
-                self.add(&folder, built);
+                let build = self.add(&folder, built, Some(by));
+                self.offer(&folder, &extra, variables, build);
+                self.made(by, ordered, build);
             } else {
                 for (folder, extra, values) in argo::builds(self.tree, object) {
-                    self.claim(root, &folder);
-                    if !self.done.insert((folder.clone(), print)) {
-                        continue;
-                    }
-                    if charts.contains(&folder) {
-                        let mut sink = Sink::default();
-                        helm::local(self.tree, &folder, values.as_ref(), &mut sink);
-                        if self.there.is_some() {
-                            self.builds.chart(self.tree, &folder, Some(object), values.as_ref());
-                        }
-                        self.visited.insert(folder.clone());
-                        self.hits.extend(sink.hits().into_iter().map(|hit| (folder.clone(), hit)));
+                    let Some(ordered) = self.order(by, &folder, object, &format!("{object:?}")) else { continue };
+                    let build = if charts.contains(&folder) {
+                        self.chart(&folder, Some((object, values.as_ref())))
                     } else {
                         let built = self.kustomizer.build_with(&folder, &extra);
-                        if let Some(there) = self.there {
-                            self.builds.kustomize(self.tree, there, &folder, &extra, None);
-                        }
-                        self.add(&folder, built);
-                    }
+                        let build = self.add(&folder, built, Some(by));
+                        self.offer(&folder, &extra, None, build);
+                        build
+                    };
+                    self.made(by, ordered, build);
                 }
             }
         }
     }
 
-    // One root names another.
-    fn claim(&mut self, root: usize, folder: &str) {
-        if let Some((by, _)) = self.roots.get(root) {
-            self.claims.insert((shown(by), shown(folder)));
+    // What an object has built, unless that is built already, or too much is.
+    fn order(&mut self, by: usize, folder: &str, object: &Node, print: &str) -> Option<Ordered> {
+        let mut hasher = DefaultHasher::new();
+        print.hash(&mut hasher);
+        let ordered = (folder.to_owned(), hasher.finish());
+        if let Some(build) = self.done.get(&ordered) {
+            self.images.claims.insert((by, *build));
+            return None;
         }
+        if self.images.roots.len() > MAX_BUILDS {
+            let mut sink = Sink::default();
+            let why = "more is built than is looked at";
+            sink.closed(folder, Confidence::Unreadable, object.places().collect(), why);
+            self.hits.extend(sink.hits().into_iter().map(|hit| (by, hit)));
+            return None;
+        }
+        Some(ordered)
     }
 
-    fn chart(&mut self, folder: &str) {
+    fn made(&mut self, by: usize, ordered: Ordered, build: usize) {
+        self.images.claims.insert((by, build));
+        self.done.insert(ordered, build);
+    }
+
+    // A chart with its own values, or with those that an object gives it.
+    fn chart(&mut self, folder: &str, by: Option<(&Node, Option<&Node>)>) -> usize {
+        let build = self.images.build(&shown(folder));
         let mut sink = Sink::default();
-        helm::local(self.tree, folder, None, &mut sink);
+        helm::local(self.tree, folder, by.and_then(|(_, values)| values), &mut sink);
         if self.there.is_some() {
-            self.builds.chart(self.tree, folder, None, None);
+            self.builds.chart(self.tree, folder, by, build);
         }
         self.visited.insert(folder.to_owned());
-        self.hits.extend(sink.hits().into_iter().map(|hit| (folder.to_owned(), hit)));
+        self.hits.extend(sink.hits().into_iter().map(|hit| (build, hit)));
+        build
     }
 
     // Manifests that no kustomization uses, in folders without one; and values that no chart here is beside.
@@ -236,52 +248,58 @@ impl Roots<'_> {
     }
 
     fn finish(mut self, fields: &Arc<[Field]>) -> (Images, Builds) {
-        let mut workloads = Workloads::new();
-        let mut roots = std::mem::take(&mut self.roots);
+        let tree = self.tree;
+        let mut all = std::mem::take(&mut self.built);
         // Flux lets files stand outside of the folder, and may build folders by paths that are not those of this tree.
-        if roots.iter().flat_map(|(_, built)| &built.resources).any(|made| flux::is_kustomization(&made.node)) {
-            roots.iter_mut().for_each(|(_, built)| built.closed.retain(|hit| hit.note.as_deref() != Some(OUTSIDE)));
+        if all.iter().flat_map(|(_, built)| &built.resources).any(|made| flux::is_kustomization(&made.node)) {
+            all.iter_mut().for_each(|(_, built)| built.closed.retain(|hit| hit.note.as_deref() != Some(OUTSIDE)));
         }
-        for (root, (folder, built)) in roots.into_iter().enumerate() {
+        for (build, built) in all {
             let mut sink = Sink::knowing(fields);
             for resource in &built.resources {
                 sink.about(&resource.node);
                 if self.there.is_some() {
-                    self.builds.release((resource, root, &folder), self.tree, &self.index);
+                    self.builds.release((resource, build), tree, &self.index);
                 }
-                if !flux::find(resource, root, self.tree, &self.index, &mut sink)
-                    && !argo::find(&resource.node, self.tree, &mut sink)
+                if !flux::find(resource, build, tree, &self.index, &mut sink)
+                    && !argo::find(&resource.node, tree, &mut sink)
                 {
                     workload::find(&resource.node, &mut sink);
                 }
             }
             for (workload, reference) in sink.deployed() {
-                let key = (shown(&folder), workload.to_owned());
-                workloads.entry(key).or_default().insert(reference.to_owned());
+                self.images.works(build, workload, reference);
             }
-            self.hits.extend(built.closed.into_iter().chain(sink.hits()).map(|hit| (folder.clone(), hit)));
+            self.hits.extend(built.closed.into_iter().chain(sink.hits()).map(|hit| (build, hit)));
         }
-        let tree = self.tree;
-        let mut images = Images { claims: self.claims, workloads, ..Images::default() };
-        images.found = found(tree, self.hits);
+        if let Some(at) = tree.spent() {
+            let mut sink = Sink::default();
+            let why = "its patterns, with those before it, are tried on more paths than are looked at";
+            sink.closed(tree.name(at.file), Confidence::Unreadable, vec![at], why);
+            self.hits.extend(sink.hits().into_iter().map(|hit| (0, hit)));
+        }
+        let mut images = self.images;
+        images.take(tree, self.hits);
         let warnings: BTreeSet<(At, String)> = tree.warnings().iter().cloned().collect();
         images.warnings = warnings.into_iter().map(|(at, why)| format!("{}: {why}", tree.place(at))).collect();
         (images, self.builds)
     }
 }
 
-/// What was found in roots, by root and place, each once.
-pub(super) fn found(tree: &Tree<'_>, hits: Vec<(String, Hit)>) -> Vec<Found> {
-    let found: BTreeSet<(String, Vec<At>, Found)> = hits
-        .into_iter()
-        .map(|(root, hit)| {
-            let root = shown(&root);
+impl Images {
+    /// Takes what was found in builds, by root and place, each once.
+    pub(super) fn take(&mut self, tree: &Tree<'_>, hits: Vec<(usize, Hit)>) {
+        let mut all: BTreeMap<(&str, Vec<At>, Found), BTreeSet<usize>> = BTreeMap::new();
+        for (build, hit) in hits {
+            let root = self.roots.get(build).map(String::as_str).unwrap_or_default();
             let places = hit.places.iter().map(|at| tree.place(*at)).collect();
             let Hit { class, reference, confidence, note, places: at } = hit;
-            (root.clone(), at, Found { root, class, reference, confidence, places, note })
-        })
-        .collect();
-    found.into_iter().map(|(_, _, found)| found).collect()
+            let found =
+                Found { root: root.to_owned(), class, reference, confidence, places, note, builds: BTreeSet::new() };
+            all.entry((root, at, found)).or_default().insert(build);
+        }
+        self.found = all.into_iter().map(|((_, _, found), builds)| Found { builds, ..found }).collect();
+    }
 }
 
 /// The name of a folder, as it is shown.

@@ -171,20 +171,22 @@ fn patterns(list: &[Node]) -> (Vec<&str>, Vec<&str>) {
 }
 
 fn folders(tree: &Tree<'_>, list: &[Node]) -> Vec<Values> {
+    let Some(at) = list.first().map(|entry| entry.at) else { return Vec::new() };
     let (wanted, unwanted) = patterns(list);
     let is_in = |patterns: &[&str], path: &str| patterns.iter().any(|pattern| is_glob(pattern, path));
     let found = tree
         .all_folders()
-        .filter(|folder| tree.spend(list.len()) && is_in(&wanted, folder) && !is_in(&unwanted, folder));
+        .filter(|folder| tree.spend(list.len(), at) && is_in(&wanted, folder) && !is_in(&unwanted, folder));
     found.take(MAX_MADE).map(of_path).collect()
 }
 
 fn files(tree: &Tree<'_>, list: &[Node]) -> Vec<Values> {
+    let Some(at) = list.first().map(|entry| entry.at) else { return Vec::new() };
     let (wanted, unwanted) = patterns(list);
     let is_in = |patterns: &[&str], path: &str| patterns.iter().any(|pattern| is_glob(pattern, path));
     let mut made = Vec::new();
     for (file, name) in tree.all() {
-        if made.len() >= MAX_MADE || !tree.spend(list.len()) || !is_in(&wanted, name) || is_in(&unwanted, name) {
+        if made.len() >= MAX_MADE || !tree.spend(list.len(), at) || !is_in(&wanted, name) || is_in(&unwanted, name) {
             continue;
         }
         let mut path = of_path(tree::folder_of(name));
@@ -204,7 +206,7 @@ fn clusters(tree: &Tree<'_>, generator: &Node) -> Vec<Values> {
     let wanted = generator.at_path(&["selector", "matchLabels"]).map(Node::entries).unwrap_or_default();
     let mut made = Vec::new();
     for (file, _) in tree.all() {
-        for doc in tree.docs(file).iter().filter(|doc| tree.spend(1) && doc.kind() == "Secret") {
+        for doc in tree.docs(file).iter().filter(|doc| tree.spend(1, generator.at) && doc.kind() == "Secret") {
             let label = |name: &str| doc.str_at(&["metadata", "labels", name]);
             let is_meant = wanted.iter().all(|(name, value)| Some(label(name)) == value.as_str());
             if label(TYPE) != "cluster" || !is_meant || made.len() >= MAX_MADE {

@@ -1,6 +1,6 @@
 //! Variables as Flux puts them into what a Kustomization builds, with the forms of bash that it knows.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::node::{At, Node, Style, Trust, Value};
 
@@ -26,7 +26,7 @@ struct Variable {
 /// The variables of one Kustomization.
 #[derive(Debug, Default)]
 pub(super) struct Variables {
-    known: HashMap<String, Variable>,
+    known: BTreeMap<String, Variable>,
     /// Whether a source that cannot be seen may define more.
     has_unknown: bool,
 }

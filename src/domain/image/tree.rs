@@ -32,6 +32,7 @@ pub(super) struct Tree<'a> {
     folders: std::collections::BTreeSet<&'a str>,
     warnings: Vec<(At, String)>,
     room: Cell<usize>,
+    spent: Cell<Option<At>>,
 }
 
 impl<'a> Tree<'a> {
@@ -46,6 +47,7 @@ impl<'a> Tree<'a> {
             folders: std::collections::BTreeSet::new(),
             warnings: Vec::new(),
             room: Cell::new(MAX_LOOKS),
+            spent: Cell::new(None),
         };
         let mut nodes = 0;
         for (number, (name, bytes)) in (0..).zip(files) {
@@ -123,11 +125,19 @@ impl<'a> Tree<'a> {
         self.warnings.get(from).map(|(at, _)| *at).filter(|at| at.file == file)
     }
 
-    /// Whether so many more paths may be looked at by somebody's patterns.
-    pub(super) fn spend(&self, looks: usize) -> bool {
+    /// Whether so many more paths may be looked at by somebody's patterns, which stand at a place.
+    pub(super) fn spend(&self, looks: usize, at: At) -> bool {
         let room = self.room.get().checked_sub(looks);
         self.room.set(room.unwrap_or_default());
+        if room.is_none() && self.spent.get().is_none() {
+            self.spent.set(Some(at));
+        }
         room.is_some()
+    }
+
+    /// The place of the first patterns for which there was no room.
+    pub(super) fn spent(&self) -> Option<At> {
+        self.spent.get()
     }
 
     /// Every folder with a kustomization file.
