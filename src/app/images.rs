@@ -1,15 +1,15 @@
 //! `images`: what a folder, an artifact or an environment deploys, and whether the target's registry has it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
-use super::fetch::{self, Named};
+use super::fetch::{self, Named, Opened};
 use super::site::Site;
 use super::{AppError, Context, Place, deployed};
 use crate::domain::escape;
 use crate::domain::gate::images::{self, Facts};
 use crate::domain::gate::{Asked, few};
 use crate::domain::image::{self, Builds, Field, Found, Images};
-use crate::domain::listing::Leaves;
 use crate::domain::outcome::{GateReport, Outcome, Report, Verdict};
 use crate::domain::path::is_within;
 use crate::domain::policy::Stage;
@@ -52,32 +52,42 @@ pub fn images(
     let site = request.to.as_ref().map(|to| Site::target(context, to)).transpose()?;
     let policy = site.as_ref().map(Site::policy).transpose()?.map(|(_, policy)| policy);
     report.stage = policy.as_ref().map(|policy| policy.stage.clone());
-    // Programs may want any file.
-    let is_wanted: &dyn Fn(&str) -> bool = if renderers.is_some() { &|_| true } else { &image::is_read };
-    let mut folder = match &request.named {
-        Some(named) => read(context, folders, named, is_wanted, &mut report)?,
-        None => Folder::default(),
+    let looked = request.named.as_ref().map(|named| Looked::at(context, folders, named, &mut report)).transpose()?;
+    let all = policy.as_ref().map(|policy| beside(policy, request.named.is_none())).unwrap_or_default();
+    let leaves = site.as_ref().map(|site| site.folders_at(site.tip, &all)).transpose()?.unwrap_or_default();
+    let (mut own, mut links) = (BTreeSet::new(), Vec::new());
+    let mut read = |is_wanted: &dyn Fn(&str) -> bool| -> Result<_, AppError> {
+        let folder = looked.as_ref().map(|looked| looked.read(folders, is_wanted)).transpose()?.unwrap_or_default();
+        own.extend(folder.files.keys().cloned());
+        links = folder.links;
+        let mut files = folder.files;
+        if let Some(site) = &site {
+            let is_theirs = |path: &str| is_wanted(path) && !own.contains(path);
+            files.extend(deployed::read(site, &leaves, None, &is_theirs)?);
+        }
+        Ok(files)
     };
-    let own: Vec<String> = folder.files.keys().cloned().collect();
-    let mut all = Vec::new();
-    if let (Some(site), Some(policy)) = (&site, &policy) {
-        all = beside(policy, request.named.is_none());
-        let mut leaves: Leaves = site.folders_at(site.tip, &all)?;
-        leaves.retain(|path, _| !folder.files.contains_key(path));
-        folder.files.extend(deployed::read(site, &leaves, None, is_wanted)?);
-    }
+    // Programs may want any file.
+    let everything = renderers.map(|_| read(&|_| true)).transpose()?;
+    let files = match &everything {
+        None => image::gather(&mut read)?,
+        Some(all) => image::gather(&mut |is_wanted| {
+            let wanted = all.iter().filter(|(path, _)| is_wanted(path));
+            Ok::<_, AppError>(wanted.map(|(path, content)| (path.clone(), content.clone())).collect())
+        })?,
+    };
     let fields = policy.as_ref().and_then(|policy| Some(policy.images.as_ref()?.fields.as_slice())).unwrap_or_default();
-    let (mut images, failed) = find(context, &mut folder, fields, renderers)?;
+    let (mut images, failed) = find(context, &files, fields, renderers.zip(everything.as_ref()))?;
     if request.compose {
-        images.add(image::compose(&folder.files));
+        images.add(image::compose(&files));
     }
-    let links = folder.links.iter().map(|link| format!("{link}: a symbolic link, which is not followed"));
+    let links = links.iter().map(|link| format!("{link}: a symbolic link, which is not followed"));
     report.warnings = links.chain(images.warnings.iter().cloned()).chain(failed).collect();
     let facts = match (&site, &policy) {
         (Some(site), Some(policy)) if request.check => {
             let is_about = |found: &Found| {
                 let place = |place: &String| place.rsplit_once(':').map_or(place.clone(), |(path, _)| path.to_owned());
-                let is_own = |path: String| own.binary_search(&path).is_ok() || is_of(&all, policy, &path);
+                let is_own = |path: String| own.contains(&path) || is_of(&all, policy, &path);
                 found.places.iter().map(place).any(is_own)
             };
             Some(ask(context, site, policy, &images, &is_about, &mut report)?)
@@ -104,23 +114,19 @@ fn is_of(read: &[String], policy: &Stage, path: &str) -> bool {
 // What is found, what programs make of it, and what they could not do.
 fn find(
     context: &Context<'_>,
-    folder: &mut Folder,
+    files: &BTreeMap<String, Vec<u8>>,
     fields: &[Field],
-    renderers: Option<&dyn Renderers>,
+    with: Option<(&dyn Renderers, &BTreeMap<String, Vec<u8>>)>,
 ) -> Result<(Images, Vec<String>), AppError> {
-    let Some(renderers) = renderers else { return Ok((image::find(&folder.files, fields), Vec::new())) };
-    let all = std::mem::take(&mut folder.files);
-    folder.files =
-        all.iter().filter(|(path, _)| image::is_read(path)).map(|(path, it)| (path.clone(), it.clone())).collect();
-    let (mut images, Builds { builds, kept }) =
-        image::find_builds(&folder.files, fields, &|path| all.contains_key(path));
+    let Some((renderers, all)) = with else { return Ok((image::find(files, fields), Vec::new())) };
+    let (mut images, Builds { builds, kept }) = image::find_builds(files, fields, &|path| all.contains_key(path));
     context.progress.step("building with kustomize and helm");
     let mut failed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut fail = |whose: String, why: String| {
         failed.entry(why).or_default().insert(whose);
     };
     kept.into_iter().for_each(|(whose, why)| fail(whose, why));
-    for (build, rendered) in builds.iter().zip(renderers.render(&all, &builds)?) {
+    for (build, rendered) in builds.iter().zip(renderers.render(all, &builds)?) {
         if let Err(why) = rendered.and_then(|answer| images.confirm(build, &answer, fields)) {
             fail(build.shown(), format!("{}: {why}", build.program()));
         }
@@ -132,27 +138,43 @@ fn find(
     Ok((images, failed.into_iter().map(told).collect()))
 }
 
-fn read(
-    context: &Context<'_>,
-    folders: &dyn Folders,
-    named: &Named,
-    is_wanted: &dyn Fn(&str) -> bool,
-    report: &mut Report,
-) -> Result<Folder, AppError> {
-    if let Named::Path(path) = named
-        && !folders.is_artifact(path)
-    {
-        return Ok(folders.read(path, is_wanted)?);
+// What is looked at: a folder, or an artifact.
+enum Looked<'a> {
+    Folder(&'a Path),
+    Artifact(Opened),
+}
+
+impl<'a> Looked<'a> {
+    fn at(
+        context: &Context<'_>,
+        folders: &dyn Folders,
+        named: &'a Named,
+        report: &mut Report,
+    ) -> Result<Self, AppError> {
+        if let Named::Path(path) = named
+            && !folders.is_artifact(path)
+        {
+            return Ok(Self::Folder(path));
+        }
+        let opened = fetch::open(context, named)?;
+        report.digest = Some(opened.artifact.manifest.digest);
+        report.unit = Some(opened.artifact.manifest.unit.clone());
+        Ok(Self::Artifact(opened))
     }
-    let opened = fetch::open(context, named)?;
-    let artifact = &opened.artifact;
-    report.digest = Some(artifact.manifest.digest);
-    report.unit = Some(artifact.manifest.unit.clone());
-    let mut folder = Folder::default();
-    for file in artifact.manifest.files.iter().filter(|file| is_wanted(&file.path)) {
-        folder.files.insert(file.path.clone(), artifact.content.read(file)?);
+
+    // The files that are wanted.
+    fn read(&self, folders: &dyn Folders, is_wanted: &dyn Fn(&str) -> bool) -> Result<Folder, AppError> {
+        match self {
+            Self::Folder(path) => Ok(folders.read(path, is_wanted)?),
+            Self::Artifact(Opened { artifact, .. }) => {
+                let mut folder = Folder::default();
+                for file in artifact.manifest.files.iter().filter(|file| is_wanted(&file.path)) {
+                    folder.files.insert(file.path.clone(), artifact.content.read(file)?);
+                }
+                Ok(folder)
+            }
+        }
     }
-    Ok(folder)
 }
 
 fn ask(

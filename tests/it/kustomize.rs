@@ -91,6 +91,26 @@ const CASES: &[Case] = &[
         &[],
         BOTH,
     ),
+    // Files may have any name.
+    built(
+        "configMapGenerator: [{name: c, files: [c.txt, k=notes], envs: [settings]}]\n",
+        &[("over/c.txt", "a: a: b\n"), ("over/notes", "x\n"), ("over/settings", "A=b\n")],
+        BOTH,
+    ),
+    built(
+        "bases: [q.txt]\npatches: [{path: p.patch}]\n",
+        &[
+            (
+                "over/q.txt",
+                "apiVersion: v1\nkind: Pod\nmetadata: {name: q}\nspec: {containers: [{name: a, image: \"e.io/q:1\"}]}\n",
+            ),
+            (
+                "over/p.patch",
+                "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: a, image: \"e.io/a:2\"}]}\n",
+            ),
+        ],
+        &["e.io/a:2", "e.io/b:1", "e.io/q:1"],
+    ),
     // What no folder can be built with.
     refused("foo: bar\n", &[]),
     refused("kind: Kustomisation\n", &[]),
@@ -109,6 +129,7 @@ const CASES: &[Case] = &[
     refused("", &[("over/kustomization.yml", "resources: [../base]\n")]),
     refused("configMapGenerator: [{name: c, envs: [c.env]}]\n", &[]),
     refused("secretGenerator: [{name: c, files: [c.yaml]}]\n", &[]),
+    refused("configMapGenerator: [{name: c, files: [k=c.txt]}]\n", &[]),
     refused("configMapGenerator: [{name: c, literals: [ab]}]\n", &[]),
     refused("configMapGenerator: [{name: c, behavior: merge, literals: [a=b]}]\n", &[]),
     refused("replicas: [{name: p, count: 3}]\n", &[]),

@@ -52,10 +52,10 @@ pub(super) fn secret(kustomizer: &mut Kustomizer<'_>, folder: &str, entry: &Node
     data(kustomizer, folder, entry, built);
 }
 
-// The number of a file that a generator names. Only files that may say something of images are known.
+// The number of a file that a generator names.
 fn file(kustomizer: &mut Kustomizer<'_>, folder: &str, path: &str, at: At, built: &mut Built) -> Option<u32> {
     let file = tree::join(folder, path).and_then(|path| kustomizer.tree.number(&path));
-    if file.is_none() && (super::is_read(path) || path.contains("://")) {
+    if file.is_none() {
         kustomizer.elsewhere(path, at, built);
     }
     kustomizer.used.extend(file);

@@ -213,13 +213,30 @@ impl Images {
     }
 }
 
-/// Whether a file can say anything of images, by its name.
-pub fn is_read(path: &str) -> bool {
+// Whether a file can say anything of images, by its name.
+fn is_read(path: &str) -> bool {
     const KINDS: &[&str] = &["yaml", "yml", "json", "tpl", "env", "properties"];
     let name = path.rsplit('/').next().unwrap_or(path);
     name == "Kustomization"
         || name == lock::NAME
         || name.rsplit_once('.').is_some_and(|(_, kind)| KINDS.contains(&kind))
+}
+
+/// The files that can say anything of images: those that have such a name, and those that a kustomization names. `read`
+/// gives the files whose paths are wanted.
+///
+/// # Errors
+/// Those of `read`.
+pub fn gather<E>(
+    read: &mut dyn FnMut(&dyn Fn(&str) -> bool) -> Result<BTreeMap<String, Vec<u8>>, E>,
+) -> Result<BTreeMap<String, Vec<u8>>, E> {
+    let mut files = read(&is_read)?;
+    let mut named = tree::named(&files);
+    named.retain(|path, _| !is_read(path));
+    if !named.is_empty() {
+        files.extend(read(&|path| named.contains_key(path))?);
+    }
+    Ok(files)
 }
 
 /// Finds the images of a tree of files; `fields` are those of custom resources that are not known anyway.

@@ -1,9 +1,8 @@
 //! Patches as kustomize applies them: by strategic merge, and by JSON pointers.
 
-use super::node::{Node, Value};
+use std::collections::HashMap;
 
-// Comparisons that the merge of two lists may take.
-const MAX_WORK: usize = 4_000_000;
+use super::node::{Node, Value};
 
 /// Merges a patch into an object. `is_known` says whether the object's lists have keys: custom resources have none.
 pub(super) fn merge(base: &mut Node, patch: &Node, is_known: bool) {
@@ -17,18 +16,21 @@ fn merge_at(base: &mut Node, patch: &Node, key: &str, is_known: bool) {
                 *base = bare(patch);
                 return;
             }
-            if base.entries().len().saturating_mul(changes.len()) > MAX_WORK {
-                return;
-            }
+            let Value::Map(entries) = &mut base.value else { return };
+            let names: HashMap<Box<str>, usize> =
+                entries.iter().enumerate().map(|(at, (name, _))| (name.clone(), at)).collect();
+            let mut slots: Vec<Option<(Box<str>, Node)>> = std::mem::take(entries).into_iter().map(Some).collect();
             for (name, change) in changes.iter().filter(|(name, _)| !name.starts_with('$')) {
+                let slot = names.get(name).and_then(|at| slots.get_mut(*at));
                 if matches!(change.value, Value::Null) || change.str_at(&["$patch"]) == "delete" {
-                    base.remove(name);
-                } else if let Some(old) = base.get_mut(name) {
+                    slot.into_iter().for_each(|slot| *slot = None);
+                } else if let Some((_, old)) = slot.and_then(Option::as_mut) {
                     merge_at(old, change, name, is_known);
                 } else {
-                    base.set(name, bare(change));
+                    slots.push(Some((name.clone(), bare(change))));
                 }
             }
+            *entries = slots.into_iter().flatten().collect();
         }
         (Value::List(items), Value::List(changes)) => {
             let is_whole =
@@ -37,15 +39,18 @@ fn merge_at(base: &mut Node, patch: &Node, key: &str, is_known: bool) {
                 *base = bare(patch);
                 return;
             };
-            if items.len().saturating_mul(changes.len()) > MAX_WORK {
-                return;
+            // The first one of a name is the one that is meant.
+            let mut names: HashMap<Box<str>, usize> = HashMap::new();
+            for (at, item) in items.iter().enumerate() {
+                names.entry(item.str_at(&[merge_key]).into()).or_insert(at);
             }
+            let mut slots: Vec<Option<Node>> = std::mem::take(items).into_iter().map(Some).collect();
             // What the patch names goes before what it does not, as kustomize does it: later patches count from the front.
             let mut front = Vec::new();
             for change in changes {
                 let id = change.str_at(&[merge_key]);
-                let at = items.iter().position(|item| item.str_at(&[merge_key]) == id && !id.is_empty());
-                let old = at.map(|at| items.remove(at));
+                let at = names.get(id).filter(|_| !id.is_empty());
+                let old = at.and_then(|at| slots.get_mut(*at)).and_then(Option::take);
                 match (old, change.str_at(&["$patch"])) {
                     (_, "delete") => {}
                     (Some(mut item), _) => {
@@ -55,7 +60,7 @@ fn merge_at(base: &mut Node, patch: &Node, key: &str, is_known: bool) {
                     (None, _) => front.push(bare(change)),
                 }
             }
-            items.splice(0..0, front);
+            *items = front.into_iter().chain(slots.into_iter().flatten()).collect();
         }
         _ => *base = bare(patch),
     }

@@ -1,7 +1,7 @@
 //! The files of a tree, each read once.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::node::{At, Node};
@@ -29,7 +29,7 @@ pub(super) struct Tree<'a> {
     files: Vec<File>,
     by_name: HashMap<&'a str, u32>,
     kustomizations: BTreeMap<&'a str, u32>,
-    folders: std::collections::BTreeSet<&'a str>,
+    folders: BTreeSet<&'a str>,
     warnings: Vec<(At, String)>,
     room: Cell<usize>,
     spent: Cell<Option<At>>,
@@ -44,11 +44,12 @@ impl<'a> Tree<'a> {
             files: Vec::new(),
             by_name: HashMap::new(),
             kustomizations: BTreeMap::new(),
-            folders: std::collections::BTreeSet::new(),
+            folders: BTreeSet::new(),
             warnings: Vec::new(),
             room: Cell::new(MAX_LOOKS),
             spent: Cell::new(None),
         };
+        let named = named(files);
         let mut nodes = 0;
         for (number, (name, bytes)) in (0..).zip(files) {
             tree.names.push(name);
@@ -58,8 +59,8 @@ impl<'a> Tree<'a> {
             while tree.folders.insert(parent) && !parent.is_empty() {
                 parent = folder_of(parent);
             }
-            let is_kustomization = KUSTOMIZATIONS.contains(&name.rsplit('/').next().unwrap_or(name));
-            let is_manifest = is_kustomization || [".yaml", ".yml", ".json"].iter().any(|kind| name.ends_with(kind));
+            let is_kustomization = is_kustomization(name);
+            let is_manifest = is_kustomization || is_manifest(name) || named.get(name) == Some(&true);
             if is_kustomization {
                 tree.kustomizations.insert(folder_of(name), number);
             }
@@ -173,6 +174,54 @@ impl<'a> Tree<'a> {
     pub(super) fn warnings(&self) -> &[(At, String)] {
         &self.warnings
     }
+}
+
+fn is_kustomization(path: &str) -> bool {
+    KUSTOMIZATIONS.contains(&path.rsplit('/').next().unwrap_or(path))
+}
+
+fn is_manifest(path: &str) -> bool {
+    [".yaml", ".yml", ".json"].iter().any(|kind| path.ends_with(kind))
+}
+
+/// The files that kustomizations name and whose own names do not say that they hold manifests; and whether they do.
+pub(super) fn named(files: &BTreeMap<String, Vec<u8>>) -> BTreeMap<String, bool> {
+    const MANIFESTS: &[&str] = &[
+        "resources",
+        "bases",
+        "crds",
+        "configurations",
+        "generators",
+        "transformers",
+        "validators",
+        "patchesStrategicMerge",
+        "patchesJson6902",
+        "patches",
+        "replacements",
+        "helmCharts",
+    ];
+    let mut named = BTreeMap::new();
+    for (path, bytes) in files.iter().filter(|(path, _)| is_kustomization(path)) {
+        let docs = yaml::parse(bytes, 0, 1).docs;
+        let Some(doc) = docs.first() else { continue };
+        let items = |keys: &'static [&str]| keys.iter().filter_map(|key| doc.get(key)).flat_map(Node::items);
+        let lists = |item: &Node, keys: &[&str]| -> Vec<String> {
+            let lists = keys.iter().filter_map(|key| item.get(key));
+            let texts = lists.flat_map(|list| list.items().iter().chain([list])).filter_map(Node::as_str);
+            texts.map(str::to_owned).collect()
+        };
+        let manifests = items(MANIFESTS).flat_map(|item| {
+            let own = item.as_str().map(str::to_owned);
+            own.into_iter().chain(lists(item, &["path", "valuesFile", "additionalValuesFiles"]))
+        });
+        let contents = items(&["configMapGenerator", "secretGenerator"])
+            .flat_map(|item| lists(item, &["files", "envs", "env"]))
+            .map(|text| text.split_once('=').map_or(text.clone(), |(_, path)| path.to_owned()));
+        let all = contents.map(|path| (path, false)).chain(manifests.map(|path| (path, true)));
+        let all = all.filter_map(|(name, is_it)| Some((join(folder_of(path), &name)?, is_it)));
+        named.extend(all.filter(|(path, _)| !is_manifest(path)));
+    }
+    named
 }
 
 // Definitions are large, and of no interest but as the targets of patches.
