@@ -400,6 +400,45 @@ fn a_release_of_flux_has_a_chart_and_values_from_where_they_stand() {
 }
 
 #[test]
+fn what_is_rendered_is_renamed_and_no_image_is_left_under_its_old_name() {
+    let rows = of(&[(
+        "r.yaml",
+        "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: r}\nspec:\n  values:\n    \
+         image: {repository: nginx, tag: 1.2.3}\n    side: {image: {repository: e.io/side}}\n    other: {image: \"e.io/other:1\"}\n  \
+         postRenderers:\n  - kustomize:\n      images:\n      - {name: nginx, newName: p.io/nginx}\n      \
+         - {name: e.io/side, newTag: v2}\n      - {name: e.io/unseen, newTag: v3}\n",
+    )]);
+    let mut found = full(&rows);
+    found.sort();
+    let expected = [
+        "image e.io/other:1 inferred r.yaml:8",
+        "image e.io/side:v2 inferred r.yaml:7,r.yaml:13",
+        "image e.io/unseen:v3 inferred r.yaml:14",
+        "image p.io/nginx:1.2.3 inferred r.yaml:6,r.yaml:12",
+    ];
+    assert_eq!(found, expected, "{rows:#?}");
+}
+
+#[test]
+fn the_version_in_a_chart_is_the_tag_that_its_templates_take_it_for() {
+    let chart = |template: &str, values: &str| {
+        let rows = of(&[
+            ("chart/Chart.yaml", "name: c\nappVersion: \"1.2\"\n"),
+            ("chart/values.yaml", values),
+            ("chart/templates/d.yaml", template),
+        ]);
+        full(&rows)
+    };
+    let image = "image: {repository: e.io/c, tag: \"\"}\n";
+    let looks = "image: \"{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}\"\n";
+    assert_eq!(chart(looks, image), ["image e.io/c:1.2 inferred chart/values.yaml:1,chart/Chart.yaml:2"]);
+    // Nobody looks at it; or it may be the tag of the one or of the other.
+    assert_eq!(chart("a: 1\n", image), ["image e.io/c:? unresolved chart/values.yaml:1"]);
+    let two = chart(looks, &format!("{image}job: {{image: {{repository: e.io/j}}}}\n"));
+    assert!(two.iter().all(|row| row.contains(":? unresolved")), "{two:?}");
+}
+
+#[test]
 fn a_chart_in_the_tree_is_read_with_the_values_of_its_release() {
     let release = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nspec:\n  \
         chart: {spec: {chart: ./chart, sourceRef: {kind: GitRepository}}}\n  values: {image: \"e.io/c:2\"}\n";

@@ -21,6 +21,17 @@ pub(super) fn renamed(retag: &Retag) -> Option<Hit> {
     })
 }
 
+/// Renames an image that a chart is given as it will after the chart is rendered.
+pub(super) fn rename(retag: &mut Retag, hit: &mut Hit) {
+    if let Some((reference, is_known)) = retag.renamed(&hit.reference).filter(|_| hit.class == Class::Image) {
+        hit.reference = reference;
+        hit.places.extend(&retag.places);
+        if is_known && hit.confidence == Confidence::Unresolved {
+            (hit.confidence, hit.note) = (Confidence::Inferred, None);
+        }
+    }
+}
+
 /// The images that a patch puts into an object that cannot be seen.
 pub(super) fn patched(doc: &Node) -> Vec<Hit> {
     let mut sink = Sink::default();

@@ -104,7 +104,7 @@ pub(super) fn find(resource: &Resource, root: usize, tree: &Tree<'_>, index: &In
                 let places = path.places().collect();
                 let note = "Flux builds it from a source that is not in the tree";
                 sink.closed(path.as_str().unwrap_or("."), Confidence::Opaque, places, note);
-                object.get("spec").into_iter().for_each(|spec| evidence(spec, sink));
+                object.get("spec").into_iter().for_each(|spec| evidence(spec, &mut [], sink));
             }
         }
         ("source.toolkit.fluxcd.io" | "source.extensions.fluxcd.io", _) => {}
@@ -113,11 +113,13 @@ pub(super) fn find(resource: &Resource, root: usize, tree: &Tree<'_>, index: &In
     true
 }
 
-// What the fields of a kustomization say of what cannot be seen.
-fn evidence(layer: &Node, sink: &mut Sink) {
+// What the fields of a kustomization make of what is `given`, and say of what cannot be seen.
+fn evidence(layer: &Node, given: &mut [Hit], sink: &mut Sink) {
     let list = |key: &str| layer.get(key).into_iter().flat_map(Node::items);
-    let retags = list("images").filter_map(Retag::read);
-    retags.filter_map(|retag| evidence::renamed(&retag)).for_each(|hit| sink.push(hit));
+    for mut retag in list("images").filter_map(Retag::read) {
+        given.iter_mut().for_each(|hit| evidence::rename(&mut retag, hit));
+        evidence::renamed(&retag).filter(|_| !retag.is_used).into_iter().for_each(|hit| sink.push(hit));
+    }
     for patch in list("patches").filter_map(|entry| entry.get("patch")) {
         let text = patch.as_str().unwrap_or_default();
         for doc in yaml::parse(text.as_bytes(), patch.at.file, patch.at.line).docs {
@@ -192,8 +194,9 @@ fn release(resource: &Resource, root: usize, tree: &Tree<'_>, index: &Index, sin
     let (inline, referred) = (spec.at_path(&["chart", "spec"]), spec.get("chartRef"));
     let local = own_chart(&resource.node, tree);
     let values = values((resource, root), spec, index);
+    let mut given = Sink::default();
     if let Some(folder) = local {
-        helm::local(tree, &folder, values.as_ref(), sink);
+        helm::local(tree, &folder, values.as_ref(), &mut given);
     } else {
         if let Some(inline) = inline {
             chart(inline, (resource, root), index, sink);
@@ -207,12 +210,14 @@ fn release(resource: &Resource, root: usize, tree: &Tree<'_>, index: &Index, sin
             sink.closed(name.as_str().unwrap_or_default(), Confidence::Opaque, name.places().collect(), note);
         }
         if let Some(values) = values {
-            helm::values(&values, sink);
+            helm::values(&values, &mut given);
         }
     }
-    for renderer in spec.get("postRenderers").into_iter().flat_map(Node::items) {
-        renderer.get("kustomize").into_iter().for_each(|layer| evidence(layer, sink));
+    let mut given = given.hits();
+    for layer in spec.get("postRenderers").into_iter().flat_map(Node::items).filter_map(|one| one.get("kustomize")) {
+        evidence(layer, &mut given, sink);
     }
+    given.into_iter().for_each(|hit| sink.push(hit));
 }
 
 /// What a release gives its chart: what it refers to in order, then its own.

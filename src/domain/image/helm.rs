@@ -10,6 +10,9 @@ use super::tree::{self, Tree};
 use super::{Class, Confidence};
 use super::{patch, text, yaml};
 
+const NO_TAG: &str = "the chart chooses its tag";
+// How a template looks at the version of what its chart deploys.
+const VERSION: &[u8] = b".Chart.AppVersion";
 const TAGS: &[&str] = &["tag", "imageTag"];
 const DIGESTS: &[&str] = &["digest", "imageDigest", "sha"];
 
@@ -196,7 +199,7 @@ fn compose(registry: Option<&Node>, repository: &Node, tag: Option<&Node>, diges
         None => return,
     };
     if is_bare {
-        note = Some("the chart chooses its tag".to_owned());
+        note = Some(NO_TAG.to_owned());
     }
     sink.push(Hit { class: Class::Image, reference, confidence, places, note });
 }
@@ -313,9 +316,11 @@ pub(super) fn local(tree: &Tree<'_>, folder: &str, given: Option<&Node>, sink: &
             None => all = Some(given.clone()),
         }
     }
-    if let Some(all) = &all {
-        values(all, sink);
-    }
+    let mut own_hits = Sink::default();
+    all.iter().for_each(|all| values(all, &mut own_hits));
+    let mut own_hits = own_hits.hits();
+    versioned(tree, folder, &mut own_hits);
+    own_hits.into_iter().for_each(|hit| sink.push(hit));
     for (file, name) in tree.below(folder) {
         let rest = name.get(path("").len()..).unwrap_or_default();
         let is_values = !rest.contains('/') && rest.contains("values") && rest != "values.yaml" && given.is_none();
@@ -351,6 +356,27 @@ pub(super) fn local(tree: &Tree<'_>, folder: &str, given: Option<&Node>, sink: &
             chart(url, name, entry.get("version"), at, sink);
             sink.closed(name, Confidence::Opaque, at.places().collect(), "a chart, whose own images cannot be seen");
         }
+    }
+}
+
+// The version of what a chart deploys is the tag of its one image without a tag, if its templates look at that version.
+fn versioned(tree: &Tree<'_>, folder: &str, hits: &mut [Hit]) {
+    let path = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+    let Some(version) = tree.number(&path("Chart.yaml")).and_then(|file| tree.docs(file).first()?.get("appVersion"))
+    else {
+        return;
+    };
+    let mut open = hits.iter_mut().filter(|hit| hit.note.as_deref() == Some(NO_TAG));
+    let (Some(hit), None) = (open.next(), open.next()) else { return };
+    let is_looked_at = |file: u32| tree.bytes(file).windows(VERSION.len()).any(|part| part == VERSION);
+    let known = format!("{}:{}", hit.reference.trim_end_matches(":?"), version.as_str().unwrap_or_default());
+    if let Some(known) =
+        reference::normalise(&known).filter(|_| tree.below(&path("templates")).any(|(file, _)| is_looked_at(file)))
+    {
+        hit.reference = known.text;
+        hit.confidence = Confidence::Inferred;
+        hit.places.extend(version.places());
+        hit.note = Some("the version in Chart.yaml is its tag".to_owned());
     }
 }
 

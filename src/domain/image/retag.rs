@@ -91,6 +91,21 @@ impl Retag {
         }
     }
 
+    /// What it makes of a reference in its normal form, or of one whose tag is not known; None: it is for another image.
+    pub(super) fn renamed(&mut self, reference: &str) -> Option<(String, bool)> {
+        let own = reference::normalise(&self.name).filter(|_| self.pattern.is_none())?.text;
+        let (name, tag, digest) = reference::split(reference);
+        if own.trim_end_matches(":latest") != name || self.places.is_empty() {
+            return None;
+        }
+        self.is_used = true;
+        let is_open = tag == Some("?") && self.new_tag.is_none() && self.digest.is_none();
+        let tag = tag.filter(|tag| *tag != "?");
+        let known = reference::normalise(&self.change(&reference::join(name, tag, digest)))?.text;
+        let text = if is_open { format!("{}:?", known.trim_end_matches(":latest")) } else { known };
+        Some((text, !is_open))
+    }
+
     /// What it says of an image that cannot be seen: a reference, and whether all of it is known.
     pub(super) fn evidence(&self) -> Option<(String, bool)> {
         let is_known = self.new_tag.is_some() || self.digest.is_some();
