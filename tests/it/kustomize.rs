@@ -116,6 +116,7 @@ const CASES: &[Case] = &[
     refused("kind: Kustomisation\n", &[]),
     refused("images: [{name: e.io/a, tag: \"2\"}]\n", &[]),
     refused("patches: [{path: p.yaml, patch: \"a: b\"}]\n", &[("over/p.yaml", "a: b\n")]),
+    refused("patches: [p.yaml]\n", &[("over/p.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n")]),
     refused("components: [../base]\n", &[]),
     refused(
         "bases: [../c]\n",

@@ -68,6 +68,10 @@ pub(super) fn kustomization(doc: &Node) -> Option<(At, String)> {
             both.then(|| (at, "the patch is in two places".to_owned()))
         })
         .or_else(|| {
+            let bare = list("patches").find(|entry| entry.as_str().is_some())?;
+            Some((bare.at, "an item of patches is only a text".to_owned()))
+        })
+        .or_else(|| {
             let is_text = |key: &&str| doc.get(key).is_some_and(|node| matches!(node.value, Value::Text(..)));
             let key = ["resources", "bases", "components", "images", "patches"].into_iter().find(is_text)?;
             Some((doc.get(key)?.at, format!("{key} is no list")))
