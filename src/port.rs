@@ -355,13 +355,22 @@ pub trait Registry: Send + Sync {
 /// What a program printed of a build, or why it did not.
 pub type Rendered = Result<String, String>;
 
+/// What programs made of builds.
+#[derive(Debug, Default)]
+pub struct AllRendered {
+    /// Of each, in their order.
+    pub each: Vec<Rendered>,
+    /// Whether they could have reached a network, had they known a reason to: this system lets us take none away.
+    pub has_network: bool,
+}
+
 /// Programs that build what a tree deploys: kustomize and helm.
 pub trait Renderers: Send + Sync {
-    /// Builds of a tree, in their order. They see these files and nothing else, and reach no network.
+    /// Builds of a tree. They see these files and nothing else.
     ///
     /// # Errors
     /// The user asked to stop, or nothing can be built at all.
-    fn render(&self, files: &BTreeMap<String, Vec<u8>>, builds: &[Build]) -> Result<Vec<Rendered>, PortError>;
+    fn render(&self, files: &BTreeMap<String, Vec<u8>>, builds: &[Build]) -> Result<AllRendered, PortError>;
 }
 
 /// A commit of a local repository, to be packaged.

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::adapter::child::{self, Limits, Stopped};
 use crate::domain::image::{Build, How};
-use crate::port::{PortError, Rendered, Renderers};
+use crate::port::{AllRendered, PortError, Rendered, Renderers};
 
 const LIMITS: Limits = Limits { time: Duration::from_secs(60), output: 16 << 20, memory: Some(4 << 30) };
 // Time of all builds together.
@@ -162,9 +162,9 @@ impl Programs {
 }
 
 impl Renderers for Programs {
-    fn render(&self, files: &BTreeMap<String, Vec<u8>>, builds: &[Build]) -> Result<Vec<Rendered>, PortError> {
+    fn render(&self, files: &BTreeMap<String, Vec<u8>>, builds: &[Build]) -> Result<AllRendered, PortError> {
         if builds.is_empty() {
-            return Ok(Vec::new());
+            return Ok(AllRendered::default());
         }
         let place = self.place(files)?;
         // What changes a file for itself must be alone with it.
@@ -193,7 +193,7 @@ impl Renderers for Programs {
                 *slot = done;
             }
         }
-        Ok(rendered)
+        Ok(AllRendered { each: rendered, has_network: place.alone.is_none() })
     }
 }
 

@@ -126,7 +126,8 @@ fn find(
         failed.entry(why).or_default().insert(whose);
     };
     kept.into_iter().for_each(|(whose, why)| fail(whose, why));
-    for (build, rendered) in builds.iter().zip(renderers.render(all, &builds)?) {
+    let rendered = renderers.render(all, &builds)?;
+    for (build, rendered) in builds.iter().zip(rendered.each) {
         if let Err(why) = rendered.and_then(|answer| images.confirm(build, &answer, fields)) {
             fail(build.shown(), format!("{}: {why}", build.program()));
         }
@@ -135,7 +136,10 @@ fn find(
         let whose: Vec<String> = whose.into_iter().collect();
         format!("not built, and taken as it was found: {}: {}", few(&whose), escape::line(&why))
     };
-    Ok((images, failed.into_iter().map(told).collect()))
+    let open = rendered.has_network.then(|| {
+        "kustomize and helm ran beside a network, because this system does not let them run without one".to_owned()
+    });
+    Ok((images, failed.into_iter().map(told).chain(open).collect()))
 }
 
 // What is looked at: a folder, or an artifact.

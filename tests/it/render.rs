@@ -281,3 +281,17 @@ fn an_artifact_is_built_too_and_what_is_added_is_asked_for() {
     assert!(run.gate("images")["detail"].as_str().unwrap().contains("e.io/more:1"), "{run:#?}");
     drop(tools);
 }
+
+#[test]
+fn where_no_network_can_be_taken_away_that_is_told() {
+    let Some(kubectl) = program("kubectl", KUBECTL) else { return };
+    let world = World::empty();
+    // Nothing else is on this PATH, so there is no `unshare`.
+    path_with(&world, &[&kubectl]);
+    let bin = world.path().join("bin");
+    let folder = world.path().join("tree");
+    write(&folder, &[("a/kustomization.yaml", "resources: [d.yaml]\n"), ("a/d.yaml", &deployment("e.io/a:1"))]);
+    let run = world.run_with(&["images", text(&folder), "--render"], &[("PATH", text(&bin))]).is(0, "reported");
+    assert_eq!(rows(&run), ["a e.io/a:1 certain"]);
+    assert!(run.json["warnings"].to_string().contains("ran beside a network"), "{run:#?}");
+}
