@@ -420,6 +420,69 @@ fn what_is_rendered_is_renamed_and_no_image_is_left_under_its_old_name() {
 }
 
 #[test]
+fn a_set_of_the_operator_of_flux_makes_its_objects_for_each_of_its_inputs() {
+    let rows = of(&[
+        (
+            "a.yaml",
+            "apiVersion: fluxcd.controlplane.io/v1\nkind: ResourceSet\nmetadata: {name: s}\nspec:\n  inputs:\n  - tag: v1\n  \
+             - tag: v2\n  resources:\n  - apiVersion: source.toolkit.fluxcd.io/v1\n    kind: OCIRepository\n    \
+             metadata: {name: o}\n    spec: {url: \"oci://e.io/o\", ref: {tag: 1.0.0}}\n  - apiVersion: v1\n    kind: Pod\n    \
+             metadata: {name: \"p-<< inputs.tag >>\"}\n    spec: {containers: [{image: \"e.io/p:<< inputs.tag >>\"}, \
+             {image: \"e.io/q:<< inputs.other >>\"}]}\n",
+        ),
+        (
+            "b.yaml",
+            "apiVersion: fluxcd.controlplane.io/v1\nkind: ResourceSet\nmetadata: {name: t}\nspec:\n  \
+             resourcesTemplate: |\n    kind: Pod\n    image: e.io/t:1\n---\n\
+             apiVersion: fluxcd.controlplane.io/v1\nkind: FluxInstance\nmetadata: {name: flux}\nspec:\n  distribution:\n    \
+             registry: e.io/fluxcd\n    artifact: oci://e.io/flux-operator-manifests:v0.53.0\n",
+        ),
+    ]);
+    let expected = [
+        "image e.io/fluxcd opaque b.yaml:14",
+        "image e.io/p:v1 certain a.yaml:16,a.yaml:6",
+        "image e.io/p:v2 certain a.yaml:16,a.yaml:7",
+        "image e.io/q:<< inputs.other >> unresolved a.yaml:16",
+        "image e.io/t:1 inferred b.yaml:7",
+        "image t opaque b.yaml:6",
+        "oci e.io/flux-operator-manifests:v0.53.0 inferred b.yaml:15",
+        "oci e.io/o:1.0.0 certain a.yaml:12",
+    ];
+    let mut found: Vec<String> = rows
+        .iter()
+        .map(|row| format!("{} {} {} {}", row.class, row.reference, row.confidence, row.places.join(",")))
+        .collect();
+    found.sort();
+    assert_eq!(found, expected, "{rows:#?}");
+}
+
+#[test]
+fn an_artifact_that_was_made_of_a_folder_is_found_in_the_tree() {
+    let order = |name: &str| {
+        format!(
+            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{name: {name}}}\nspec:\n  \
+             path: ./apps/{name}\n  sourceRef: {{kind: OCIRepository, name: all}}\n  postBuild: {{substitute: {{TAG: \"{name}\"}}}}\n"
+        )
+    };
+    let pod = |name: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec: {{containers: [{{image: \"e.io/{name}:${{TAG}}\"}}]}}\n"
+        )
+    };
+    let orders = format!("{}---\n{}---\n{}", order("a"), order("b"), order("gone"));
+    let (a, b) = (pod("a"), pod("b"));
+    let rows = of(&[("deploy/orders.yaml", &orders), ("deploy/apps/a/p.yaml", &a), ("deploy/apps/b/p.yaml", &b)]);
+    let found: Vec<String> =
+        rows.iter().map(|row| format!("{} {} {}", row.root, row.reference, row.confidence)).collect();
+    let expected = ["- ./apps/gone opaque", "deploy/apps/a e.io/a:a certain", "deploy/apps/b e.io/b:b certain"];
+    assert_eq!(found, expected, "{rows:#?}");
+    // One alone may be of any repository.
+    let one = order("a");
+    let rows = of(&[("deploy/orders.yaml", &one), ("deploy/apps/a/p.yaml", &a)]);
+    assert_eq!(short(&rows), ["e.io/a:${TAG} unresolved", "./apps/a opaque"], "{rows:#?}");
+}
+
+#[test]
 fn the_version_in_a_chart_is_the_tag_that_its_templates_take_it_for() {
     let chart = |template: &str, values: &str| {
         let rows = of(&[

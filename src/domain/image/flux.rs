@@ -1,13 +1,15 @@
 //! What Flux deploys: the folders of its Kustomizations, the values of its releases, its artifacts and charts.
 
+use std::collections::{BTreeMap, HashMap};
+
 use super::index::Index;
 use super::kustomize::{Extra, Resource};
-use super::node::{Node, Trust, Value};
+use super::node::{At, Node, Trust, Value};
 use super::retag::Retag;
 use super::sink::{Hit, Sink};
 use super::substitute::Variables;
 use super::tree::{self, Tree};
-use super::{Class, Confidence, evidence, helm, patch, reference, yaml};
+use super::{Class, Confidence, evidence, helm, patch, reference, resource_set, yaml};
 
 const GROUP: &str = "kustomize.toolkit.fluxcd.io";
 
@@ -23,7 +25,46 @@ pub(super) fn folder(tree: &Tree<'_>, index: &Index, object: &Node) -> Option<St
         let name = object.str_at(&["spec", "sourceRef", "name"]);
         return index.all("ArtifactGenerator").find_map(|generator| copied(generator, name, &path, tree));
     }
-    tree.has_folder(&path).then_some(path)
+    if tree.has_folder(&path) {
+        return Some(path);
+    }
+    let below = tree::join(index.prefix(&source(object))?, &path)?;
+    tree.has_folder(&below).then_some(below)
+}
+
+fn source(object: &Node) -> String {
+    format!("{}/{}", object.str_at(&["spec", "sourceRef", "kind"]), object.str_at(&["spec", "sourceRef", "name"]))
+}
+
+/// Where in the tree the sources begin whose Kustomizations name paths that are not in the tree: an artifact may have been
+/// made of a folder. It is the folder below which at least two, and at least half, of such paths are.
+pub(super) fn prefixes(tree: &Tree<'_>) -> HashMap<String, String> {
+    let mut lost: HashMap<String, BTreeMap<String, At>> = HashMap::new();
+    for doc in tree.all().flat_map(|(file, _)| tree.docs(file)).filter(|doc| is_kustomization(doc)) {
+        let path = tree::join("", doc.str_at(&["spec", "path"])).filter(|path| !tree.has_folder(path));
+        lost.entry(source(doc)).or_default().extend(path.map(|path| (path, doc.at)));
+    }
+    let mut folders: HashMap<&str, Vec<&str>> = HashMap::new();
+    for folder in tree.all_folders() {
+        folders.entry(folder.rsplit('/').next().unwrap_or_default()).or_default().push(folder);
+    }
+    let mut found = HashMap::new();
+    for (source, paths) in lost {
+        let mut votes: BTreeMap<&str, usize> = BTreeMap::new();
+        for (path, at) in &paths {
+            let alike = folders.get(path.rsplit('/').next().unwrap_or_default()).map(Vec::as_slice).unwrap_or_default();
+            if !tree.spend(alike.len(), *at) {
+                break;
+            }
+            let above = alike.iter().filter_map(|folder| folder.strip_suffix(path.as_str())?.strip_suffix('/'));
+            above.for_each(|prefix| *votes.entry(prefix).or_default() += 1);
+        }
+        let best = votes.into_iter().max_by_key(|(prefix, votes)| (*votes, std::cmp::Reverse(*prefix)));
+        if let Some((prefix, _)) = best.filter(|(_, votes)| *votes >= 2 && votes * 2 >= paths.len()) {
+            found.insert(source, prefix.to_owned());
+        }
+    }
+    found
 }
 
 // Where a path of an artifact that is put together from the tree comes from.
@@ -108,7 +149,7 @@ pub(super) fn find(resource: &Resource, root: usize, tree: &Tree<'_>, index: &In
             }
         }
         ("source.toolkit.fluxcd.io" | "source.extensions.fluxcd.io", _) => {}
-        _ => return false,
+        _ => return resource_set::find(object, sink),
     }
     true
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::flux;
 use super::kustomize::Resource;
 use super::node::Node;
 use super::tree::Tree;
@@ -19,13 +20,14 @@ pub(super) struct Index {
     folders: Vec<String>,
     // The first of the builds that name each other down to this one, of each.
     families: Vec<usize>,
+    prefixes: HashMap<String, String>,
 }
 
 impl Index {
     /// What stands in the files, whoever uses them.
     pub(super) fn of(tree: &Tree<'_>) -> Self {
         let folders = tree.all().map(|(_, name)| name.to_owned()).collect();
-        let mut index = Self { folders, ..Self::default() };
+        let mut index = Self { folders, prefixes: flux::prefixes(tree), ..Self::default() };
         for (file, _) in tree.all() {
             for doc in tree.docs(file) {
                 index.insert(&Resource::new(std::sync::Arc::clone(doc)), None);
@@ -72,6 +74,11 @@ impl Index {
             (own == namespace, is_open, *build == Some(from.1), is_kin, common(file(&found.node)))
         });
         nearest.map(|(_, found)| found)
+    }
+
+    /// Where in the tree a source of Flux begins, if that is not where the tree does.
+    pub(super) fn prefix(&self, source: &str) -> Option<&str> {
+        self.prefixes.get(source).map(String::as_str)
     }
 
     /// Every object of a kind.

@@ -20,6 +20,7 @@ pub mod range;
 pub mod reference;
 mod render;
 mod replace;
+mod resource_set;
 mod retag;
 mod roots;
 mod select;

@@ -147,6 +147,12 @@ impl Node {
         self.more.extend(by);
     }
 
+    /// How many nodes it is, with those within.
+    pub(super) fn size(&self) -> usize {
+        1 + self.items().iter().map(Node::size).sum::<usize>()
+            + self.entries().iter().map(|(_, child)| child.size()).sum::<usize>()
+    }
+
     /// The API group of an object, without the version.
     pub(super) fn group(&self) -> &str {
         self.str_at(&["apiVersion"]).rsplit_once('/').map_or("", |(group, _)| group)

@@ -13,12 +13,15 @@ use super::render::{Builds, There};
 use super::sink::{Hit, Sink};
 use super::substitute::{MAX_FILLED, Variables};
 use super::tree::{self, Tree};
-use super::{Confidence, Found, Images, argo, flux, helm, workload};
+use super::{Confidence, Found, Images, argo, flux, helm, resource_set, workload};
 
 /// The name of what stands alone.
 const ALONE: &str = "-";
 // Most builds of roots.
 const MAX_BUILDS: usize = 20_000;
+
+// Most nodes of the objects that sets of the operator of Flux make.
+const MAX_MADE: usize = 1_000_000;
 
 // What an object makes Flux or Argo CD build: no two builds have the same folder, object and variables.
 type Ordered = (String, u64);
@@ -34,6 +37,8 @@ struct Roots<'a> {
     hits: Vec<(usize, Hit)>,
     images: Images,
     room: usize,
+    // How many more nodes the objects that sets make may have.
+    nodes: usize,
     there: Option<There<'a>>,
     builds: Builds,
 }
@@ -51,6 +56,7 @@ pub(super) fn find<'a>(tree: &'a Tree<'a>, fields: &[Field], there: Option<There
         hits: Vec::new(),
         images: Images::default(),
         room: MAX_FILLED,
+        nodes: MAX_MADE,
         there,
         builds: Builds::default(),
     };
@@ -128,7 +134,8 @@ impl Roots<'_> {
     }
 
     // Takes in what a root builds; `by` is the build that names it.
-    fn add(&mut self, folder: &str, built: Built, by: Option<usize>) -> usize {
+    fn add(&mut self, folder: &str, mut built: Built, by: Option<usize>) -> usize {
+        self.unfold(&mut built);
         let build = self.images.build(&shown(folder));
         self.index.begin(build, by);
         for resource in &built.resources {
@@ -140,6 +147,23 @@ impl Roots<'_> {
         self.visited.insert(folder.to_owned());
         self.built.push((build, built));
         build
+    }
+
+    // Adds the objects that sets make, which may be sets.
+    fn unfold(&mut self, built: &mut Built) {
+        let mut at = 0;
+        while let Some(resource) = built.resources.get(at) {
+            at += 1;
+            if resource_set::is_set(&resource.node) {
+                let set = Arc::clone(&resource.node);
+                let (made, has_more) = resource_set::objects(&set, &mut self.nodes);
+                built.resources.extend(made.into_iter().map(|object| Resource::new(Arc::new(object))));
+                if has_more {
+                    let why = "it makes more than is looked at";
+                    self.kustomizer.close(set.name(), Confidence::Unreadable, set.at, why, built);
+                }
+            }
+        }
     }
 
     // Offers it to kustomize.

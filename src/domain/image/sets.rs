@@ -30,7 +30,7 @@ pub(super) fn specs(tree: &Tree<'_>, set: &Node) -> (Vec<Node>, bool) {
         let own = generator.entries().iter().find_map(|(_, child)| child.at_path(&["template", "spec"]));
         let mut template = template.clone();
         own.into_iter().for_each(|own| patch::merge(&mut template, own, false));
-        let room = (MAX_NODES / size(&template).max(1)).min(MAX_MADE).saturating_sub(made.len());
+        let room = (MAX_NODES / template.size().max(1)).min(MAX_MADE).saturating_sub(made.len());
         let values = self::made(tree, generator, 0);
         made.extend(values.iter().take(room).map(|values| {
             let mut spec = template.clone();
@@ -46,11 +46,6 @@ pub(super) fn specs(tree: &Tree<'_>, set: &Node) -> (Vec<Node>, bool) {
         made.push(template.clone());
     }
     (made, false)
-}
-
-fn size(node: &Node) -> usize {
-    1 + node.items().iter().map(size).sum::<usize>()
-        + node.entries().iter().map(|(_, child)| size(child)).sum::<usize>()
 }
 
 // The parameters of every Application that one generator makes; of one that cannot be asked a single empty set.

@@ -1,0 +1,113 @@
+//! What the operator of Flux makes of a ResourceSet: its objects, once for each of the inputs that stand in it.
+
+use std::collections::BTreeMap;
+
+use super::Confidence;
+use super::node::{At, Node, Trust, Value};
+use super::sink::Sink;
+use super::text;
+
+const GROUP: &str = "fluxcd.controlplane.io";
+// Longest text that inputs are put into.
+const MAX_TEXT: usize = 64 << 10;
+
+/// Whether an object is one.
+pub(super) fn is_set(object: &Node) -> bool {
+    object.group() == GROUP && object.kind() == "ResourceSet"
+}
+
+/// The objects that a set makes, as far as there is `room` for their nodes; and whether it makes more.
+pub(super) fn objects(set: &Node, room: &mut usize) -> (Vec<Node>, bool) {
+    let list = |key: &str| set.at_path(&["spec", key]).map(Node::items).unwrap_or_default();
+    let inputs: Vec<BTreeMap<String, &Node>> = list("inputs").iter().map(known).collect();
+    let none = [BTreeMap::new()];
+    let mut made = Vec::new();
+    for known in if inputs.is_empty() { &none[..] } else { &inputs } {
+        for object in list("resources") {
+            let Some(left) = room.checked_sub(object.size()) else { return (made, true) };
+            *room = left;
+            let mut object = object.clone();
+            fill(&mut object, known);
+            made.push(object);
+        }
+    }
+    (made, false)
+}
+
+/// What is to be said of an object of the operator; false: it is none.
+pub(super) fn find(object: &Node, sink: &mut Sink) -> bool {
+    match (object.group(), object.kind()) {
+        (GROUP, "ResourceSet") => {
+            if let Some(template) = object.at_path(&["spec", "resourcesTemplate"]) {
+                let note = "a template makes the objects";
+                sink.closed(object.name(), Confidence::Opaque, template.places().collect(), note);
+                text::inner(template, sink);
+            }
+        }
+        (GROUP, "FluxInstance") => {
+            if let Some(artifact) = object.at_path(&["spec", "distribution", "artifact"]) {
+                sink.artifact(artifact);
+            }
+            if let Some(registry) = object.at_path(&["spec", "distribution", "registry"]) {
+                let note = "the operator installs Flux from it, whose own images cannot be seen";
+                sink.closed(
+                    registry.as_str().unwrap_or_default(),
+                    Confidence::Opaque,
+                    registry.places().collect(),
+                    note,
+                );
+            }
+        }
+        _ => return false,
+    }
+    true
+}
+
+// Every scalar of an input, by its path.
+fn known(input: &Node) -> BTreeMap<String, &Node> {
+    let mut known = BTreeMap::new();
+    let mut todo = vec![("inputs".to_owned(), input)];
+    while let Some((path, node)) = todo.pop() {
+        todo.extend(node.entries().iter().map(|(name, child)| (format!("{path}.{name}"), child)));
+        if node.as_str().is_some() {
+            known.insert(path, node);
+        }
+    }
+    known
+}
+
+// Puts inputs where `<< inputs.name >>` stands.
+fn fill(node: &mut Node, known: &BTreeMap<String, &Node>) {
+    match &mut node.value {
+        Value::Text(text, _) if text.len() <= MAX_TEXT && text.contains("<<") => {
+            let (filled, trust, places) = filled(text, known);
+            node.rewrite(&filled, places);
+            node.trust = node.trust.max(trust);
+        }
+        Value::List(items) => items.iter_mut().for_each(|item| fill(item, known)),
+        Value::Map(entries) => entries.iter_mut().for_each(|(_, child)| fill(child, known)),
+        _ => {}
+    }
+}
+
+fn filled(text: &str, known: &BTreeMap<String, &Node>) -> (String, Trust, Vec<At>) {
+    let (mut out, mut trust, mut places, mut rest) = (String::new(), Trust::Certain, Vec::new(), text);
+    while let Some((before, tail)) = rest.split_once("<<") {
+        out.push_str(before);
+        let Some((inner, after)) = tail.split_once(">>") else {
+            rest = rest.get(before.len()..).unwrap_or_default();
+            break;
+        };
+        match known.get(inner.trim_matches([' ', '-'])).and_then(|input| Some((*input, input.as_str()?))) {
+            Some((input, value)) => {
+                out.push_str(value);
+                trust = trust.max(input.trust);
+                places.extend(input.places());
+            }
+            None => out.push_str(&format!("<<{inner}>>")),
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    (out, trust, places)
+}
