@@ -90,7 +90,7 @@ fn tree(
     let mut all = target.site.folders_at(target.site.tip, &rules.context)?;
     all.retain(|path, _| !is_ours(target, path));
     all.extend(leaves.iter().map(|(path, entry)| (path.clone(), *entry)));
-    image::gather(&mut |is_wanted| read(&target.site, &all, artifact, is_wanted))
+    image::gather(|is_wanted| read(&target.site, &all, artifact, is_wanted))
 }
 
 /// The facts for the images of a tree.

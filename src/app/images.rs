@@ -9,7 +9,7 @@ use super::{AppError, Context, Place, deployed};
 use crate::domain::escape;
 use crate::domain::gate::images::{self, Facts};
 use crate::domain::gate::{Asked, few};
-use crate::domain::image::{self, Builds, Field, Found, Images};
+use crate::domain::image::{self, Builds, Field, Files, Found, Images};
 use crate::domain::outcome::{GateReport, Outcome, Report, Verdict};
 use crate::domain::path::is_within;
 use crate::domain::policy::Stage;
@@ -71,7 +71,7 @@ pub fn images(
     let everything = renderers.map(|_| read(&|_| true)).transpose()?;
     let files = match &everything {
         None => image::gather(&mut read)?,
-        Some(all) => image::gather(&mut |is_wanted| {
+        Some(all) => image::gather(|is_wanted| {
             let wanted = all.iter().filter(|(path, _)| is_wanted(path));
             Ok::<_, AppError>(wanted.map(|(path, content)| (path.clone(), content.clone())).collect())
         })?,
@@ -114,9 +114,9 @@ fn is_of(read: &[String], policy: &Stage, path: &str) -> bool {
 // What is found, what programs make of it, and what they could not do.
 fn find(
     context: &Context<'_>,
-    files: &BTreeMap<String, Vec<u8>>,
+    files: &Files,
     fields: &[Field],
-    with: Option<(&dyn Renderers, &BTreeMap<String, Vec<u8>>)>,
+    with: Option<(&dyn Renderers, &Files)>,
 ) -> Result<(Images, Vec<String>), AppError> {
     let Some((renderers, all)) = with else { return Ok((image::find(files, fields), Vec::new())) };
     let (mut images, Builds { builds, kept }) = image::find_builds(files, fields, &|path| all.contains_key(path));
@@ -145,7 +145,7 @@ fn find(
 // What is looked at: a folder, or an artifact.
 enum Looked<'a> {
     Folder(&'a Path),
-    Artifact(Opened),
+    Artifact(Box<Opened>),
 }
 
 impl<'a> Looked<'a> {
@@ -163,14 +163,15 @@ impl<'a> Looked<'a> {
         let opened = fetch::open(context, named)?;
         report.digest = Some(opened.artifact.manifest.digest);
         report.unit = Some(opened.artifact.manifest.unit.clone());
-        Ok(Self::Artifact(opened))
+        Ok(Self::Artifact(Box::new(opened)))
     }
 
     // The files that are wanted.
     fn read(&self, folders: &dyn Folders, is_wanted: &dyn Fn(&str) -> bool) -> Result<Folder, AppError> {
         match self {
             Self::Folder(path) => Ok(folders.read(path, is_wanted)?),
-            Self::Artifact(Opened { artifact, .. }) => {
+            Self::Artifact(opened) => {
+                let artifact = &opened.artifact;
                 let mut folder = Folder::default();
                 for file in artifact.manifest.files.iter().filter(|file| is_wanted(&file.path)) {
                     folder.files.insert(file.path.clone(), artifact.content.read(file)?);

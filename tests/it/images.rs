@@ -445,7 +445,7 @@ fn a_set_of_the_operator_of_flux_makes_its_objects_for_each_of_its_inputs() {
         "image e.io/q:<< inputs.other >> unresolved a.yaml:16",
         "image e.io/t:1 inferred b.yaml:7",
         "image t opaque b.yaml:6",
-        "oci e.io/flux-operator-manifests:v0.53.0 inferred b.yaml:15",
+        "oci e.io/flux-operator-manifests:v0.53.0 certain b.yaml:15",
         "oci e.io/o:1.0.0 certain a.yaml:12",
     ];
     let mut found: Vec<String> = rows

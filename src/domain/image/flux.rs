@@ -23,17 +23,26 @@ pub(super) fn folder(tree: &Tree<'_>, index: &Index, object: &Node) -> Option<St
     let path = tree::join("", object.str_at(&["spec", "path"]))?;
     if object.str_at(&["spec", "sourceRef", "kind"]) == "ExternalArtifact" {
         let name = object.str_at(&["spec", "sourceRef", "name"]);
-        return index.all("ArtifactGenerator").find_map(|generator| copied(generator, name, &path, tree));
+        return index.all("ArtifactGenerator").find_map(|generator| copied(generator, name, &path, (tree, index)));
     }
+    here(path, &source(object), tree, index)
+}
+
+// Where a path of a source is in the tree.
+fn here(path: String, source: &str, tree: &Tree<'_>, index: &Index) -> Option<String> {
     if tree.has_folder(&path) {
         return Some(path);
     }
-    let below = tree::join(index.prefix(&source(object))?, &path)?;
+    let below = tree::join(index.prefix(source)?, &path)?;
     tree.has_folder(&below).then_some(below)
 }
 
 fn source(object: &Node) -> String {
-    format!("{}/{}", object.str_at(&["spec", "sourceRef", "kind"]), object.str_at(&["spec", "sourceRef", "name"]))
+    object.at_path(&["spec", "sourceRef"]).map(source_of).unwrap_or_default()
+}
+
+fn source_of(named: &Node) -> String {
+    format!("{}/{}", named.str_at(&["kind"]), named.str_at(&["name"]))
 }
 
 /// Where in the tree the sources begin whose Kustomizations name paths that are not in the tree: an artifact may have been
@@ -68,18 +77,20 @@ pub(super) fn prefixes(tree: &Tree<'_>) -> HashMap<String, String> {
 }
 
 // Where a path of an artifact that is put together from the tree comes from.
-fn copied(generator: &Node, name: &str, path: &str, tree: &Tree<'_>) -> Option<String> {
+fn copied(generator: &Node, name: &str, path: &str, (tree, index): (&Tree<'_>, &Index)) -> Option<String> {
+    let sources = generator.at_path(&["spec", "sources"]).map(Node::items).unwrap_or_default();
     let artifacts = generator.at_path(&["spec", "artifacts"]).into_iter().flat_map(Node::items);
     for copy in
         artifacts.filter(|artifact| artifact.str_at(&["name"]) == name).filter_map(|artifact| artifact.get("copy"))
     {
         for rule in copy.items() {
-            let (_, from) = rule.str_at(&["from"]).strip_prefix('@')?.split_once('/')?;
+            let (alias, from) = rule.str_at(&["from"]).strip_prefix('@')?.split_once('/')?;
             let to = rule.str_at(&["to"]).strip_prefix("@artifact")?.trim_matches('/');
             let from = from.trim_end_matches("**").trim_end_matches('/');
             let rest = if to.is_empty() { Some(path) } else { path.strip_prefix(to) };
-            let found = rest.and_then(|rest| tree::join(from, rest.trim_start_matches('/')));
-            if let Some(found) = found.filter(|found| tree.has_folder(found)) {
+            let Some(found) = rest.and_then(|rest| tree::join(from, rest.trim_start_matches('/'))) else { continue };
+            let source = sources.iter().find(|source| source.str_at(&["alias"]) == alias);
+            if let Some(found) = source.map(source_of).and_then(|source| here(found, &source, tree, index)) {
                 return Some(found);
             }
         }

@@ -47,6 +47,9 @@ pub use render::{Build, Builds, How};
 use super::path::is_within;
 use super::policy::PathPatterns;
 
+/// Contents by path.
+pub type Files = BTreeMap<String, Vec<u8>>;
+
 /// What is said of a reference whose version is a range.
 pub const RANGE: &str = "a range of versions, of which the environment takes the newest";
 
@@ -228,9 +231,7 @@ fn is_read(path: &str) -> bool {
 ///
 /// # Errors
 /// Those of `read`.
-pub fn gather<E>(
-    read: &mut dyn FnMut(&dyn Fn(&str) -> bool) -> Result<BTreeMap<String, Vec<u8>>, E>,
-) -> Result<BTreeMap<String, Vec<u8>>, E> {
+pub fn gather<E>(mut read: impl FnMut(&dyn Fn(&str) -> bool) -> Result<Files, E>) -> Result<Files, E> {
     let mut files = read(&is_read)?;
     let mut named = tree::named(&files);
     named.retain(|path, _| !is_read(path));
@@ -241,21 +242,17 @@ pub fn gather<E>(
 }
 
 /// Finds the images of a tree of files; `fields` are those of custom resources that are not known anyway.
-pub fn find(files: &BTreeMap<String, Vec<u8>>, fields: &[Field]) -> Images {
+pub fn find(files: &Files, fields: &[Field]) -> Images {
     with_lock(roots::find(&tree::Tree::read(files), fields, None).0, files)
 }
 
 /// The same, and what of it kustomize and helm can build; `there` says which files there are besides.
-pub fn find_builds(
-    files: &BTreeMap<String, Vec<u8>>,
-    fields: &[Field],
-    there: &dyn Fn(&str) -> bool,
-) -> (Images, Builds) {
+pub fn find_builds(files: &Files, fields: &[Field], there: &dyn Fn(&str) -> bool) -> (Images, Builds) {
     let (images, builds) = roots::find(&tree::Tree::read(files), fields, Some(there));
     (with_lock(images, files), builds)
 }
 
-fn with_lock(mut images: Images, files: &BTreeMap<String, Vec<u8>>) -> Images {
+fn with_lock(mut images: Images, files: &Files) -> Images {
     images.add(lock::find(files));
     images
 }

@@ -34,7 +34,7 @@ pub(super) fn objects(set: &Node, room: &mut usize) -> (Vec<Node>, bool) {
     (made, false)
 }
 
-/// What is to be said of an object of the operator; false: it is none.
+/// What is to be said of an object of the operator; false: it is to be looked at like others.
 pub(super) fn find(object: &Node, sink: &mut Sink) -> bool {
     match (object.group(), object.kind()) {
         (GROUP, "ResourceSet") => {
@@ -43,11 +43,9 @@ pub(super) fn find(object: &Node, sink: &mut Sink) -> bool {
                 sink.closed(object.name(), Confidence::Opaque, template.places().collect(), note);
                 text::inner(template, sink);
             }
+            true
         }
         (GROUP, "FluxInstance") => {
-            if let Some(artifact) = object.at_path(&["spec", "distribution", "artifact"]) {
-                sink.artifact(artifact);
-            }
             if let Some(registry) = object.at_path(&["spec", "distribution", "registry"]) {
                 let note = "the operator installs Flux from it, whose own images cannot be seen";
                 sink.closed(
@@ -57,10 +55,10 @@ pub(super) fn find(object: &Node, sink: &mut Sink) -> bool {
                     note,
                 );
             }
+            false
         }
-        _ => return false,
+        _ => false,
     }
-    true
 }
 
 // Every scalar of an input, by its path.
