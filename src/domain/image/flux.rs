@@ -46,7 +46,7 @@ fn source_of(named: &Node) -> String {
 }
 
 /// Where in the tree the sources begin whose Kustomizations name paths that are not in the tree: an artifact may have been
-/// made of a folder. It is the folder below which at least two, and at least half, of such paths are.
+/// made of a folder. It is the one folder below which most of such paths are, if these are two at least.
 pub(super) fn prefixes(tree: &Tree<'_>) -> HashMap<String, String> {
     let mut lost: HashMap<String, BTreeMap<String, At>> = HashMap::new();
     for doc in tree.all().flat_map(|(file, _)| tree.docs(file)).filter(|doc| is_kustomization(doc)) {
@@ -68,8 +68,9 @@ pub(super) fn prefixes(tree: &Tree<'_>) -> HashMap<String, String> {
             let above = alike.iter().filter_map(|folder| folder.strip_suffix(path.as_str())?.strip_suffix('/'));
             above.for_each(|prefix| *votes.entry(prefix).or_default() += 1);
         }
-        let best = votes.into_iter().max_by_key(|(prefix, votes)| (*votes, std::cmp::Reverse(*prefix)));
-        if let Some((prefix, _)) = best.filter(|(_, votes)| *votes >= 2 && votes * 2 >= paths.len()) {
+        let most = votes.values().copied().max().unwrap_or_default();
+        let mut best = votes.into_iter().filter(|(_, votes)| *votes == most);
+        if let (Some((prefix, 2..)), None) = (best.next(), best.next()) {
             found.insert(source, prefix.to_owned());
         }
     }
