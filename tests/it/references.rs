@@ -54,6 +54,38 @@ fn parts_of_images_image_streams_and_artifacts_are_found_in_custom_resources() {
 }
 
 #[test]
+fn an_image_in_parts_is_put_together_and_settings_that_are_named_for_images_are_read() {
+    let rows = of(&[
+        (
+            "a.yaml",
+            "apiVersion: nvidia.com/v1\nkind: ClusterPolicy\nspec:\n  driver: {repository: nvcr.io/nvidia, image: driver, version: \"550\"}\n  \
+             whole: {repository: e.io/x/whole, image: whole, tag: \"1\"}\n---\n\
+             apiVersion: v1\nkind: ConfigMap\ndata:\n  cacheImage: e.io/cache\n  SANDBOX_IMAGE: e/sandbox\n  imageName: no\n  image.path: a/b\n  \
+             agent.xml: |\n    <image>e.io/agent:v4</image>\n    <image>none</image>\n  \
+             inject: |\n    apiVersion: of.what\n    # kind: none\n    template: |\n      containers:\n      - image: busybox:1.28\n",
+        ),
+        (
+            "b.yaml",
+            "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nspec: {values: {kube: {repository: kubed, image: fed, tag: v0.8}}}\n",
+        ),
+    ]);
+    let mut found = full(&rows);
+    found.sort();
+    let expected = [
+        "image docker.io/kubed/fed:v0.8 inferred b.yaml:3",
+        "image docker.io/e/sandbox:latest inferred a.yaml:11",
+        "image docker.io/library/busybox:1.28 inferred a.yaml:22",
+        "image e.io/agent:v4 inferred a.yaml:15",
+        "image e.io/cache:latest inferred a.yaml:10",
+        "image e.io/x/whole:1 inferred a.yaml:5",
+        "image nvcr.io/nvidia/driver:550 inferred a.yaml:4",
+    ];
+    let mut expected = expected.to_vec();
+    expected.sort_unstable();
+    assert_eq!(found, expected, "{rows:#?}");
+}
+
+#[test]
 fn templates_are_scanned_for_literals_and_definitions_are_not() {
     let rows = of(&[
         ("c/Chart.yaml", "name: c\n"),

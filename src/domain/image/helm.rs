@@ -100,6 +100,10 @@ pub(super) fn shape<'a>(map: &'a Node, key: &str, global: Option<&Node>, sink: &
         || has("registry")
         || has("pullPolicy")
         || has("imagePullPolicy");
+    let used_parts = in_parts(map, sink);
+    if !used_parts.is_empty() {
+        return used_parts;
+    }
     let names: &[&str] = if is_image { &["repository", "name", "imageName", "image"] } else { &["repository"] };
     let repository = names.iter().filter(|_| is_told).find_map(|name| scalar_at(map, name));
     if let Some((name, repository)) =
@@ -143,6 +147,21 @@ pub(super) fn shape<'a>(map: &'a Node, key: &str, global: Option<&Node>, sink: &
         }
     }
     used
+}
+
+// `image` without a path, in the `repository` beside it; gives the keys that were used.
+fn in_parts<'a>(map: &'a Node, sink: &mut Sink) -> Vec<&'a str> {
+    let (Some(above), Some(name)) = (scalar_at(map, "repository"), scalar_at(map, "image")) else { return Vec::new() };
+    let text = name.1.as_str().unwrap_or_default();
+    let is_whole = above.1.as_str().and_then(|above| above.strip_suffix(text)).is_some_and(|rest| rest.ends_with('/'));
+    let tag = TAGS.iter().chain(&["version"]).find_map(|tag| scalar_at(map, tag));
+    let digest = DIGESTS.iter().find_map(|digest| scalar_at(map, digest));
+    if text.contains(['/', ':', '@']) || sink::is_open(text) || is_whole || (tag.is_none() && digest.is_none()) {
+        return Vec::new();
+    }
+    let of = |found: Option<(&'a str, &'a Node)>| found.map(|(_, node)| node);
+    compose(Some(above.1), name.1, of(tag), of(digest), sink);
+    [Some(above), Some(name), tag, digest].into_iter().flatten().map(|(name, _)| name).collect()
 }
 
 fn scalar<'a>(map: &'a Node, key: &str) -> Option<&'a Node> {

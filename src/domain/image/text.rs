@@ -33,6 +33,12 @@ fn lines(text: &str, at: At, from: u32, sink: &mut Sink) {
     for (line, text) in (at.line..).zip(text.lines()).filter(|(line, _)| *line >= from) {
         let text = text.trim_start();
         let bare = text.trim_start_matches("- ").trim_start();
+        // Jenkins keeps its pods as XML.
+        let element = bare.trim_end().strip_prefix("<image>").and_then(|rest| rest.strip_suffix("</image>"));
+        if let Some(value) = element.filter(|value| sink::is_plausible(value)) {
+            sink.image(&Node::text(At { line, ..at }, value), Trust::Inferred);
+            continue;
+        }
         let (key, value) = match bare.split_once(": ").or_else(|| bare.split_once("\":")) {
             Some((key, value)) => (key.trim_matches(['"', '\'', ' ', '{']), value),
             // An item of a list, or an argument.

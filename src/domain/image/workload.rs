@@ -128,12 +128,17 @@ pub(super) fn pod(spec: &Node, trust: Trust, sink: &mut Sink) {
     }
 }
 
+// Whether a key of settings is the name of a variable with an image.
+fn is_variable_of_image(name: &str) -> bool {
+    name.contains("IMAGE") && !name.contains(|c: char| c.is_ascii_lowercase())
+}
+
 // What arguments and variables name is started by the program that reads them.
 fn mentions(container: &Node, sink: &mut Sink) {
     for variable in container.get("env").into_iter().flat_map(Node::items) {
         let Some(value) = variable.get("value") else { continue };
-        let is_image = variable.str_at(&["name"]).to_ascii_uppercase().contains("IMAGE");
-        if value.as_str().is_some_and(|text| sink::is_literal(text) || (is_image && sink::is_plausible(text))) {
+        let is_named = variable.str_at(&["name"]).to_ascii_uppercase().contains("IMAGE");
+        if value.as_str().is_some_and(|text| sink::is_literal(text) || (is_named && sink::is_plausible(text))) {
             sink.image(value, Trust::Inferred);
         }
     }
@@ -200,9 +205,10 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
 
 // Manifests that somebody applies out of a ConfigMap, and parts of them.
 fn config_map(object: &Node, sink: &mut Sink) {
-    for (_, value) in object.get("data").map(Node::entries).unwrap_or_default() {
+    for (name, value) in object.get("data").map(Node::entries).unwrap_or_default() {
         let Some(text) = value.as_str() else { continue };
-        if sink::is_literal(text) {
+        let is_named = helm::is_image_key(name) || is_variable_of_image(name);
+        if sink::is_literal(text) || (is_named && sink::is_plausible(text)) {
             sink.image(value, Trust::Inferred);
             continue;
         }
@@ -211,7 +217,7 @@ fn config_map(object: &Node, sink: &mut Sink) {
             continue;
         }
         let parsed = yaml::parse(text.as_bytes(), value.at.file, value.at.line);
-        if parsed.fault.is_some() {
+        if parsed.fault.is_some() || parsed.docs.iter().all(|doc| doc.kind().is_empty()) {
             text::inner(value, sink);
             continue;
         }
