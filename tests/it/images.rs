@@ -522,6 +522,7 @@ fn argo_builds_folders_and_charts_and_sets_make_applications() {
         ("deploy/kustomization.yaml", "resources: [p.yaml]\n"),
         ("deploy/p.yaml", &POD.replace("e.io", "k.io")),
         ("chart/Chart.yaml", "name: c\ndependencies:\n- {name: redis, version: 1.0.0, repository: \"https://c.io\"}\n"),
+        ("chart/requirements.yaml", "dependencies: [{name: old, version: 2.0.0, repository: \"https://c.io\"}]\n"),
         ("chart/values.yaml", "image: {repository: e.io/chart, tag: \"1\"}\n"),
         ("chart/templates/d.yaml", "spec:\n  containers:\n  - image: {{ .Values.image }}\n  - image: e.io/literal:1\n"),
         (
@@ -545,6 +546,8 @@ fn argo_builds_folders_and_charts_and_sets_make_applications() {
         "chart image e.io/literal:1 inferred",
         "chart chart https://c.io/redis:1.0.0 certain",
         "chart image redis opaque",
+        "chart chart https://c.io/old:2.0.0 certain",
+        "chart image old opaque",
         "- chart https://charts.io/remote:2.x inferred",
         "- image remote opaque",
         "- image e.io/inner:1 inferred",

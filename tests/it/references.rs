@@ -37,7 +37,7 @@ fn parts_of_images_image_streams_and_artifacts_are_found_in_custom_resources() {
         "apiVersion: k8s.mariadb.com/v1\nkind: MariaDB\nspec: {image: {repository: mariadb, tag: 10.7.4}}\n---\n\
          apiVersion: image.openshift.io/v1\nkind: ImageStream\nspec:\n  tags:\n  - {name: a, from: {kind: DockerImage, name: \"e.io/stream:1\"}}\n  \
          - {name: b, from: {kind: ImageStreamTag, name: \"stream:2\"}}\n---\n\
-         apiVersion: fluxcd.controlplane.io/v1\nkind: FluxInstance\nspec: {distribution: {artifact: \"oci://e.io/flux:v2\"}, sync: {url: \"oci://e.io/no-tag\"}}\n---\n\
+         apiVersion: fluxcd.controlplane.io/v1\nkind: FluxInstance\nspec: {distribution: {artifact: \"oci://e.io/flux:v2\"}, sync: {kind: OCIRepository, url: \"oci://e.io/sync\", ref: main}, more: {url: \"oci://e.io/no-tag\"}}\n---\n\
          apiVersion: serving.kserve.io/v1\nkind: InferenceService\nspec: {predictor: {model: {storageUri: \"oci://e.io/model:v1\"}}}\n---\n\
          apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nspec: {values: {instance: {artifact: \"oci://e.io/values:v3\"}}}\n---\n\
          apiVersion: argoproj.io/v1alpha1\nkind: Application\nspec: {source: {repoURL: \"oci://e.io/argo\", path: ., targetRevision: 1.0.0}}\n",
@@ -46,6 +46,7 @@ fn parts_of_images_image_streams_and_artifacts_are_found_in_custom_resources() {
         "image docker.io/library/mariadb:10.7.4 inferred a.yaml:3",
         "image e.io/stream:1 inferred a.yaml:9",
         "oci e.io/flux:v2 certain a.yaml:14",
+        "oci e.io/sync:main inferred a.yaml:14",
         "oci e.io/model:v1 inferred a.yaml:18",
         "oci e.io/values:v3 inferred a.yaml:22",
         "oci e.io/argo:1.0.0 certain a.yaml:26",
@@ -83,6 +84,53 @@ fn an_image_in_parts_is_put_together_and_settings_that_are_named_for_images_are_
     let mut expected = expected.to_vec();
     expected.sort_unstable();
     assert_eq!(found, expected, "{rows:#?}");
+}
+
+#[test]
+fn objects_that_others_make_are_looked_into_as_objects_and_texts_of_them_too() {
+    let rows = of(&[(
+        "a.yaml",
+        "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nspec:\n  templates:\n  - resource:\n      manifest: |\n        \
+         apiVersion: batch/v1\n        kind: Job\n        spec: {template: {spec: {containers: [{image: python}]}}}\n---\n\
+         apiVersion: triggers.tekton.dev/v1beta1\nkind: TriggerTemplate\nspec:\n  resourcetemplates:\n  - apiVersion: tekton.dev/v1\n    \
+         kind: TaskRun\n    spec: {taskSpec: {steps: [{image: ubuntu}]}}\n---\n\
+         apiVersion: apiextensions.crossplane.io/v1\nkind: Composition\nspec:\n  resources:\n  - base:\n      apiVersion: v1\n      \
+         kind: Pod\n      spec: {initContainers: [{image: \"e.io/base:1\"}]}\n  - base: {apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, \
+         spec: {image: \"e.io/never:1\"}}\n---\n\
+         apiVersion: batch/v1\nkind: Job\nspec: {template: {spec: {containers: [{image: \"e.io/job:1\", args: [\"-c\", \"kubectl apply -f - <<E\\n\
+         apiVersion: v1\\nkind: Pod\\nspec:\\n  image: e.io/applied:1\\nE\\n\"]}]}}}\n",
+    )]);
+    let mut found = short(&rows);
+    found.sort();
+    let expected = [
+        "docker.io/library/python:latest inferred",
+        "docker.io/library/ubuntu:latest inferred",
+        "e.io/applied:1 inferred",
+        "e.io/base:1 inferred",
+        "e.io/job:1 certain",
+    ];
+    assert_eq!(found, expected, "{rows:#?}");
+    let places: Vec<&String> = rows.iter().flat_map(|row| &row.places).collect();
+    assert!(
+        ["a.yaml:9", "a.yaml:17", "a.yaml:26", "a.yaml:31"].iter().all(|at| places.iter().any(|place| place == at)),
+        "{rows:#?}"
+    );
+}
+
+#[test]
+fn the_root_of_a_tree_is_no_folder_of_somebody_elses_source() {
+    let order = |kind: &str, name: &str| {
+        format!(
+            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{name: k}}\nspec: {{path: ./, sourceRef: {{kind: {kind}, name: {name}}}}}\n"
+        )
+    };
+    let pod = "apiVersion: v1\nkind: Pod\nspec: {containers: [{image: \"e.io/a:1\"}]}\n";
+    let roots = |order: &str| -> Vec<String> {
+        let rows = of(&[("flux.yaml", order), ("pod.yaml", pod)]);
+        rows.iter().map(|row| format!("{} {} {}", row.root, row.reference, row.confidence)).collect()
+    };
+    assert_eq!(roots(&order("GitRepository", "flux-system")), [". e.io/a:1 certain"]);
+    assert_eq!(roots(&order("OCIRepository", "flux-manifests")), ["- ./ opaque", "- e.io/a:1 certain"]);
 }
 
 #[test]

@@ -30,7 +30,8 @@ pub(super) fn folder(tree: &Tree<'_>, index: &Index, object: &Node) -> Option<St
 
 // Where a path of a source is in the tree.
 fn here(path: String, source: &str, tree: &Tree<'_>, index: &Index) -> Option<String> {
-    if tree.has_folder(&path) {
+    // Every tree has a root, and so it says nothing of the source.
+    if tree.has_folder(&path) && !path.is_empty() {
         return Some(path);
     }
     let below = tree::join(index.prefix(source)?, &path)?;
@@ -45,19 +46,27 @@ fn source_of(named: &Node) -> String {
     format!("{}/{}", named.str_at(&["kind"]), named.str_at(&["name"]))
 }
 
-/// Where in the tree the sources begin whose Kustomizations name paths that are not in the tree: an artifact may have been
-/// made of a folder. It is the one folder below which most of such paths are, if these are two at least.
+/// The folders of the tree at which sources begin. It is the root for one of whose other paths some are there, for Flux's
+/// own and for none; else the one folder below which most of its paths are, if these are two at least: an artifact may have
+/// been made of a folder.
 pub(super) fn prefixes(tree: &Tree<'_>) -> HashMap<String, String> {
+    let mut found: HashMap<String, String> =
+        ["/", "GitRepository/flux-system", "OCIRepository/flux-system", "Bucket/flux-system"]
+            .map(|own| (own.to_owned(), String::new()))
+            .into();
     let mut lost: HashMap<String, BTreeMap<String, At>> = HashMap::new();
     for doc in tree.all().flat_map(|(file, _)| tree.docs(file)).filter(|doc| is_kustomization(doc)) {
-        let path = tree::join("", doc.str_at(&["spec", "path"])).filter(|path| !tree.has_folder(path));
-        lost.entry(source(doc)).or_default().extend(path.map(|path| (path, doc.at)));
+        match tree::join("", doc.str_at(&["spec", "path"])) {
+            Some(path) if path.is_empty() => {}
+            Some(path) if tree.has_folder(&path) => drop(found.insert(source(doc), String::new())),
+            Some(path) => drop(lost.entry(source(doc)).or_default().insert(path, doc.at)),
+            None => {}
+        }
     }
     let mut folders: HashMap<&str, Vec<&str>> = HashMap::new();
     for folder in tree.all_folders() {
         folders.entry(folder.rsplit('/').next().unwrap_or_default()).or_default().push(folder);
     }
-    let mut found = HashMap::new();
     for (source, paths) in lost {
         let mut votes: BTreeMap<&str, usize> = BTreeMap::new();
         for (path, at) in &paths {

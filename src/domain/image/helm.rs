@@ -134,6 +134,18 @@ pub(super) fn shape<'a>(map: &'a Node, key: &str, global: Option<&Node>, sink: &
             );
         }
     }
+    // An artifact, and which one of it.
+    if let (Some(url), Some(version)) = (scalar_at(map, "url"), scalar_at(map, "ref").or_else(|| scalar_at(map, "tag")))
+        && let Some(name) = url.1.as_str().and_then(|text| text.strip_prefix("oci://"))
+        && !reference::is_pinned(name)
+    {
+        let mut node = url.1.clone();
+        let whole = reference::join(name.trim_end_matches('/'), version.1.as_str(), None);
+        node.rewrite(&whole, version.1.places());
+        node.trust = node.trust.max(version.1.trust);
+        sink.image_of(Class::Oci, &node, Trust::Inferred, None);
+        used.extend([url.0, version.0]);
+    }
     // `fooImageRepository` beside `fooImageTag`.
     for (name, node) in map.entries() {
         let Some(stem) = name.strip_suffix("Repository").filter(|stem| stem.ends_with("mage")) else { continue };
@@ -360,7 +372,7 @@ pub(super) fn local(tree: &Tree<'_>, folder: &str, given: Option<&Node>, sink: &
             }
         }
     }
-    for doc in docs("Chart.yaml") {
+    for doc in docs("Chart.yaml").chain(docs("requirements.yaml")) {
         for entry in doc.get("dependencies").into_iter().flat_map(Node::items) {
             let name = entry.str_at(&["name"]);
             let Some(url) = entry.get("repository") else { continue };

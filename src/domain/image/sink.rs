@@ -11,6 +11,9 @@ use super::{Class, Confidence};
 // Longest reference that is shown whole; hosts, names, tags and digests have at most 255, 255, 128 and 135 bytes.
 const LONGEST: usize = 1024;
 
+// Most objects within each other that are looked at as objects.
+const MAX_DEPTH: usize = 4;
+
 /// One reference at one place.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Hit {
@@ -36,12 +39,20 @@ pub(super) struct Sink {
     deployed: BTreeSet<(String, String)>,
     // Fields of custom resources that somebody named.
     fields: Arc<[Field]>,
+    // How many objects within objects this is.
+    depth: usize,
 }
 
 impl Sink {
     /// One that knows somebody's own fields too.
     pub(super) fn knowing(fields: &Arc<[Field]>) -> Self {
         Self { fields: Arc::clone(fields), ..Self::default() }
+    }
+
+    /// One for an object within an object; None: that would be too deep.
+    pub(super) fn within(&self) -> Option<Self> {
+        let depth = self.depth + 1;
+        (depth <= MAX_DEPTH).then(|| Self { depth, ..Self::knowing(&self.fields) })
     }
 
     /// Fields of custom resources that somebody named.

@@ -22,10 +22,14 @@ pub(super) fn scan(bytes: &[u8], file: u32, from: u32) -> Vec<Hit> {
     sink.hits()
 }
 
-/// Images that stand literally in the lines of a text within a file.
+/// Images that stand literally in the lines of a text within a file. Only those of a block are lines of the file too.
 pub(super) fn inner(node: &Node, sink: &mut Sink) {
-    if let Value::Text(text, Style::Block) = &node.value {
-        lines(text, node.at, node.at.line, sink);
+    match &node.value {
+        Value::Text(text, Style::Block) => lines(text, node.at, node.at.line, sink),
+        Value::Text(text, _) if text.contains('\n') => {
+            text.lines().for_each(|text| lines(text, node.at, node.at.line, sink));
+        }
+        _ => {}
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::fields;
 use super::helm;
-use super::node::{Node, Trust, Value};
+use super::node::{Node, Style, Trust, Value};
 use super::params;
 use super::sink::{self, Sink};
 use super::text;
@@ -145,10 +145,13 @@ fn mentions(container: &Node, sink: &mut Sink) {
     for key in ["args", "command"] {
         for argument in container.get(key).into_iter().flat_map(Node::items) {
             let Some(text) = argument.as_str() else { continue };
+            if manifests(argument, sink) {
+                continue;
+            }
             let value = text.split_once('=').map_or(text, |(_, value)| value);
             if sink::is_literal(value) && (value.len() < text.len() || !text.starts_with('-')) {
                 let mut node = argument.clone();
-                node.value = Value::Text(value.into(), super::node::Style::Quoted);
+                node.value = Value::Text(value.into(), Style::Quoted);
                 sink.image(&node, Trust::Inferred);
             }
         }
@@ -168,6 +171,8 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
     match &node.value {
         Value::Text(..) if helm::is_image_key(key) => sink.plausible(node),
         Value::Text(text, _) if text.starts_with("oci://") => sink.artifact(node),
+        Value::Text(_, Style::Block) => drop(manifests(node, sink)),
+        Value::Map(_) if !key.is_empty() && is_object(node) => lowered(node, sink),
         Value::List(items) => {
             let is_containers = matches!(key, "containers" | "initContainers" | "ephemeralContainers");
             for item in items {
@@ -203,6 +208,12 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
     }
 }
 
+// Whether a part of an object is an object that somebody makes of it.
+fn is_object(node: &Node) -> bool {
+    let has_content = ["spec", "metadata", "data"].iter().any(|key| node.get(key).is_some());
+    !node.kind().is_empty() && !node.str_at(&["apiVersion"]).is_empty() && has_content
+}
+
 // Manifests that somebody applies out of a ConfigMap, and parts of them.
 fn config_map(object: &Node, sink: &mut Sink) {
     for (name, value) in object.get("data").map(Node::entries).unwrap_or_default() {
@@ -210,26 +221,31 @@ fn config_map(object: &Node, sink: &mut Sink) {
         let is_named = helm::is_image_key(name) || is_variable_of_image(name);
         if sink::is_literal(text) || (is_named && sink::is_plausible(text)) {
             sink.image(value, Trust::Inferred);
-            continue;
-        }
-        if !(text.contains("apiVersion:") && text.contains("kind:")) {
+        } else if !manifests(value, sink) {
             text::inner(value, sink);
-            continue;
         }
-        let parsed = yaml::parse(text.as_bytes(), value.at.file, value.at.line);
-        if parsed.fault.is_some() || parsed.docs.iter().all(|doc| doc.kind().is_empty()) {
-            text::inner(value, sink);
-            continue;
-        }
+    }
+}
+
+// Objects in a text, which somebody else applies; false: there are none.
+fn manifests(node: &Node, sink: &mut Sink) -> bool {
+    let Some(text) = node.as_str().filter(|text| text.contains("apiVersion:") && text.contains("kind:")) else {
+        return false;
+    };
+    let parsed = yaml::parse(text.as_bytes(), node.at.file, node.at.line);
+    if parsed.fault.is_some() || parsed.docs.iter().all(|doc| doc.kind().is_empty()) {
+        text::inner(node, sink);
+    } else {
         // Texts within texts within texts would have no end.
         let is_plain = |kind: &str| !kind.ends_with("List") && !matches!(kind, "ConfigMap" | "Template");
         parsed.docs.iter().filter(|doc| is_plain(doc.kind())).for_each(|doc| lowered(doc, sink));
     }
+    true
 }
 
 // An object that somebody else applies.
 fn lowered(object: &Node, sink: &mut Sink) {
-    let mut inner = Sink::default();
+    let Some(mut inner) = sink.within() else { return custom(object, "", &[], sink) };
     find(object, &mut inner);
     for mut hit in inner.hits() {
         hit.confidence = hit.confidence.max(super::Confidence::Inferred);
