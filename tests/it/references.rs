@@ -96,13 +96,16 @@ fn objects_that_others_make_are_looked_into_as_objects_and_texts_of_them_too() {
          kind: TaskRun\n    spec: {taskSpec: {steps: [{image: ubuntu}]}}\n---\n\
          apiVersion: apiextensions.crossplane.io/v1\nkind: Composition\nspec:\n  resources:\n  - base:\n      apiVersion: v1\n      \
          kind: Pod\n      spec: {initContainers: [{image: \"e.io/base:1\"}]}\n  - base: {apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, \
-         spec: {image: \"e.io/never:1\"}}\n---\n\
+         spec: {image: \"e.io/never:1\"}}\n  - base: {apiVersion: helm.crossplane.io/v1beta1, kind: Release, spec: {forProvider: {chart: \
+         {name: c, repository: \"https://c.io\", version: 1.0.0}}}}\n---\n\
          apiVersion: batch/v1\nkind: Job\nspec: {template: {spec: {containers: [{image: \"e.io/job:1\", args: [\"-c\", \"kubectl apply -f - <<E\\n\
          apiVersion: v1\\nkind: Pod\\nspec:\\n  image: e.io/applied:1\\nE\\n\"]}]}}}\n",
     )]);
+    assert!(rows.iter().any(|row| row.reference == "https://c.io/c:1.0.0" && row.class == "chart"), "{rows:#?}");
     let mut found = short(&rows);
     found.sort();
     let expected = [
+        "c opaque",
         "docker.io/library/python:latest inferred",
         "docker.io/library/ubuntu:latest inferred",
         "e.io/applied:1 inferred",
@@ -112,9 +115,31 @@ fn objects_that_others_make_are_looked_into_as_objects_and_texts_of_them_too() {
     assert_eq!(found, expected, "{rows:#?}");
     let places: Vec<&String> = rows.iter().flat_map(|row| &row.places).collect();
     assert!(
-        ["a.yaml:9", "a.yaml:17", "a.yaml:26", "a.yaml:31"].iter().all(|at| places.iter().any(|place| place == at)),
+        ["a.yaml:9", "a.yaml:17", "a.yaml:26", "a.yaml:32"].iter().all(|at| places.iter().any(|place| place == at)),
         "{rows:#?}"
     );
+}
+
+#[test]
+fn a_chart_comes_from_the_nearest_repository_and_a_dashboard_from_somewhere_is_no_image() {
+    let repository = |url: &str| {
+        format!(
+            "apiVersion: source.toolkit.fluxcd.io/v1\nkind: HelmRepository\nmetadata: {{name: r, namespace: n}}\nspec: {{url: \"https://{url}\"}}\n"
+        )
+    };
+    let release = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: x, namespace: n}\nspec: {chart: {spec: {chart: c, version: 1.0.0, sourceRef: {kind: HelmRepository, name: r}}}}\n";
+    let (one, two) = (repository("one.io"), repository("two.io"));
+    let rows = of(&[
+        ("live/one/r.yaml", &one),
+        ("live/two/r.yaml", &two),
+        ("old/one/x.yaml", release),
+        (
+            "kustomization.yaml",
+            "configMapGenerator:\n- {name: c, files: [\"https://e.io/a/b.json\", \"https://e.io/a/b.yaml\"]}\n",
+        ),
+    ]);
+    let found: Vec<&str> = rows.iter().map(|row| row.reference.as_str()).collect();
+    assert_eq!(found, ["c", "https://one.io/c:1.0.0", "https://e.io/a/b.yaml"], "{rows:#?}");
 }
 
 #[test]

@@ -63,7 +63,7 @@ pub(super) fn find(object: &Node, tree: &Tree<'_>, sink: &mut Sink) -> bool {
         } else if let Some(chart) = source.get("chart") {
             let name = chart.as_str().unwrap_or_default();
             helm::chart(url, name, source.get("targetRevision"), chart, sink);
-            let note = "a chart, whose own images cannot be seen";
+            let note = helm::UNSEEN;
             sink.closed(name, Confidence::Opaque, chart.places().collect(), note);
             if let Some(values) = values(tree, &source, "") {
                 helm::values(&values, sink);

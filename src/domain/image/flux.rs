@@ -268,7 +268,7 @@ fn release(resource: &Resource, root: usize, tree: &Tree<'_>, index: &Index, sin
         if let Some(name) =
             name.filter(|_| inline.is_none_or(|inline| inline.str_at(&["sourceRef", "kind"]) == "HelmRepository"))
         {
-            let note = "a chart, whose own images cannot be seen";
+            let note = helm::UNSEEN;
             sink.closed(name.as_str().unwrap_or_default(), Confidence::Opaque, name.places().collect(), note);
         }
         if let Some(values) = values {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Confidence;
 use super::helm;
 use super::kustomize::{Built, Kustomizer, Resource};
-use super::node::{At, Node, Style, Value};
+use super::node::{At, Node, Style, Trust, Value};
 use super::sink::Sink;
 use super::tree;
 
@@ -75,6 +75,11 @@ fn data(kustomizer: &mut Kustomizer<'_>, folder: &str, entry: &Node, built: &mut
     for item in list("files") {
         let Some(text) = item.as_str() else { continue };
         let (key, path) = text.split_once('=').unwrap_or((text.rsplit('/').next().unwrap_or(text), text));
+        // A dashboard from somewhere is no image; what takes a value from it cannot know it.
+        if path.contains("://") && path.ends_with(".json") {
+            data.push((key.into(), Node { trust: Trust::Unresolved, ..Node::text(item.at, "?") }));
+            continue;
+        }
         let Some(file) = file(kustomizer, folder, path, item.at, built) else { continue };
         if let Ok(content) = std::str::from_utf8(kustomizer.tree.bytes(file)) {
             data.push((key.into(), Node::new(At { file, line: 1 }, Value::Text(content.into(), Style::Block))));
@@ -104,7 +109,7 @@ pub(super) fn chart(kustomizer: &mut Kustomizer<'_>, folder: &str, entry: &Node,
         entry.get("name").unwrap_or(entry),
         &mut sink,
     );
-    sink.closed(name, Confidence::Opaque, vec![entry.at], "a chart, whose own images cannot be seen");
+    sink.closed(name, Confidence::Opaque, vec![entry.at], helm::UNSEEN);
     if let Some(inline) = entry.get("valuesInline") {
         helm::values(inline, &mut sink);
     }

@@ -10,6 +10,8 @@ use super::tree::{self, Tree};
 use super::{Class, Confidence};
 use super::{patch, text, yaml};
 
+/// What is said of a chart that is not in the tree.
+pub(super) const UNSEEN: &str = "a chart, whose own images cannot be seen";
 const NO_TAG: &str = "the chart chooses its tag";
 // How a template looks at the version of what its chart deploys.
 const VERSION: &[u8] = b".Chart.AppVersion";
@@ -298,7 +300,7 @@ pub(super) fn embedded(object: &Node, sink: &mut Sink) {
         let text = name.as_str().unwrap_or_default();
         let none = Node::new(spec.at, Value::Null);
         chart(spec.get("repo").unwrap_or(&none), text, spec.get("version"), name, sink);
-        sink.closed(text, Confidence::Opaque, name.places().collect(), "a chart, whose own images cannot be seen");
+        sink.closed(text, Confidence::Opaque, name.places().collect(), UNSEEN);
     }
     if let Some((text, node)) = spec.get("valuesContent").and_then(|node| Some((node.as_str()?, node))) {
         let parsed = yaml::parse(text.as_bytes(), node.at.file, node.at.line);
@@ -385,7 +387,7 @@ pub(super) fn local(tree: &Tree<'_>, folder: &str, given: Option<&Node>, sink: &
             }
             let at = entry.get("name").unwrap_or(entry);
             chart(url, name, entry.get("version"), at, sink);
-            sink.closed(name, Confidence::Opaque, at.places().collect(), "a chart, whose own images cannot be seen");
+            sink.closed(name, Confidence::Opaque, at.places().collect(), UNSEEN);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Objects by kind and name, for those that refer to them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::flux;
 use super::kustomize::Resource;
@@ -60,11 +60,15 @@ impl Index {
     }
 
     /// The object of a kind and name that stands nearest to the one of a build that refers to it: the namespace first, then
-    /// the build, then those of its family, then the folders that they have in common, then the one that was built last.
+    /// the build, then those of its family, then the folders that they have in common from the top and anywhere, then the one that was built last.
     pub(super) fn find(&self, kind: &str, name: &str, namespace: &str, from: (&Node, usize)) -> Option<&Resource> {
         let file = |node: &Node| self.folders.get(node.at.file as usize).map(String::as_str).unwrap_or_default();
         let home = file(from.0);
-        let common = |other: &str| home.split('/').zip(other.split('/')).take_while(|(a, b)| a == b).count();
+        let parts: HashSet<&str> = home.split('/').collect();
+        let common = |other: &str| {
+            let shared = home.split('/').zip(other.split('/')).take_while(|(a, b)| a == b).count();
+            (shared, other.split('/').filter(|part| parts.contains(part)).count())
+        };
         let candidates = self.by_kind.get(kind)?.get(name)?;
         let family = |build: usize| self.families.get(build);
         let nearest = candidates.iter().max_by_key(|(build, found)| {

@@ -38,7 +38,11 @@ pub(super) fn objects(set: &Node, room: &mut usize) -> (Vec<Node>, bool) {
 pub(super) fn find(object: &Node, sink: &mut Sink) -> bool {
     match (object.group(), object.kind()) {
         (GROUP, "ResourceSet") => {
-            if let Some(template) = object.at_path(&["spec", "resourcesTemplate"]) {
+            let may_deploy = |template: &&Node| {
+                let text = template.as_str().unwrap_or_default().to_ascii_lowercase();
+                ["image", "chart", "oci:", "kind: kustomization"].iter().any(|word| text.contains(word))
+            };
+            if let Some(template) = object.at_path(&["spec", "resourcesTemplate"]).filter(may_deploy) {
                 let note = "a template makes the objects";
                 sink.closed(object.name(), Confidence::Opaque, template.places().collect(), note);
                 text::inner(template, sink);

@@ -1,5 +1,6 @@
 //! The images of one object: pod specs, the fields of known custom resources, and what reads like an image in others.
 
+use super::Confidence;
 use super::fields;
 use super::helm;
 use super::node::{Node, Style, Trust, Value};
@@ -197,6 +198,14 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
             {
                 sink.plausible(name);
             }
+            if key == "chart"
+                && let (Some(name), Some(repository)) = (node.get("name"), node.get("repository"))
+            {
+                let text = name.as_str().unwrap_or_default();
+                helm::chart(repository, text, node.get("version"), name, sink);
+                sink.closed(text, Confidence::Opaque, name.places().collect(), helm::UNSEEN);
+                return;
+            }
             let used = helm::shape(node, key, None, sink);
             for (name, child) in entries {
                 if !SILENT_KEYS.contains(&&**name) && !used.contains(&&**name) {
@@ -248,7 +257,7 @@ fn lowered(object: &Node, sink: &mut Sink) {
     let Some(mut inner) = sink.within() else { return custom(object, "", &[], sink) };
     find(object, &mut inner);
     for mut hit in inner.hits() {
-        hit.confidence = hit.confidence.max(super::Confidence::Inferred);
+        hit.confidence = hit.confidence.max(Confidence::Inferred);
         sink.push(hit);
     }
 }
