@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Confidence;
 use super::helm;
 use super::kustomize::{Built, Kustomizer, Resource};
-use super::node::{At, Node, Style, Trust, Value};
+use super::node::{At, Node, Style, Value};
 use super::sink::Sink;
 use super::tree;
 
@@ -75,11 +75,6 @@ fn data(kustomizer: &mut Kustomizer<'_>, folder: &str, entry: &Node, built: &mut
     for item in list("files") {
         let Some(text) = item.as_str() else { continue };
         let (key, path) = text.split_once('=').unwrap_or((text.rsplit('/').next().unwrap_or(text), text));
-        // A dashboard from somewhere is no image; what takes a value from it cannot know it.
-        if path.contains("://") && path.ends_with(".json") {
-            data.push((key.into(), Node { trust: Trust::Unresolved, ..Node::text(item.at, "?") }));
-            continue;
-        }
         let Some(file) = file(kustomizer, folder, path, item.at, built) else { continue };
         if let Ok(content) = std::str::from_utf8(kustomizer.tree.bytes(file)) {
             data.push((key.into(), Node::new(At { file, line: 1 }, Value::Text(content.into(), Style::Block))));

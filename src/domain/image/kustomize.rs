@@ -342,7 +342,7 @@ impl<'a> Kustomizer<'a> {
             host.contains('.') && !host.starts_with('.') && path.matches('/').count() > 1
         };
         let (confidence, why) = if is_remote {
-            (Confidence::Opaque, "a base in another repository")
+            (Confidence::Opaque, "it is in another repository")
         } else {
             (Confidence::Unreadable, "kustomize cannot build it: this is not in the tree")
         };
