@@ -23,6 +23,8 @@ const MAX_DEPTH: usize = 60;
 // Most objects of one build, and of all together.
 const MAX_OBJECTS: usize = 100_000;
 const MAX_WORK: usize = 20_000_000;
+// Most copies of objects that bases give to what includes them.
+const MAX_HELD: usize = 1_000_000;
 /// What is said of a file that kustomize reads only if it is told to, as Flux tells it.
 pub(super) const OUTSIDE: &str = "kustomize cannot build it: the file is outside of the folder";
 // Most entries of one list of images.
@@ -34,9 +36,9 @@ pub(super) struct Resource {
     /// The object, shared with the builds that do not change it.
     pub(super) node: Arc<Node>,
     /// Names that prefixes and suffixes gave it, the last one last.
-    pub(super) names: Vec<String>,
+    pub(super) names: Vec<Arc<str>>,
     /// Namespaces that it was put into.
-    pub(super) namespaces: Vec<String>,
+    pub(super) namespaces: Vec<Arc<str>>,
 }
 
 impl Resource {
@@ -47,7 +49,7 @@ impl Resource {
 
     /// Every name.
     pub(super) fn all_names(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(self.node.name()).chain(self.names.iter().map(String::as_str))
+        std::iter::once(self.node.name()).chain(self.names.iter().map(|name| &**name))
     }
 
     /// Whether it has a kind and, at some time, a name.
@@ -57,14 +59,14 @@ impl Resource {
 
     // What no two objects may have in common.
     fn identity(&self) -> (&str, &str, &str, &str) {
-        let name = self.names.last().map_or_else(|| self.node.name(), String::as_str);
+        let name = self.names.last().map_or_else(|| self.node.name(), |name| &**name);
         let namespace = Some(self.namespace()).filter(|namespace| *namespace != "default").unwrap_or_default();
         (self.node.str_at(&["apiVersion"]), self.node.kind(), name, namespace)
     }
 
     /// The namespace that it ends in; empty if nobody says.
     pub(super) fn namespace(&self) -> &str {
-        self.namespaces.last().map_or_else(|| self.node.namespace(), String::as_str)
+        self.namespaces.last().map_or_else(|| self.node.namespace(), |name| &**name)
     }
 }
 
@@ -105,13 +107,14 @@ pub(super) struct Kustomizer<'a> {
     cache: HashMap<String, Rc<Built>>,
     building: Vec<String>,
     work: usize,
+    held: usize,
 }
 
 impl<'a> Kustomizer<'a> {
     /// Nothing is built yet.
     pub(super) fn new(tree: &'a Tree<'a>) -> Self {
         let (used, cache, building) = (HashSet::new(), HashMap::new(), Vec::new());
-        Self { tree, used, cache, building, work: 0 }
+        Self { tree, used, cache, building, work: 0, held: 0 }
     }
 
     /// What a folder with a kustomization file builds.
@@ -254,11 +257,18 @@ impl<'a> Kustomizer<'a> {
     // No two objects may have one name.
     fn once(&self, at: At, built: &mut Built) {
         let mut seen = HashSet::new();
-        let twice = built.resources.iter().find(|resource| !seen.insert(resource.identity()));
-        let twice = twice.filter(|resource| !resource.node.name().is_empty());
-        if let Some(what) = twice.map(|resource| format!("{} {}", resource.node.kind(), resource.node.name())) {
-            self.unbuildable(&what, at, "it is there twice", built);
+        let mut first = Vec::new();
+        for resource in &built.resources {
+            first.push(resource.node.name().is_empty() || seen.insert(resource.identity()));
         }
+        let Some(twice) = first.iter().position(|is_first| !is_first).and_then(|at| built.resources.get(at)) else {
+            return;
+        };
+        let what = format!("{} {}", twice.node.kind(), twice.node.name());
+        self.refuse(&what, at, "it is there twice", built);
+        // It stops here: folders that include each other twice and twice again would have no end.
+        let mut first = first.into_iter();
+        built.resources.retain(|_| first.next().unwrap_or(true));
     }
 
     fn replicas(&self, doc: &Node, built: &mut Built) {
@@ -297,11 +307,16 @@ impl<'a> Kustomizer<'a> {
         }
         let inner = self.build(folder);
         self.work += inner.resources.len();
-        if built.resources.len() + inner.resources.len() > MAX_OBJECTS || self.work > MAX_WORK {
+        self.held += inner.resources.len();
+        let is_large = built.resources.len() + inner.resources.len() > MAX_OBJECTS;
+        if is_large || self.work > MAX_WORK || self.held > MAX_HELD {
             return self.close(folder, Confidence::Unreadable, at, "it builds too much", built);
         }
         built.resources.extend(inner.resources.iter().cloned());
-        built.closed.extend(inner.closed.iter().cloned());
+        self.work += built.closed.len();
+        let known: HashSet<&Hit> = built.closed.iter().collect();
+        let new: Vec<Hit> = inner.closed.iter().filter(|hit| !known.contains(hit)).cloned().collect();
+        built.closed.extend(new);
         built.is_remote |= inner.is_remote;
         built.vars.extend(&inner.vars);
     }
@@ -492,12 +507,12 @@ impl<'a> Kustomizer<'a> {
         let namespace = extra.namespace.as_deref().unwrap_or_else(|| doc.str_at(&["namespace"]));
         for resource in &mut built.resources {
             if !prefix.is_empty() || !suffix.is_empty() {
-                let name = resource.names.last().map_or_else(|| resource.node.name(), String::as_str);
+                let name = resource.names.last().map_or_else(|| resource.node.name(), |name| &**name);
                 let name = format!("{prefix}{name}{suffix}");
-                resource.names.push(name);
+                resource.names.push(name.into());
             }
             if !namespace.is_empty() {
-                resource.namespaces.push(namespace.to_owned());
+                resource.namespaces.push(namespace.into());
             }
         }
     }

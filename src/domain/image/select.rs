@@ -71,7 +71,7 @@ impl Selector {
             && self.kind.as_ref().is_none_or(|kind| kind.is_match(node.kind()))
             && self.name.as_ref().is_none_or(|name| resource.all_names().any(|own| name.is_match(own)))
             && self.namespace.as_ref().is_none_or(|namespace| {
-                let mut own = std::iter::once(node.namespace()).chain(resource.namespaces.iter().map(String::as_str));
+                let mut own = std::iter::once(node.namespace()).chain(resource.namespaces.iter().map(|name| &**name));
                 own.any(|own| {
                     namespace.is_match(if own.is_empty() { "default" } else { own }) || namespace.is_match(own)
                 })
