@@ -499,6 +499,14 @@ fn the_version_in_a_chart_is_the_tag_that_its_templates_take_it_for() {
     assert_eq!(chart("a: 1\n", image), ["image e.io/c:? unresolved chart/values.yaml:1"]);
     let two = chart(looks, &format!("{image}job: {{image: {{repository: e.io/j}}}}\n"));
     assert!(two.iter().all(|row| row.contains(":? unresolved")), "{two:?}");
+    // A tag for all is the tag of both.
+    let all = "a: {{ .Values.global.imageTag }}\n";
+    let two = chart(all, &format!("{image}job: {{image: {{repository: e.io/j}}}}\nglobal: {{imageTag: v3}}\n"));
+    let expected = [
+        "image e.io/c:v3 inferred chart/values.yaml:1,chart/values.yaml:3",
+        "image e.io/j:v3 inferred chart/values.yaml:2,chart/values.yaml:3",
+    ];
+    assert_eq!(two, expected);
 }
 
 #[test]

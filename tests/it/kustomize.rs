@@ -225,6 +225,38 @@ fn what_runs_outside_of_kustomize_is_opaque_and_nothing_that_it_may_change_is_ce
 }
 
 #[test]
+fn what_a_generator_of_policies_wraps_is_deployed_as_it_patches_it() {
+    let rows = of(&[
+        ("kustomization.yaml", "generators: [g.yaml]\n"),
+        (
+            "g.yaml",
+            "apiVersion: policy.open-cluster-management.io/v1\nkind: PolicyGenerator\nmetadata: {name: g}\npolicies:\n\
+             - name: a\n  manifests:\n  - path: p.yaml\n    patches:\n    - {apiVersion: v1, kind: Pod, metadata: {name: p}, \
+             spec: {containers: [{name: a, image: \"e.io/a:2\"}]}}\n- name: b\n  manifests: [{path: more}]\n",
+        ),
+        ("p.yaml", POD),
+        ("more/q.yaml", &POD.replace("e.io", "q.io")),
+    ]);
+    let expected =
+        ["PolicyGenerator opaque", "e.io/a:2 inferred", "q.io/a:1 inferred", "q.io/b:1 inferred", "e.io/b:1 inferred"];
+    let (mut found, mut expected) = (short(&rows), expected.to_vec());
+    found.sort();
+    expected.sort_unstable();
+    assert_eq!(found, expected, "{rows:#?}");
+}
+
+#[test]
+fn an_entry_that_changes_nothing_has_its_part_in_an_image() {
+    let rows = of(&[
+        ("kustomization.yaml", "resources: [p.yaml]\nimages:\n- name: e.io/a\n  newTag: \"1\"\n"),
+        ("p.yaml", POD),
+    ]);
+    let places = |image: &str| rows.iter().find(|row| row.reference == image).map(|row| row.places.join(" "));
+    assert_eq!(places("e.io/a:1").as_deref(), Some("p.yaml:4 kustomization.yaml:4"), "{rows:#?}");
+    assert_eq!(places("e.io/b:1").as_deref(), Some("p.yaml:4"), "{rows:#?}");
+}
+
+#[test]
 fn an_empty_kustomization_is_named_and_flux_may_read_files_outside_of_a_folder() {
     for empty in
         ["", "# nothing\n", "resources:\n", "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"]

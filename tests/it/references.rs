@@ -60,8 +60,9 @@ fn an_image_in_parts_is_put_together_and_settings_that_are_named_for_images_are_
         (
             "a.yaml",
             "apiVersion: nvidia.com/v1\nkind: ClusterPolicy\nspec:\n  driver: {repository: nvcr.io/nvidia, image: driver, version: \"550\"}\n  \
-             whole: {repository: e.io/x/whole, image: whole, tag: \"1\"}\n---\n\
-             apiVersion: v1\nkind: ConfigMap\ndata:\n  cacheImage: e.io/cache\n  SANDBOX_IMAGE: e/sandbox\n  imageName: no\n  image.path: a/b\n  \
+             whole: {repository: e.io/x/whole, image: whole, tag: \"1\"}\n  image_web: e.io/web\n  image_web_version: s\n  \
+             image_pull_policy: Always\n  someImage: e.io/some\n  someImageTag: \"2\"\n---\n\
+             apiVersion: v1\nkind: ConfigMap\ndata:\n  cacheImage: e.io/cache\n  SANDBOX_IMAGE: e/sandbox\n  imageName: no\n  image.path: a/b\n  a.py: |\n    image: e.io/python:1\n  \
              agent.xml: |\n    <image>e.io/agent:v4</image>\n    <image>none</image>\n  \
              inject: |\n    apiVersion: of.what\n    # kind: none\n    template: |\n      containers:\n      - image: busybox:1.28\n",
         ),
@@ -74,10 +75,12 @@ fn an_image_in_parts_is_put_together_and_settings_that_are_named_for_images_are_
     found.sort();
     let expected = [
         "image docker.io/kubed/fed:v0.8 inferred b.yaml:3",
-        "image docker.io/e/sandbox:latest inferred a.yaml:11",
-        "image docker.io/library/busybox:1.28 inferred a.yaml:22",
-        "image e.io/agent:v4 inferred a.yaml:15",
-        "image e.io/cache:latest inferred a.yaml:10",
+        "image docker.io/e/sandbox:latest inferred a.yaml:16",
+        "image docker.io/library/busybox:1.28 inferred a.yaml:29",
+        "image e.io/agent:v4 inferred a.yaml:22",
+        "image e.io/cache:latest inferred a.yaml:15",
+        "image e.io/some:2 inferred a.yaml:9,a.yaml:10",
+        "image e.io/web:s inferred a.yaml:6,a.yaml:7",
         "image e.io/x/whole:1 inferred a.yaml:5",
         "image nvcr.io/nvidia/driver:550 inferred a.yaml:4",
     ];

@@ -13,8 +13,6 @@ use super::{patch, text, yaml};
 /// What is said of a chart that is not in the tree.
 pub(super) const UNSEEN: &str = "a chart, whose own images cannot be seen";
 const NO_TAG: &str = "the chart chooses its tag";
-// How a template looks at the version of what its chart deploys.
-const VERSION: &[u8] = b".Chart.AppVersion";
 const TAGS: &[&str] = &["tag", "imageTag"];
 const DIGESTS: &[&str] = &["digest", "imageDigest", "sha"];
 
@@ -24,6 +22,7 @@ pub(super) fn is_image_key(key: &str) -> bool {
         || key.ends_with("Image")
         || key.ends_with("ImageName")
         || key.ends_with("_image")
+        || key.starts_with("image_")
 }
 
 /// Finds the images that values name.
@@ -84,12 +83,18 @@ fn named(parent: &Node, key: &str, node: &Node, text: &str, sink: &mut Sink) {
         sink.plausible(node);
         return;
     }
-    let own = format!("{}Tag", key.strip_suffix("Name").unwrap_or(key));
-    let tag = TAGS.iter().copied().chain([own.as_str()]).find_map(|tag| scalar(parent, tag));
+    let own = of_image(key);
+    let tag = TAGS.iter().copied().chain(own.iter().map(String::as_str)).find_map(|tag| scalar(parent, tag));
     let digest = DIGESTS.iter().find_map(|digest| scalar(parent, digest));
     if tag.is_some() || digest.is_some() || text.contains('/') {
         compose(None, node, tag, digest, sink);
     }
+}
+
+// The keys beside a key with an image that have its tag.
+fn of_image(key: &str) -> [String; 4] {
+    let stem = key.strip_suffix("Name").unwrap_or(key);
+    ["Tag", "Version", "_tag", "_version"].map(|suffix| format!("{stem}{suffix}"))
 }
 
 /// Finds an image in a mapping that names its parts; gives the keys that were used.
@@ -134,6 +139,18 @@ pub(super) fn shape<'a>(map: &'a Node, key: &str, global: Option<&Node>, sink: &
                     .into_iter()
                     .flatten(),
             );
+        }
+    }
+    // `fooImage` beside `fooImageTag`.
+    for (name, node) in map.entries().iter().filter(|(name, _)| is_image_key(name)) {
+        let tag = of_image(name).iter().find_map(|tag| scalar_at(map, tag));
+        if let (Some(text), Some(tag)) = (node.as_str(), tag)
+            && text.contains('/')
+            && !reference::is_pinned(text)
+            && !sink::is_open(text)
+        {
+            compose(None, node, Some(tag.1), None, sink);
+            used.extend([&**name, tag.0]);
         }
     }
     // An artifact, and which one of it.
@@ -352,7 +369,7 @@ pub(super) fn local(tree: &Tree<'_>, folder: &str, given: Option<&Node>, sink: &
     let mut own_hits = Sink::default();
     all.iter().for_each(|all| values(all, &mut own_hits));
     let mut own_hits = own_hits.hits();
-    versioned(tree, folder, &mut own_hits);
+    tagged(tree, folder, all.as_ref(), &mut own_hits);
     own_hits.into_iter().for_each(|hit| sink.push(hit));
     for (file, name) in tree.below(folder) {
         let rest = name.get(path("").len()..).unwrap_or_default();
@@ -392,24 +409,31 @@ pub(super) fn local(tree: &Tree<'_>, folder: &str, given: Option<&Node>, sink: &
     }
 }
 
-// The version of what a chart deploys is the tag of its one image without a tag, if its templates look at that version.
-fn versioned(tree: &Tree<'_>, folder: &str, hits: &mut [Hit]) {
+// Tags that the templates of a chart put where an image has none: the one for all images, or else, for its one image, the
+// version of what it deploys.
+fn tagged(tree: &Tree<'_>, folder: &str, values: Option<&Node>, hits: &mut [Hit]) {
     let path = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
-    let Some(version) = tree.number(&path("Chart.yaml")).and_then(|file| tree.docs(file).first()?.get("appVersion"))
-    else {
-        return;
+    let mut open: Vec<&mut Hit> = hits.iter_mut().filter(|hit| hit.note.as_deref() == Some(NO_TAG)).collect();
+    let is_looked_at = |what: &[u8]| {
+        let mut templates = tree.below(&path("templates"));
+        templates.any(|(file, _)| tree.bytes(file).windows(what.len()).any(|part| part == what))
     };
-    let mut open = hits.iter_mut().filter(|hit| hit.note.as_deref() == Some(NO_TAG));
-    let (Some(hit), None) = (open.next(), open.next()) else { return };
-    let is_looked_at = |file: u32| tree.bytes(file).windows(VERSION.len()).any(|part| part == VERSION);
-    let known = format!("{}:{}", hit.reference.trim_end_matches(":?"), version.as_str().unwrap_or_default());
-    if let Some(known) =
-        reference::normalise(&known).filter(|_| tree.below(&path("templates")).any(|(file, _)| is_looked_at(file)))
-    {
-        hit.reference = known.text;
-        hit.confidence = Confidence::Inferred;
-        hit.places.extend(version.places());
-        hit.note = Some("the version in Chart.yaml is its tag".to_owned());
+    let global = values.and_then(|values| scalar(values.get("global")?, "imageTag"));
+    let version = tree.number(&path("Chart.yaml")).and_then(|file| tree.docs(file).first()?.get("appVersion"));
+    let (tag, note) = match (global, version) {
+        _ if open.is_empty() => return,
+        (Some(tag), _) if is_looked_at(b"global.imageTag") => (tag, "the tag is the one for all images"),
+        (_, Some(tag)) if open.len() == 1 && is_looked_at(b".Chart.AppVersion") => {
+            (tag, "the version in Chart.yaml is its tag")
+        }
+        _ => return,
+    };
+    for hit in &mut open {
+        let whole = format!("{}:{}", hit.reference.trim_end_matches(":?"), tag.as_str().unwrap_or_default());
+        let Some(known) = reference::normalise(&whole) else { continue };
+        (hit.reference, hit.confidence) = (known.text, Confidence::Inferred);
+        hit.places.extend(tag.places());
+        hit.note = Some(note.to_owned());
     }
 }
 

@@ -298,7 +298,8 @@ impl<'a> Kustomizer<'a> {
         }
     }
 
-    fn include(&mut self, folder: &str, at: At, built: &mut Built) {
+    /// Adds what another folder builds.
+    pub(super) fn include(&mut self, folder: &str, at: At, built: &mut Built) {
         let file = self.tree.kustomization(folder);
         let is_component =
             file.and_then(|file| self.tree.docs(file).first()).is_some_and(|doc| doc.kind() == "Component");
@@ -448,8 +449,8 @@ impl<'a> Kustomizer<'a> {
         }
     }
 
-    // Applies the documents of one patch.
-    fn apply(&mut self, docs: &[Arc<Node>], target: Option<&Node>, at: At, built: &mut Built) {
+    /// Applies the documents of one patch.
+    pub(super) fn apply(&mut self, docs: &[Arc<Node>], target: Option<&Node>, at: At, built: &mut Built) {
         let selector = target.map(Selector::read);
         for doc in docs {
             self.work += built.resources.len();

@@ -32,8 +32,41 @@ pub(super) fn generate(kustomizer: &mut Kustomizer<'_>, folder: &str, doc: &Node
             "SecretGenerator" => generate::secret(kustomizer, folder, &config, built),
             "HelmChartInflationGenerator" => generate::chart(kustomizer, folder, &config, built),
             idle if IDLE.contains(&idle) => {}
-            _ => opaque(kustomizer, &config, "a generator, and what it makes cannot be seen", built),
+            _ => {
+                opaque(kustomizer, &config, "a generator, and what it makes cannot be seen", built);
+                policies(kustomizer, folder, &config, built);
+            }
         }
+    }
+}
+
+// What a generator of policies wraps into them: files and folders beside it, with patches.
+fn policies(kustomizer: &mut Kustomizer<'_>, folder: &str, config: &Node, built: &mut Built) {
+    if config.group() != "policy.open-cluster-management.io" {
+        return;
+    }
+    let all = config.get("policies").into_iter().flat_map(Node::items);
+    for manifest in all.filter_map(|policy| policy.get("manifests")).flat_map(Node::items) {
+        let Some(path) = manifest.get("path") else { continue };
+        let mut inner = Built::default();
+        let joined = tree::join(folder, path.as_str().unwrap_or_default()).unwrap_or_default();
+        if let Some(file) = kustomizer.tree.number(&joined) {
+            kustomizer.take(file, &mut inner);
+        } else if kustomizer.tree.kustomization(&joined).is_some() {
+            kustomizer.include(&joined, path.at, &mut inner);
+        } else {
+            let tree = kustomizer.tree;
+            let is_direct = |name: &str| tree::folder_of(name) == joined && tree::is_manifest(name);
+            let files: Vec<u32> =
+                tree.below(&joined).filter(|(_, name)| is_direct(name)).map(|(file, _)| file).collect();
+            files.into_iter().for_each(|file| kustomizer.take(file, &mut inner));
+        }
+        let patches: Vec<Arc<Node>> =
+            manifest.get("patches").into_iter().flat_map(Node::items).cloned().map(Arc::new).collect();
+        kustomizer.apply(&patches, None, manifest.at, &mut inner);
+        inner.resources.iter_mut().for_each(|resource| doubt(Arc::make_mut(&mut resource.node)));
+        built.resources.extend(inner.resources);
+        built.closed.extend(inner.closed);
     }
 }
 

@@ -71,7 +71,9 @@ impl Retag {
         let Some(text) = node.as_str().filter(|text| self.is_match(text)) else { return };
         self.is_used = true;
         let new = self.change(text);
-        if new != text {
+        // What says what is so anyway has its part in it too.
+        let is_told = self.places.iter().all(|place| node.more.contains(place));
+        if new != text || !is_told {
             node.rewrite(&new, self.places.iter().copied());
             node.trust = node.trust.max(self.trust);
         }

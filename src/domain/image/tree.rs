@@ -180,7 +180,8 @@ fn is_kustomization(path: &str) -> bool {
     KUSTOMIZATIONS.contains(&path.rsplit('/').next().unwrap_or(path))
 }
 
-fn is_manifest(path: &str) -> bool {
+/// Whether a file holds manifests, by its name.
+pub(super) fn is_manifest(path: &str) -> bool {
     [".yaml", ".yml", ".json"].iter().any(|kind| path.ends_with(kind))
 }
 

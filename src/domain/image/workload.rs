@@ -66,7 +66,11 @@ const SILENT_KEYS: &[&str] = &[
     "iscsi",
     "openAPIV3Schema",
     "imagePullSecrets",
+    "lastTriggeredImage",
 ];
+
+// What programs say of images deploys none.
+const PROGRAMS: &[&str] = &[".py", ".js", ".go", ".lua", ".sql", ".md"];
 
 /// Where the pod template of a built-in kind stands.
 fn pod_path(kind: &str, group: &str) -> Option<&'static [&'static str]> {
@@ -230,7 +234,7 @@ fn config_map(object: &Node, sink: &mut Sink) {
         let is_named = helm::is_image_key(name) || is_variable_of_image(name);
         if sink::is_literal(text) || (is_named && sink::is_plausible(text)) {
             sink.image(value, Trust::Inferred);
-        } else if !manifests(value, sink) {
+        } else if !manifests(value, sink) && !PROGRAMS.iter().any(|kind| name.ends_with(kind)) {
             text::inner(value, sink);
         }
     }
