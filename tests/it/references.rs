@@ -124,6 +124,35 @@ fn objects_that_others_make_are_looked_into_as_objects_and_texts_of_them_too() {
 }
 
 #[test]
+fn values_hold_objects_and_texts_of_them_and_policies_name_what_must_not_be_there() {
+    let rows = of(&[
+        (
+            "a.yaml",
+            "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nspec:\n  values:\n    extraObjects:\n    \
+             - {apiVersion: v1, kind: Pod, spec: {containers: [{image: busybox}]}}\n    extraDeploy:\n    - |\n      apiVersion: v1\n      \
+             kind: Pod\n      spec: {containers: [{image: nginx}]}\n    env: {SANDBOX_IMAGE: e/sandbox, MODE: a/b}\n    \
+             one: {enabled: false, image: \"e.io/off:1\"}\n    two: {enabled: \"false\", image: \"e.io/on:1\"}\n",
+        ),
+        (
+            "b.yaml",
+            "apiVersion: policy.open-cluster-management.io/v1\nkind: ConfigurationPolicy\nspec:\n  object-templates:\n  \
+             - complianceType: musthave\n    objectDefinition: {apiVersion: v1, kind: Pod, spec: {containers: [{image: \"e.io/must:1\"}]}}\n  \
+             - complianceType: mustNotHave\n    objectDefinition: {apiVersion: v1, kind: Pod, spec: {containers: [{image: \"e.io/not:1\"}]}}\n",
+        ),
+    ]);
+    let mut found = short(&rows);
+    found.sort();
+    let expected = [
+        "docker.io/e/sandbox:latest inferred",
+        "docker.io/library/busybox:latest inferred",
+        "docker.io/library/nginx:latest inferred",
+        "e.io/must:1 inferred",
+        "e.io/on:1 inferred",
+    ];
+    assert_eq!(found, expected, "{rows:#?}");
+}
+
+#[test]
 fn a_chart_comes_from_the_nearest_repository() {
     let repository = |url: &str| {
         format!(

@@ -8,7 +8,7 @@ use super::sink::Hit;
 use super::sink::{self, Sink};
 use super::tree::{self, Tree};
 use super::{Class, Confidence};
-use super::{patch, text, yaml};
+use super::{patch, text, workload, yaml};
 
 /// What is said of a chart that is not in the tree.
 pub(super) const UNSEEN: &str = "a chart, whose own images cannot be seen";
@@ -35,9 +35,13 @@ pub(super) fn values(values: &Node, sink: &mut Sink) {
 fn walk(node: &Node, key: &str, global: Option<&Node>, sink: &mut Sink) {
     match &node.value {
         Value::Map(entries) => {
-            // What is switched off is not deployed.
-            if node.str_at(&["enabled"]) == "false" {
+            // What is switched off is not deployed; a template takes "false" in quotes for a text, and so for true.
+            let is_off = |node: &Node| matches!(&node.value, Value::Text(text, Style::Plain) if matches!(&**text, "false" | "False" | "FALSE"));
+            if node.get("enabled").is_some_and(is_off) {
                 return;
+            }
+            if workload::is_object(node) {
+                return workload::lowered(node, sink);
             }
             let used = shape(node, key, global, sink);
             for (name, child) in entries {
@@ -50,7 +54,8 @@ fn walk(node: &Node, key: &str, global: Option<&Node>, sink: &mut Sink) {
                     }
                     Value::Text(text, _) if sink::is_literal(text) => sink.image(child, Trust::Inferred),
                     Value::Text(text, _) if text.starts_with("oci://") => sink.artifact(child),
-                    Value::Text(..) => text::inner(child, sink),
+                    Value::Text(..) if workload::is_variable_of_image(name) => sink.plausible(child),
+                    Value::Text(..) => workload::text(child, sink),
                     _ => walk(child, name, global, sink),
                 }
             }
@@ -64,6 +69,8 @@ fn walk(node: &Node, key: &str, global: Option<&Node>, sink: &mut Sink) {
                             let mut bare = item.clone();
                             bare.value = Value::Text(value.into(), *style);
                             sink.image(&bare, Trust::Inferred);
+                        } else {
+                            workload::text(item, sink);
                         }
                     }
                     _ => walk(item, key, global, sink),

@@ -133,8 +133,8 @@ pub(super) fn pod(spec: &Node, trust: Trust, sink: &mut Sink) {
     }
 }
 
-// Whether a key of settings is the name of a variable with an image.
-fn is_variable_of_image(name: &str) -> bool {
+/// Whether a key of settings is the name of a variable with an image.
+pub(super) fn is_variable_of_image(name: &str) -> bool {
     name.contains("IMAGE") && !name.contains(|c: char| c.is_ascii_lowercase())
 }
 
@@ -202,6 +202,10 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
             {
                 sink.plausible(name);
             }
+            // A policy that this must not be there.
+            if node.str_at(&["complianceType"]).eq_ignore_ascii_case("mustnothave") {
+                return;
+            }
             if key == "chart"
                 && let (Some(name), Some(repository)) = (node.get("name"), node.get("repository"))
             {
@@ -221,8 +225,8 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
     }
 }
 
-// Whether a part of an object is an object that somebody makes of it.
-fn is_object(node: &Node) -> bool {
+/// Whether a part of an object is an object that somebody makes of it.
+pub(super) fn is_object(node: &Node) -> bool {
     let has_content = ["spec", "metadata", "data"].iter().any(|key| node.get(key).is_some());
     !node.kind().is_empty() && !node.str_at(&["apiVersion"]).is_empty() && has_content
 }
@@ -237,6 +241,13 @@ fn config_map(object: &Node, sink: &mut Sink) {
         } else if !manifests(value, sink) && !PROGRAMS.iter().any(|kind| name.ends_with(kind)) {
             text::inner(value, sink);
         }
+    }
+}
+
+/// The objects in a text, or else the images that stand in its lines.
+pub(super) fn text(node: &Node, sink: &mut Sink) {
+    if !manifests(node, sink) {
+        text::inner(node, sink);
     }
 }
 
@@ -256,8 +267,8 @@ fn manifests(node: &Node, sink: &mut Sink) -> bool {
     true
 }
 
-// An object that somebody else applies.
-fn lowered(object: &Node, sink: &mut Sink) {
+/// An object that somebody else applies.
+pub(super) fn lowered(object: &Node, sink: &mut Sink) {
     let Some(mut inner) = sink.within() else { return custom(object, "", &[], sink) };
     find(object, &mut inner);
     for mut hit in inner.hits() {
