@@ -517,6 +517,15 @@ fn a_chart_in_the_tree_is_read_with_the_values_of_its_release() {
         [("chart/Chart.yaml", "name: c\n"), ("chart/values.yaml", "image: e.io/c:1\njob: {image: \"e.io/j:1\"}\n")];
     let rows = of(&[chart[0], chart[1], ("r.yaml", release)]);
     assert_eq!(full(&rows), ["image e.io/j:1 inferred chart/values.yaml:2", "image e.io/c:2 inferred r.yaml:5"]);
+    // Files of the source go below what the release says, and no others count.
+    let prod = ("chart/values-prod.yaml", "image: e.io/c:3\njob: {image: \"e.io/j:3\"}\n");
+    let dev = ("chart/values-dev.yaml", "image: e.io/c:4\n");
+    let by_file = release.replace("chart: ./chart,", "chart: ./chart, valuesFiles: [chart/values-prod.yaml],");
+    let rows = of(&[chart[0], chart[1], prod, dev, ("r.yaml", &by_file)]);
+    assert_eq!(full(&rows), ["image e.io/j:3 inferred chart/values-prod.yaml:2", "image e.io/c:2 inferred r.yaml:5"]);
+    let bare = release.split("  values").next().unwrap();
+    let rows = of(&[chart[0], chart[1], prod, dev, ("r.yaml", bare)]);
+    assert_eq!(short(&rows), ["e.io/c:1 inferred", "e.io/j:1 inferred"]);
     // Nobody names it: it stands for itself.
     let rows = of(&chart);
     assert_eq!(short(&rows), ["e.io/c:1 inferred", "e.io/j:1 inferred"]);

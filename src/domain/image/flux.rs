@@ -258,7 +258,16 @@ fn release(resource: &Resource, root: usize, tree: &Tree<'_>, index: &Index, sin
     let values = values((resource, root), spec, index);
     let mut given = Sink::default();
     if let Some(folder) = local {
-        helm::local(tree, &folder, values.as_ref(), &mut given);
+        // Files of the chart's source, under what the release itself says.
+        let named = inline.and_then(|inline| inline.get("valuesFiles")).into_iter().flat_map(Node::items);
+        let files = named.filter_map(|path| tree.number(&tree::join("", path.as_str()?)?));
+        let all = files.flat_map(|file| tree.docs(file)).map(|doc| (**doc).clone()).chain(values);
+        let all = all.reduce(|mut below, above| {
+            patch::merge(&mut below, &above, false);
+            below
+        });
+        let none = Node::new(resource.node.at, Value::Map(Vec::new()));
+        helm::local(tree, &folder, Some(all.as_ref().unwrap_or(&none)), &mut given);
     } else {
         if let Some(inline) = inline {
             chart(inline, (resource, root), index, sink);

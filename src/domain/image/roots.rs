@@ -239,7 +239,8 @@ impl Roots<'_> {
     fn chart(&mut self, folder: &str, by: Option<(&Node, Option<&Node>)>) -> usize {
         let build = self.images.build(&shown(folder));
         let mut sink = Sink::default();
-        helm::local(self.tree, folder, by.and_then(|(_, values)| values), &mut sink);
+        let none = Node::new(At { file: 0, line: 1 }, Value::Map(Vec::new()));
+        helm::local(self.tree, folder, by.map(|(_, values)| values.unwrap_or(&none)), &mut sink);
         if self.there.is_some() {
             self.builds.chart(self.tree, folder, by, build);
         }
