@@ -112,3 +112,11 @@ fn a_set_of_more_applications_than_are_looked_at_says_so() {
     assert!(!is_told(&elements(900)));
     assert!(is_told(&elements(1001)));
 }
+
+#[test]
+fn one_folder_is_built_for_every_application_that_builds_it_in_another_way() {
+    let rows = shown(&set("[{list: {elements: [{t: \"2\"}, {t: \"3\"}]}}]", "apps/x", "{{t}}"));
+    for tag in ["2", "3"] {
+        assert!(rows.contains(&format!("apps/x e.io/a:{tag} certain")), "{rows:#?}");
+    }
+}

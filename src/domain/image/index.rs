@@ -60,7 +60,8 @@ impl Index {
     }
 
     /// The object of a kind and name that stands nearest to the one of a build that refers to it: the namespace first, then
-    /// the build, then those of its family, then the folders that they have in common from the top and anywhere, then the one that was built last.
+    /// the build, then those of its family, then the folders that they have in common, from the top and then anywhere, then
+    /// the one that was built last.
     pub(super) fn find(&self, kind: &str, name: &str, namespace: &str, from: (&Node, usize)) -> Option<&Resource> {
         let file = |node: &Node| self.folders.get(node.at.file as usize).map(String::as_str).unwrap_or_default();
         let home = file(from.0);

@@ -13,7 +13,7 @@ use super::render::{Builds, There};
 use super::sink::{Hit, Sink};
 use super::substitute::{MAX_FILLED, Variables};
 use super::tree::{self, Tree};
-use super::{Confidence, Found, Images, argo, flux, helm, resource_set, workload};
+use super::{Class, Confidence, Found, Images, argo, flux, helm, resource_set, workload};
 
 /// The name of what stands alone.
 const ALONE: &str = "-";
@@ -23,7 +23,7 @@ const MAX_BUILDS: usize = 20_000;
 // Most nodes of the objects that sets of the operator of Flux make.
 const MAX_MADE: usize = 1_000_000;
 
-// What an object makes Flux or Argo CD build: no two builds have the same folder, object and variables.
+// What Flux or Argo CD are made to build: no two builds have the same folder with the same things added to it.
 type Ordered = (String, u64);
 
 struct Roots<'a> {
@@ -196,7 +196,8 @@ impl Roots<'_> {
                 self.made(by, ordered, build);
             } else {
                 for (folder, extra, values) in argo::builds(self.tree, object) {
-                    let Some(ordered) = self.order(by, &folder, object, &format!("{object:?}")) else { continue };
+                    let print = format!("{extra:?} {values:?}");
+                    let Some(ordered) = self.order(by, &folder, object, &print) else { continue };
                     let build = if charts.contains(&folder) {
                         self.chart(&folder, Some((object, values.as_ref())))
                     } else {
@@ -297,14 +298,21 @@ impl Roots<'_> {
             }
             self.hits.extend(built.closed.into_iter().chain(sink.hits()).map(|hit| (build, hit)));
         }
-        if let Some(at) = tree.spent() {
-            let mut sink = Sink::default();
-            let why = "its patterns, with those before it, are tried on more paths than are looked at";
-            sink.closed(tree.name(at.file), Confidence::Unreadable, vec![at], why);
-            self.hits.extend(sink.hits().into_iter().map(|hit| (0, hit)));
-        }
         let mut images = self.images;
         images.take(tree, self.hits);
+        if let Some(at) = tree.spent() {
+            let why = "its patterns, with those before it, are tried on more paths than are looked at";
+            images.found.push(Found {
+                root: ALONE.to_owned(),
+                class: Class::Image,
+                reference: tree.name(at.file).to_owned(),
+                confidence: Confidence::Unreadable,
+                places: vec![tree.place(at)],
+                note: Some(why.to_owned()),
+                // Whatever is built may lack something.
+                builds: (0..images.roots.len()).collect(),
+            });
+        }
         let warnings: BTreeSet<(At, String)> = tree.warnings().iter().cloned().collect();
         images.warnings = warnings.into_iter().map(|(at, why)| format!("{}: {why}", tree.place(at))).collect();
         (images, self.builds)
