@@ -51,7 +51,7 @@ fn source_of(named: &Node) -> String {
 /// been made of a folder.
 pub(super) fn prefixes(tree: &Tree<'_>) -> HashMap<String, String> {
     let mut found: HashMap<String, String> =
-        ["/", "GitRepository/flux-system", "OCIRepository/flux-system", "Bucket/flux-system"]
+        ["", "GitRepository/flux-system", "OCIRepository/flux-system", "Bucket/flux-system"]
             .map(|own| (own.to_owned(), String::new()))
             .into();
     let mut lost: HashMap<String, BTreeMap<String, At>> = HashMap::new();

@@ -202,10 +202,6 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
             {
                 sink.plausible(name);
             }
-            // A policy that this must not be there.
-            if node.str_at(&["complianceType"]).eq_ignore_ascii_case("mustnothave") {
-                return;
-            }
             if key == "chart"
                 && let (Some(name), Some(repository)) = (node.get("name"), node.get("repository"))
             {
@@ -215,7 +211,9 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
                 return;
             }
             let used = helm::shape(node, key, None, sink);
-            for (name, child) in entries {
+            // What a policy says must not be there is not.
+            let is_absent = node.str_at(&["complianceType"]).eq_ignore_ascii_case("mustnothave");
+            for (name, child) in entries.iter().filter(|(name, _)| !is_absent || &**name != "objectDefinition") {
                 if !SILENT_KEYS.contains(&&**name) && !used.contains(&&**name) {
                     custom(child, name, certain, sink);
                 }
