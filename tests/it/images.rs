@@ -493,20 +493,61 @@ fn the_version_in_a_chart_is_the_tag_that_its_templates_take_it_for() {
         full(&rows)
     };
     let image = "image: {repository: e.io/c, tag: \"\"}\n";
-    let looks = "image: \"{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}\"\n";
-    assert_eq!(chart(looks, image), ["image e.io/c:1.2 inferred chart/values.yaml:1,chart/Chart.yaml:2"]);
+    let two = format!("{image}job: {{image: {{repository: e.io/j}}}}\nglobal: {{imageTag: v3}}\n");
+    let helper = "image: {{ include \"c.image\" . }}\n";
+    let looks = format!("{helper}# {{{{ .Values.image.tag | default .Chart.AppVersion }}}}\n");
+    assert_eq!(chart(&looks, image), ["image e.io/c:1.2 inferred chart/values.yaml:1,chart/Chart.yaml:2"]);
     // Nobody looks at it; or it may be the tag of the one or of the other.
-    assert_eq!(chart("a: 1\n", image), ["image e.io/c:? unresolved chart/values.yaml:1"]);
-    let two = chart(looks, &format!("{image}job: {{image: {{repository: e.io/j}}}}\n"));
-    assert!(two.iter().all(|row| row.contains(":? unresolved")), "{two:?}");
+    assert_eq!(chart(helper, image), ["image e.io/c:? unresolved chart/values.yaml:1"]);
+    let open = chart(&looks, &two);
+    assert!(open.iter().all(|row| row.contains(":? unresolved")), "{open:?}");
     // A tag for all is the tag of both.
-    let all = "a: {{ .Values.global.imageTag }}\n";
-    let two = chart(all, &format!("{image}job: {{image: {{repository: e.io/j}}}}\nglobal: {{imageTag: v3}}\n"));
+    let all = format!("{helper}# {{{{ .Values.global.imageTag }}}}\n");
     let expected = [
         "image e.io/c:v3 inferred chart/values.yaml:1,chart/values.yaml:3",
         "image e.io/j:v3 inferred chart/values.yaml:2,chart/values.yaml:3",
     ];
-    assert_eq!(two, expected);
+    assert_eq!(chart(&all, &two), expected);
+}
+
+#[test]
+fn a_template_says_how_an_image_is_put_together() {
+    let chart = |templates: &str| {
+        let rows = of(&[
+            ("chart/Chart.yaml", "name: c\nappVersion: \"1.2\"\n"),
+            (
+                "chart/values.yaml",
+                "images: {repository: e.io/all, tag: \"\"}\nweb: {name: web}\nold: {enabled: false, name: old}\nglobal: {imageRegistry: g.io}\n\
+                 db: {image: {repository: mysql, tag: 8.10}}\n",
+            ),
+            ("chart/templates/d.yaml", templates),
+        ]);
+        full(&rows)
+    };
+    let name = |of: &str| {
+        format!(
+            "image: \"{{{{ .Values.images.repository }}}}/{{{{ $.Values.{of}.name }}}}:{{{{ .Values.images.tag | default .Chart.AppVersion }}}}\"\n"
+        )
+    };
+    let all = format!(
+        "- {}- {}- image: {{{{- .Values.images.repository | quote -}}}}/fixed:{{{{ default \"3\" .Values.images.none }}}}\n- {}",
+        name("web"),
+        name("old"),
+        "image: {{ .Values.db.image.repository }}:{{ .Values.db.image.tag }}\n"
+    );
+    let expected = [
+        "image e.io/all/fixed:3 inferred chart/values.yaml:1,chart/templates/d.yaml:3",
+        "image e.io/all/web:1.2 inferred chart/values.yaml:1,chart/values.yaml:2,chart/Chart.yaml:2",
+        "image docker.io/library/mysql:8.1 inferred chart/values.yaml:5",
+    ];
+    let (mut found, mut expected) = (chart(&all), expected.to_vec());
+    found.sort();
+    expected.sort_unstable();
+    assert_eq!(found, expected);
+    // What a helper makes of the same values may be another image: nothing is left out.
+    let found = chart(&format!("{all}- image: {{{{ include \"x\" . }}}}\n"));
+    assert!(found.iter().any(|row| row.contains("g.io/mysql:8.1")), "{found:#?}");
+    assert!(found.iter().any(|row| row.contains("docker.io/library/mysql:8.1")), "{found:#?}");
 }
 
 #[test]

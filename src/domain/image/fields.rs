@@ -22,6 +22,7 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("tekton.dev", "", "spec.steps.[].image"),
     ("tekton.dev", "", "spec.sidecars.[].image"),
     ("tekton.dev", "", "spec.stepTemplate.image"),
+    ("tekton.dev", "Condition", "spec.check.image"),
     ("tekton.dev", "", "spec.taskSpec.steps.[].image"),
     ("tekton.dev", "", "spec.taskSpec.sidecars.[].image"),
     ("tekton.dev", "", "spec.tasks.[].taskSpec.steps.[].image"),

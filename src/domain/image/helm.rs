@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::node::{Node, Style, Trust, Value};
+use super::node::{At, Node, Style, Trust, Value};
 use super::reference;
 use super::sink::Hit;
 use super::sink::{self, Sink};
 use super::tree::{self, Tree};
 use super::{Class, Confidence};
-use super::{patch, text, workload, yaml};
+use super::{patch, template, text, workload, yaml};
 
 /// What is said of a chart that is not in the tree.
 pub(super) const UNSEEN: &str = "a chart, whose own images cannot be seen";
@@ -32,12 +32,17 @@ pub(super) fn values(values: &Node, sink: &mut Sink) {
     walk(values, "", global, sink);
 }
 
+/// Whether a part of values is switched off, and so not deployed. A template takes "false" in quotes for a text, and so for
+/// true.
+pub(super) fn is_off(node: &Node) -> bool {
+    let word = node.get("enabled").map(|node| &node.value);
+    matches!(word, Some(Value::Text(text, Style::Plain)) if matches!(&**text, "false" | "False" | "FALSE"))
+}
+
 fn walk(node: &Node, key: &str, global: Option<&Node>, sink: &mut Sink) {
     match &node.value {
         Value::Map(entries) => {
-            // What is switched off is not deployed; a template takes "false" in quotes for a text, and so for true.
-            let is_off = |node: &Node| matches!(&node.value, Value::Text(text, Style::Plain) if matches!(&**text, "false" | "False" | "FALSE"));
-            if node.get("enabled").is_some_and(is_off) {
+            if is_off(node) {
                 return;
             }
             if workload::is_object(node) {
@@ -376,7 +381,16 @@ pub(super) fn local(tree: &Tree<'_>, folder: &str, given: Option<&Node>, sink: &
     let mut own_hits = Sink::default();
     all.iter().for_each(|all| values(all, &mut own_hits));
     let mut own_hits = own_hits.hits();
-    tagged(tree, folder, all.as_ref(), &mut own_hits);
+    if let Some(all) = &all {
+        let templates = template::images(tree, folder, all);
+        let is_said = |at: &At| templates.hits.iter().any(|hit| hit.places.contains(at));
+        // What a template says of a value is what it is for, if no other template may say something else.
+        own_hits.retain(|hit| templates.has_more || !hit.places.iter().any(is_said));
+        own_hits.extend(templates.hits);
+        if templates.has_more {
+            tagged(tree, folder, all, &mut own_hits);
+        }
+    }
     own_hits.into_iter().for_each(|hit| sink.push(hit));
     for (file, name) in tree.below(folder) {
         let rest = name.get(path("").len()..).unwrap_or_default();
@@ -416,16 +430,16 @@ pub(super) fn local(tree: &Tree<'_>, folder: &str, given: Option<&Node>, sink: &
     }
 }
 
-// Tags that the templates of a chart put where an image has none: the one for all images, or else, for its one image, the
+// Tags that helpers of a chart put where an image has none: the one for all images, or else, for its one image, the
 // version of what it deploys.
-fn tagged(tree: &Tree<'_>, folder: &str, values: Option<&Node>, hits: &mut [Hit]) {
+fn tagged(tree: &Tree<'_>, folder: &str, values: &Node, hits: &mut [Hit]) {
     let path = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
     let mut open: Vec<&mut Hit> = hits.iter_mut().filter(|hit| hit.note.as_deref() == Some(NO_TAG)).collect();
     let is_looked_at = |what: &[u8]| {
         let mut templates = tree.below(&path("templates"));
         templates.any(|(file, _)| tree.bytes(file).windows(what.len()).any(|part| part == what))
     };
-    let global = values.and_then(|values| scalar(values.get("global")?, "imageTag"));
+    let global = values.get("global").and_then(|global| scalar(global, "imageTag"));
     let version = tree.number(&path("Chart.yaml")).and_then(|file| tree.docs(file).first()?.get("appVersion"));
     let (tag, note) = match (global, version) {
         _ if open.is_empty() => return,

@@ -28,6 +28,7 @@ mod sets;
 mod sink;
 mod strict;
 mod substitute;
+mod template;
 mod text;
 mod tree;
 mod vars;

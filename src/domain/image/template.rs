@@ -1,0 +1,146 @@
+//! Lines of a chart's templates that put an image together out of values, as far as that takes no more than values, the
+//! version in Chart.yaml and defaults.
+
+use super::helm;
+use super::node::{At, Node, Style, Trust, Value};
+use super::sink::Hit;
+use super::tree::Tree;
+use super::{Class, Confidence, reference};
+
+/// What the templates of a chart say of images.
+#[derive(Default)]
+pub(super) struct Templates {
+    /// The images of the lines that could be filled in.
+    pub(super) hits: Vec<Hit>,
+    /// Whether there are others.
+    pub(super) has_more: bool,
+}
+
+// What an expression comes to.
+struct Part {
+    text: String,
+    places: Vec<At>,
+    trust: Trust,
+}
+
+// What expressions may look at.
+struct Scope<'a> {
+    values: &'a Node,
+    version: Option<&'a Node>,
+}
+
+/// Fills in the lines with images of a chart's templates.
+pub(super) fn images(tree: &Tree<'_>, folder: &str, values: &Node) -> Templates {
+    let path = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+    let chart = tree.number(&path("Chart.yaml")).and_then(|file| tree.docs(file).first());
+    let scope = Scope { values, version: chart.and_then(|doc| doc.get("appVersion")) };
+    let mut found = Templates::default();
+    for (file, _) in tree.below(&path("templates")) {
+        for (line, text) in (1..).zip(String::from_utf8_lossy(tree.bytes(file)).lines()) {
+            let bare = text.trim_start().trim_start_matches("- ");
+            let Some((key, value)) = bare.split_once(": ").filter(|(_, value)| value.contains("{{")) else { continue };
+            if !helm::is_image_key(key) || bare.starts_with('#') {
+                continue;
+            }
+            match scope.fill(value.trim().trim_matches(['"', '\'']), At { file, line }) {
+                None => found.has_more = true,
+                Some(None) => {}
+                Some(Some(part)) => {
+                    let Some(known) = reference::normalise(&part.text) else { continue };
+                    let confidence = Confidence::from(part.trust.max(Trust::Inferred));
+                    let (class, reference, places) = (Class::Image, known.text, part.places);
+                    found.hits.push(Hit { class, reference, confidence, places, note: None });
+                }
+            }
+        }
+    }
+    found
+}
+
+impl Scope<'_> {
+    // A line with its expressions filled in. None: it takes more than that; Some(None): it is switched off, or says nothing.
+    fn fill(&self, line: &str, at: At) -> Option<Option<Part>> {
+        let mut whole = Part { text: String::new(), places: Vec::new(), trust: Trust::Certain };
+        let (mut rest, mut is_said) = (line, false);
+        while let Some((before, tail)) = rest.split_once("{{") {
+            let (inner, after) = tail.split_once("}}")?;
+            is_said |= before.contains(|c: char| c.is_ascii_alphanumeric());
+            whole.text.push_str(before);
+            let Some(part) = self.pipeline(inner.trim_matches(['-', ' ']))? else { return Some(None) };
+            whole.text.push_str(&part.text);
+            whole.places.extend(part.places);
+            whole.trust = whole.trust.max(part.trust);
+            rest = after;
+        }
+        is_said |= rest.contains(|c: char| c.is_ascii_alphanumeric());
+        whole.text.push_str(rest);
+        if is_said {
+            whole.places.push(at);
+        }
+        let is_whole =
+            !whole.text.is_empty() && !whole.text.starts_with([':', '/']) && !whole.text.ends_with([':', '/']);
+        Some(is_whole.then_some(whole))
+    }
+
+    // `operand | default operand | quote`.
+    fn pipeline(&self, text: &str) -> Option<Option<Part>> {
+        let mut stages = text.split('|').map(str::trim);
+        let first = stages.next()?;
+        let mut part = match first.strip_prefix("default ") {
+            Some(rest) => {
+                let (other, own) = rest.trim().split_once(' ')?;
+                self.or(own.trim(), other)?
+            }
+            None => self.operand(first)?,
+        };
+        for stage in stages {
+            match stage.strip_prefix("default ") {
+                Some(other) if part.as_ref().is_none_or(|part| part.text.is_empty()) => {
+                    part = self.operand(other.trim())?
+                }
+                Some(_) => {}
+                None if matches!(stage, "quote" | "squote" | "toString" | "trim") => {}
+                None => return None,
+            }
+        }
+        Some(part)
+    }
+
+    fn or(&self, own: &str, other: &str) -> Option<Option<Part>> {
+        let own = self.operand(own)?;
+        if own.as_ref().is_some_and(|part| !part.text.is_empty()) { Some(own) } else { self.operand(other) }
+    }
+
+    // None: it is no value; Some(None): it is a value of something that is switched off.
+    fn operand(&self, text: &str) -> Option<Option<Part>> {
+        let path = text.strip_prefix('$').unwrap_or(text);
+        let of = |node: Option<&Node>| {
+            let (text, style) = match node.map(|node| &node.value) {
+                Some(Value::Text(text, style)) => (text.to_string(), *style),
+                None | Some(Value::Null) => (String::new(), Style::Quoted),
+                Some(_) => return None,
+            };
+            let number = if style == Style::Plain { helm::as_number(&text) } else { None };
+            let places = node.into_iter().flat_map(Node::places).collect();
+            let trust = node.map_or(Trust::Certain, |node| node.trust);
+            Some(Part { text: number.unwrap_or(text), places, trust })
+        };
+        if path == ".Chart.AppVersion" {
+            return of(self.version).map(Some);
+        }
+        if let Some(text) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+            return Some(Some(Part { text: text.to_owned(), places: Vec::new(), trust: Trust::Certain }));
+        }
+        let mut node = Some(self.values);
+        for step in path.strip_prefix(".Values.")?.split('.') {
+            if step.is_empty() || step.contains([' ', '(', ')']) {
+                return None;
+            }
+            node = node.and_then(|node| node.get(step));
+            if node.is_some_and(helm::is_off) {
+                return Some(None);
+            }
+        }
+        of(node).map(Some)
+    }
+}
