@@ -115,8 +115,11 @@ fn a_set_of_more_applications_than_are_looked_at_says_so() {
 
 #[test]
 fn one_folder_is_built_for_every_application_that_builds_it_in_another_way() {
-    let rows = shown(&set("[{list: {elements: [{t: \"2\"}, {t: \"3\"}]}}]", "apps/x", "{{t}}"));
-    for tag in ["2", "3"] {
-        assert!(rows.contains(&format!("apps/x e.io/a:{tag} certain")), "{rows:#?}");
+    let rows = set("[{list: {elements: [{t: \"2\"},\n    {t: \"3\"}]}}]", "apps/x", "{{t}}");
+    for (tag, line) in [("2", 5), ("3", 6)] {
+        let row = rows.iter().find(|row| row.reference == format!("e.io/a:{tag}")).unwrap();
+        assert_eq!((row.root.as_str(), row.confidence.as_str()), ("apps/x", "certain"), "{row:#?}");
+        // The element has its part in it.
+        assert!(row.places.contains(&format!("argo/set.yaml:{line}")), "{row:#?}");
     }
 }

@@ -246,6 +246,32 @@ fn what_a_generator_of_policies_wraps_is_deployed_as_it_patches_it() {
 }
 
 #[test]
+fn a_chart_beside_a_kustomization_is_read_and_not_fetched() {
+    let rows = of(&[
+        (
+            "kustomization.yaml",
+            "helmGlobals: {chartHome: home}\nhelmCharts:\n- {name: c, version: 1.0.0, repo: \"https://c.io\", valuesInline: {image: \"e.io/c:2\"}}\n\
+             - {name: other, version: 2.0.0, repo: \"https://c.io\"}\n- {name: alias, version: 2.0.0, repo: \"@mine\"}\n",
+        ),
+        ("home/c/Chart.yaml", "name: c\n"),
+        ("home/c/values.yaml", "image: e.io/c:1\n"),
+    ]);
+    let found: Vec<String> =
+        rows.iter().map(|row| format!("{} {} {} {}", row.root, row.class, row.reference, row.confidence)).collect();
+    let expected = [
+        ". image e.io/c:2 inferred",
+        ". chart https://c.io/other:2.0.0 certain",
+        ". image other opaque",
+        ". chart @mine/alias:2.0.0 unresolved",
+        ". image alias opaque",
+    ];
+    let (mut found, mut expected) = (found, expected.to_vec());
+    found.sort();
+    expected.sort_unstable();
+    assert_eq!(found, expected, "{rows:#?}");
+}
+
+#[test]
 fn an_entry_that_changes_nothing_has_its_part_in_an_image() {
     let rows = of(&[
         ("kustomization.yaml", "resources: [p.yaml]\nimages:\n- name: e.io/a\n  newTag: \"1\"\n"),

@@ -101,7 +101,7 @@ fn objects_that_others_make_are_looked_into_as_objects_and_texts_of_them_too() {
          kind: Pod\n      spec: {initContainers: [{image: \"e.io/base:1\"}]}\n  - base: {apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, \
          spec: {image: \"e.io/never:1\"}}\n  - base: {apiVersion: helm.crossplane.io/v1beta1, kind: Release, spec: {forProvider: {chart: \
          {name: c, repository: \"https://c.io\", version: 1.0.0}}}}\n---\n\
-         apiVersion: batch/v1\nkind: Job\nspec: {template: {spec: {containers: [{image: \"e.io/job:1\", args: [\"-c\", \"kubectl apply -f - <<E\\n\
+         apiVersion: batch/v1\nkind: Job\nspec: {template: {spec: {containers: [{image: \"e.io/job:1\", args: [--worker-image=acme/worker:3, --exec-image, acme/exec:4, --not, acme/not:5, \"-c\", \"kubectl apply -f - <<E\\n\
          apiVersion: v1\\nkind: Pod\\nspec:\\n  image: e.io/applied:1\\nE\\n\"]}]}}}\n",
     )]);
     assert!(rows.iter().any(|row| row.reference == "https://c.io/c:1.0.0" && row.class == "chart"), "{rows:#?}");
@@ -109,6 +109,8 @@ fn objects_that_others_make_are_looked_into_as_objects_and_texts_of_them_too() {
     found.sort();
     let expected = [
         "c opaque",
+        "docker.io/acme/exec:4 inferred",
+        "docker.io/acme/worker:3 inferred",
         "docker.io/library/python:latest inferred",
         "docker.io/library/ubuntu:latest inferred",
         "e.io/applied:1 inferred",

@@ -6,6 +6,7 @@ use super::Confidence;
 use super::helm;
 use super::kustomize::{Built, Kustomizer, Resource};
 use super::node::{At, Node, Style, Value};
+use super::patch;
 use super::sink::Sink;
 use super::tree;
 
@@ -14,7 +15,8 @@ pub(super) fn run(kustomizer: &mut Kustomizer<'_>, folder: &str, doc: &Node, bui
     let list = |key: &str| doc.get(key).into_iter().flat_map(Node::items);
     list("configMapGenerator").for_each(|entry| config_map(kustomizer, folder, entry, built));
     list("secretGenerator").for_each(|entry| secret(kustomizer, folder, entry, built));
-    list("helmCharts").for_each(|entry| chart(kustomizer, folder, entry, built));
+    let home = doc.str_at(&["helmGlobals", "chartHome"]);
+    list("helmCharts").for_each(|entry| chart(kustomizer, folder, home, entry, built));
 }
 
 /// Makes a config map, or adds to one.
@@ -93,26 +95,37 @@ fn data(kustomizer: &mut Kustomizer<'_>, folder: &str, entry: &Node, built: &mut
     data
 }
 
-/// Takes a chart that kustomize would have rendered.
-pub(super) fn chart(kustomizer: &mut Kustomizer<'_>, folder: &str, entry: &Node, built: &mut Built) {
+/// Takes a chart that kustomize would have rendered: of the tree, if it is in the folder for charts, `home`.
+pub(super) fn chart(kustomizer: &mut Kustomizer<'_>, folder: &str, home: &str, entry: &Node, built: &mut Built) {
     let mut sink = Sink::default();
     let (none, name) = (Node::new(entry.at, Value::Null), entry.str_at(&["name"]));
-    helm::chart(
-        entry.get("repo").unwrap_or(&none),
-        name,
-        entry.get("version"),
-        entry.get("name").unwrap_or(entry),
-        &mut sink,
-    );
-    sink.closed(name, Confidence::Opaque, vec![entry.at], helm::UNSEEN);
-    if let Some(inline) = entry.get("valuesInline") {
-        helm::values(inline, &mut sink);
+    let home = if home.is_empty() { "charts" } else { home };
+    let local = tree::join(folder, &format!("{home}/{name}"));
+    let chart = local.as_ref().and_then(|local| kustomizer.tree.number(&format!("{local}/Chart.yaml")));
+    kustomizer.used.extend(chart);
+    let local = local.filter(|_| chart.is_some());
+    if local.is_none() {
+        let at = entry.get("name").unwrap_or(entry);
+        helm::chart(entry.get("repo").unwrap_or(&none), name, entry.get("version"), at, &mut sink);
+        sink.closed(name, Confidence::Opaque, vec![entry.at], helm::UNSEEN);
     }
+    let mut values: Vec<Node> = Vec::new();
     let more = entry.get("additionalValuesFiles").into_iter().flat_map(Node::items);
     for path in entry.get("valuesFile").into_iter().chain(more) {
-        for doc in kustomizer.inner(folder, None, Some(path), built) {
-            helm::values(&doc, &mut sink);
+        values.extend(kustomizer.inner(folder, None, Some(path), built).iter().map(|doc| (**doc).clone()));
+    }
+    values.extend(entry.get("valuesInline").cloned());
+    let values = values.into_iter().reduce(|mut below, above| {
+        patch::merge(&mut below, &above, false);
+        below
+    });
+    match (local, values) {
+        (Some(local), values) => {
+            let nothing = Node::new(entry.at, Value::Map(Vec::new()));
+            helm::local(kustomizer.tree, &local, Some(values.as_ref().unwrap_or(&nothing)), &mut sink);
         }
+        (None, Some(values)) => helm::values(&values, &mut sink),
+        (None, None) => {}
     }
     built.closed.extend(sink.hits());
 }

@@ -305,7 +305,9 @@ pub(super) fn chart(repository: &Node, name: &str, version: Option<&Node>, at: &
     let version_text = version.and_then(Node::as_str).unwrap_or("*");
     let base = repository.strip_prefix("oci://").unwrap_or(repository).trim_end_matches('/');
     let name = if base.is_empty() { name.to_owned() } else { format!("{base}/{name}") };
-    let is_open = sink::is_open(&name) || sink::is_open(version_text);
+    // A name that only the user's own configuration of helm knows.
+    let is_alias = repository.starts_with('@') || repository.starts_with("alias:");
+    let is_open = is_alias || sink::is_open(&name) || sink::is_open(version_text);
     let is_exact = version_text.trim_start_matches('v').split('.').count() >= 3
         && !version_text.contains(['*', 'x', 'X', '^', '~', '>', '<', '=', '|', ',', ' ']);
     let confidence = match (is_open, is_exact) {

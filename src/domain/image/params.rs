@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::node::{At, Node, Trust, Value};
+use super::node::{At, Node, Style, Trust, Value};
 
 // Longest text that is filled in, longest name of a parameter, and most values in force at once.
 const MAX_TEXT: usize = 8 << 10;
@@ -53,11 +53,18 @@ impl Scope {
     fn fill(&mut self, node: &mut Node) {
         let own = self.enter(node);
         match &mut node.value {
-            Value::Text(text, _) if text.len() <= MAX_TEXT && text.contains(['$', '{']) => {
+            Value::Text(text, style) if text.len() <= MAX_TEXT && text.contains(['$', '{']) => {
                 let (filled, places) = self.expand(text);
                 if !places.is_empty() {
+                    // Its lines are lines of the file still, if none has come in.
+                    let is_same = *style == Style::Block && filled.lines().count() == text.lines().count();
                     node.rewrite(&filled, places);
                     node.trust = node.trust.max(Trust::Inferred);
+                    if let Value::Text(_, style) = &mut node.value
+                        && is_same
+                    {
+                        *style = Style::Block;
+                    }
                 }
             }
             Value::List(items) => items.iter_mut().for_each(|item| self.fill(item)),

@@ -30,7 +30,7 @@ pub(super) fn generate(kustomizer: &mut Kustomizer<'_>, folder: &str, doc: &Node
                 generate::config_map(kustomizer, folder, &config, built);
             }
             "SecretGenerator" => generate::secret(kustomizer, folder, &config, built),
-            "HelmChartInflationGenerator" => generate::chart(kustomizer, folder, &config, built),
+            "HelmChartInflationGenerator" => generate::chart(kustomizer, folder, "", &config, built),
             idle if IDLE.contains(&idle) => {}
             _ => {
                 opaque(kustomizer, &config, "a generator, and what it makes cannot be seen", built);

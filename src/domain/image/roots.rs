@@ -97,7 +97,9 @@ pub(super) fn find<'a>(tree: &'a Tree<'a>, fields: &[Field], there: Option<There
         }
     }
     for folder in &charts {
-        if !roots.visited.contains(folder) {
+        let file = tree.number(&tree::join(folder, "Chart.yaml").unwrap_or_default());
+        let is_used = file.is_some_and(|file| roots.kustomizer.used.contains(&file));
+        if !is_used && !roots.visited.contains(folder) {
             roots.chart(folder, None);
         }
     }

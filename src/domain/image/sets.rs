@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::node::{Node, Value};
+use super::node::{At, Node, Value};
 use super::patch;
 use super::substitute::is_match;
 use super::tree::{self, Tree};
@@ -18,8 +18,25 @@ const MAX_TEXT: usize = 64 << 10;
 // Deepest nesting of generators.
 const MAX_DEPTH: usize = 3;
 
+/// A parameter, and where it stands: what Argo CD says of a path stands nowhere.
+#[derive(Debug, Clone)]
+struct Param {
+    text: String,
+    at: Option<At>,
+}
+
+impl Param {
+    fn of(text: &str, at: Option<At>) -> Self {
+        Self { text: text.to_owned(), at }
+    }
+}
+
 /// The parameters of one Application.
-type Values = BTreeMap<String, String>;
+type Values = BTreeMap<String, Param>;
+
+fn text<'a>(values: &'a Values, name: &str) -> Option<&'a str> {
+    values.get(name).map(|param| param.text.as_str())
+}
 
 /// The specifications of the Applications that a set makes, and whether it makes more.
 pub(super) fn specs(tree: &Tree<'_>, set: &Node) -> (Vec<Node>, bool) {
@@ -69,7 +86,7 @@ fn made(tree: &Tree<'_>, generator: &Node, depth: usize) -> Vec<Values> {
         made.extend(files(tree, list(&["git", "files"])));
         let prefix = git.str_at(&["pathParamPrefix"]);
         if !prefix.is_empty() {
-            let named = |(name, value): (String, String)| {
+            let named = |(name, value): (String, Param)| {
                 let name = if name.starts_with("path") { format!("{prefix}.{name}") } else { name };
                 (name, value)
             };
@@ -100,7 +117,7 @@ fn made(tree: &Tree<'_>, generator: &Node, depth: usize) -> Vec<Values> {
         let inner = list(&["merge", "generators"]);
         for (at, inner) in inner.iter().enumerate() {
             for values in self::made(tree, inner, depth + 1) {
-                let is_same = |base: &&mut Values| keys.iter().all(|key| base.get(*key) == values.get(*key));
+                let is_same = |base: &&mut Values| keys.iter().all(|key| text(base, key) == text(&values, key));
                 if at == 0 {
                     made.push(values);
                 } else if let Some(base) = made.iter_mut().find(is_same) {
@@ -121,13 +138,13 @@ fn made(tree: &Tree<'_>, generator: &Node, depth: usize) -> Vec<Values> {
             let mut value = value.clone();
             fill(&mut value, values);
             if let Some(text) = value.as_str().filter(|text| is_known || !text.contains("{{")) {
-                values.insert(format!("values.{name}"), text.to_owned());
+                values.insert(format!("values.{name}"), Param::of(text, Some(value.at)));
             }
         }
     }
     let wanted = generator.at_path(&["selector", "matchLabels"]).map(Node::entries).unwrap_or_default();
     made.retain(|values| {
-        wanted.iter().all(|(name, value)| values.get(&**name).is_none_or(|own| Some(own.as_str()) == value.as_str()))
+        wanted.iter().all(|(name, value)| text(values, name).is_none_or(|own| Some(own) == value.as_str()))
     });
     made
 }
@@ -136,7 +153,7 @@ fn made(tree: &Tree<'_>, generator: &Node, depth: usize) -> Vec<Values> {
 fn flat(node: &Node, path: &str) -> Values {
     let mut values = Values::new();
     let mut add = |name: String, child: &Node| match child.as_str() {
-        Some(text) => drop(values.insert(name, text.to_owned())),
+        Some(text) => drop(values.insert(name, Param::of(text, Some(child.at)))),
         None => values.extend(flat(child, &name)),
     };
     let dot = if path.is_empty() { "" } else { "." };
@@ -151,8 +168,8 @@ fn of_path(folder: &str) -> Values {
     let normal = base.to_lowercase().replace(['_', '.'], "-");
     let pairs =
         [("path", folder), ("path.path", folder), ("path.basename", base), ("path.basenameNormalized", &normal)];
-    let mut values: Values = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    values.extend(folder.split('/').enumerate().map(|(at, part)| (format!("path[{at}]"), part.to_owned())));
+    let mut values: Values = pairs.iter().map(|(name, value)| ((*name).to_owned(), Param::of(value, None))).collect();
+    values.extend(folder.split('/').enumerate().map(|(at, part)| (format!("path[{at}]"), Param::of(part, None))));
     values
 }
 
@@ -185,7 +202,7 @@ fn files(tree: &Tree<'_>, list: &[Node]) -> Vec<Values> {
             continue;
         }
         let mut path = of_path(tree::folder_of(name));
-        path.insert("path.filename".to_owned(), name.rsplit('/').next().unwrap_or(name).to_owned());
+        path.insert("path.filename".to_owned(), Param::of(name.rsplit('/').next().unwrap_or(name), None));
         for doc in tree.docs(file) {
             let items = doc.items();
             let docs = if items.is_empty() { std::slice::from_ref(&**doc) } else { items };
@@ -213,9 +230,9 @@ fn clusters(tree: &Tree<'_>, generator: &Node) -> Vec<Values> {
                 values.extend(pairs.into_iter().flat_map(|pairs| flat(pairs, &format!("metadata.{key}"))));
             }
             for key in ["name", "server"] {
-                let text = doc.str_at(&["stringData", key]);
-                if !text.is_empty() {
-                    values.insert(key.to_owned(), text.to_owned());
+                let node = doc.at_path(&["stringData", key]);
+                if let Some((text, node)) = node.and_then(|node| Some((node.as_str()?, node))) {
+                    values.insert(key.to_owned(), Param::of(text, Some(node.at)));
                 }
             }
             made.push(values);
@@ -250,9 +267,9 @@ fn is_glob(pattern: &str, path: &str) -> bool {
 fn fill(node: &mut Node, values: &Values) {
     match &mut node.value {
         Value::Text(text, _) if text.len() <= MAX_TEXT && text.contains("{{") => {
-            let filled = filled(text, values);
+            let (filled, places) = filled(text, values);
             if filled != **text {
-                node.rewrite(&filled, []);
+                node.rewrite(&filled, places);
             }
         }
         Value::List(items) => items.iter_mut().for_each(|item| fill(item, values)),
@@ -261,8 +278,8 @@ fn fill(node: &mut Node, values: &Values) {
     }
 }
 
-fn filled(text: &str, values: &Values) -> String {
-    let (mut out, mut rest) = (String::new(), text);
+fn filled(text: &str, values: &Values) -> (String, Vec<At>) {
+    let (mut out, mut places, mut rest) = (String::new(), Vec::new(), text);
     while let Some((before, tail)) = rest.split_once("{{") {
         out.push_str(before);
         let Some((inner, after)) = tail.split_once("}}") else {
@@ -272,14 +289,17 @@ fn filled(text: &str, values: &Values) -> String {
         let name = inner.trim_matches([' ', '-']).trim_start_matches('.');
         // `index .path.segments 1` is a part of a path.
         let segment = name.strip_prefix("index .path.segments ").map(|at| format!("path[{}]", at.trim()));
-        match values.get(segment.as_deref().unwrap_or(name)).filter(|value| value.len() <= MAX_VALUE) {
-            Some(value) => out.push_str(value),
+        match values.get(segment.as_deref().unwrap_or(name)).filter(|value| value.text.len() <= MAX_VALUE) {
+            Some(value) => {
+                out.push_str(&value.text);
+                places.extend(value.at);
+            }
             None => out.push_str(&format!("{{{{{inner}}}}}")),
         }
         rest = after;
     }
     out.push_str(rest);
-    out
+    (out, places)
 }
 
 #[cfg(test)]
@@ -308,8 +328,10 @@ mod tests {
 
     #[test]
     fn what_is_not_known_stays() {
-        let values = Values::from([("a".to_owned(), "1".to_owned()), ("path[1]".to_owned(), "p".to_owned())]);
+        let at = Some(At { file: 0, line: 7 });
+        let values = Values::from([("a".to_owned(), Param::of("1", at)), ("path[1]".to_owned(), Param::of("p", None))]);
         let text = "{{a}} {{ .a }} {{- .a -}} {{b}} {{ index .path.segments 1 }} {{path[1]}} {{ a";
-        assert_eq!(filled(text, &values), "1 1 1 {{b}} p p {{ a");
+        let (filled, places) = filled(text, &values);
+        assert_eq!((filled.as_str(), places.len()), ("1 1 1 {{b}} p p {{ a", 3));
     }
 }

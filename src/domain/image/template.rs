@@ -74,7 +74,7 @@ impl Scope<'_> {
         }
         is_said |= rest.contains(|c: char| c.is_ascii_alphanumeric());
         whole.text.push_str(rest);
-        if is_said {
+        if is_said || whole.places.is_empty() {
             whole.places.push(at);
         }
         let is_whole =

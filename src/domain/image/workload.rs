@@ -148,13 +148,17 @@ fn mentions(container: &Node, sink: &mut Sink) {
         }
     }
     for key in ["args", "command"] {
+        let mut before = "";
         for argument in container.get(key).into_iter().flat_map(Node::items) {
             let Some(text) = argument.as_str() else { continue };
+            let (option, value) = text.split_once('=').unwrap_or((before, text));
+            before = text;
             if manifests(argument, sink) {
                 continue;
             }
-            let value = text.split_once('=').map_or(text, |(_, value)| value);
-            if sink::is_literal(value) && (value.len() < text.len() || !text.starts_with('-')) {
+            let is_named = option.starts_with('-') && option.to_ascii_lowercase().contains("image");
+            let is_image = sink::is_literal(value) || (is_named && sink::is_plausible(value));
+            if is_image && (value.len() < text.len() || !text.starts_with('-')) {
                 let mut node = argument.clone();
                 node.value = Value::Text(value.into(), Style::Quoted);
                 sink.image(&node, Trust::Inferred);
@@ -176,7 +180,7 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
     match &node.value {
         Value::Text(..) if helm::is_image_key(key) => sink.plausible(node),
         Value::Text(text, _) if text.starts_with("oci://") => sink.artifact(node),
-        Value::Text(_, Style::Block) => drop(manifests(node, sink)),
+        Value::Text(text, _) if text.contains('\n') => drop(manifests(node, sink)),
         Value::Map(_) if !key.is_empty() && is_object(node) => lowered(node, sink),
         Value::List(items) => {
             let is_containers = matches!(key, "containers" | "initContainers" | "ephemeralContainers");
