@@ -303,7 +303,7 @@ impl Roots<'_> {
         let mut images = self.images;
         images.take(tree, self.hits);
         if let Some(at) = tree.spent() {
-            let why = "its patterns, with those before it, are tried on more paths than are looked at";
+            let why = "what stands here, with what is before it, takes more looks than are taken";
             images.found.push(Found {
                 root: ALONE.to_owned(),
                 class: Class::Image,

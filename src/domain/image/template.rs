@@ -23,8 +23,10 @@ struct Part {
     trust: Trust,
 }
 
-// What expressions may look at.
+// What the expressions of a line may look at.
 struct Scope<'a> {
+    tree: &'a Tree<'a>,
+    at: At,
     values: &'a Node,
     version: Option<&'a Node>,
 }
@@ -33,7 +35,7 @@ struct Scope<'a> {
 pub(super) fn images(tree: &Tree<'_>, folder: &str, values: &Node) -> Templates {
     let path = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
     let chart = tree.number(&path("Chart.yaml")).and_then(|file| tree.docs(file).first());
-    let scope = Scope { values, version: chart.and_then(|doc| doc.get("appVersion")) };
+    let version = chart.and_then(|doc| doc.get("appVersion"));
     let mut found = Templates::default();
     for (file, _) in tree.below(&path("templates")) {
         for (line, text) in (1..).zip(String::from_utf8_lossy(tree.bytes(file)).lines()) {
@@ -42,7 +44,8 @@ pub(super) fn images(tree: &Tree<'_>, folder: &str, values: &Node) -> Templates 
             if !helm::is_image_key(key) || bare.starts_with('#') {
                 continue;
             }
-            match scope.fill(value.trim().trim_matches(['"', '\'']), At { file, line }) {
+            let scope = Scope { tree, at: At { file, line }, values, version };
+            match scope.fill(value.trim().trim_matches(['"', '\''])) {
                 None => found.has_more = true,
                 Some(None) => {}
                 Some(Some(part)) => {
@@ -59,7 +62,7 @@ pub(super) fn images(tree: &Tree<'_>, folder: &str, values: &Node) -> Templates 
 
 impl Scope<'_> {
     // A line with its expressions filled in. None: it takes more than that; Some(None): it is switched off, or says nothing.
-    fn fill(&self, line: &str, at: At) -> Option<Option<Part>> {
+    fn fill(&self, line: &str) -> Option<Option<Part>> {
         let mut whole = Part { text: String::new(), places: Vec::new(), trust: Trust::Certain };
         let (mut rest, mut is_said) = (line, false);
         while let Some((before, tail)) = rest.split_once("{{") {
@@ -75,7 +78,7 @@ impl Scope<'_> {
         is_said |= rest.contains(|c: char| c.is_ascii_alphanumeric());
         whole.text.push_str(rest);
         if is_said || whole.places.is_empty() {
-            whole.places.push(at);
+            whole.places.push(self.at);
         }
         let is_whole =
             !whole.text.is_empty() && !whole.text.starts_with([':', '/']) && !whole.text.ends_with([':', '/']);
@@ -136,7 +139,8 @@ impl Scope<'_> {
             if step.is_empty() || step.contains([' ', '(', ')']) {
                 return None;
             }
-            node = node.and_then(|node| node.get(step));
+            let steps = node.map_or(0, |node| node.entries().len());
+            node = node.filter(|_| self.tree.spend(steps, self.at)).and_then(|node| node.get(step));
             if node.is_some_and(helm::is_off) {
                 return Some(None);
             }

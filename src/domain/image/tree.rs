@@ -9,7 +9,7 @@ use super::yaml::{self, Fault};
 
 // Nodes of all files together: what comes after them is not read.
 const MAX_NODES: usize = 6_000_000;
-// Most paths that patterns are tried on.
+// Most paths and keys that somebody's patterns and templates are tried on.
 const MAX_LOOKS: usize = 20_000_000;
 const KUSTOMIZATIONS: &[&str] = &["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
@@ -126,7 +126,7 @@ impl<'a> Tree<'a> {
         self.warnings.get(from).map(|(at, _)| *at).filter(|at| at.file == file)
     }
 
-    /// Whether so many more paths may be looked at by somebody's patterns, which stand at a place.
+    /// Whether so many more paths or keys may be looked at for what stands at a place.
     pub(super) fn spend(&self, looks: usize, at: At) -> bool {
         let room = self.room.get().checked_sub(looks);
         self.room.set(room.unwrap_or_default());
@@ -136,7 +136,7 @@ impl<'a> Tree<'a> {
         room.is_some()
     }
 
-    /// The place of the first patterns for which there was no room.
+    /// The first place for which there was no room.
     pub(super) fn spent(&self) -> Option<At> {
         self.spent.get()
     }
