@@ -11,6 +11,8 @@ use super::yaml::{self, Fault};
 const MAX_NODES: usize = 6_000_000;
 // Most paths and keys that somebody's patterns and templates are tried on.
 const MAX_LOOKS: usize = 20_000_000;
+// Most warnings of one file.
+const MAX_WARNINGS: usize = 20;
 const KUSTOMIZATIONS: &[&str] = &["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /// One file.
@@ -70,7 +72,12 @@ impl<'a> Tree<'a> {
                 nodes += parsed.nodes;
                 file.fault = parsed.fault;
                 file.docs = parsed.docs.into_iter().map(slim).map(Arc::new).collect();
-                tree.warnings.extend(parsed.warnings.into_iter().map(|(line, why)| (At { file: number, line }, why)));
+                let more = parsed.warnings.len().saturating_sub(MAX_WARNINGS);
+                let told = parsed.warnings.into_iter().take(MAX_WARNINGS);
+                tree.warnings.extend(told.map(|(line, why)| (At { file: number, line }, why)));
+                if let Some((_, last)) = tree.warnings.last_mut().filter(|_| more > 0) {
+                    last.push_str(&format!("; and {more} more of this file"));
+                }
             } else if is_manifest {
                 file.fault = Some(Fault { line: 1, from: 1, why: "the tree holds too much".to_owned() });
             }
