@@ -327,12 +327,12 @@ fn judge(facts: &Facts) -> Answer {
     close(&tally.denied, format!("{} denied here", count(tally.denied.len())), "deploy them from somewhere else");
     if facts.strict {
         let remedy = "pin them, or say in `images.skip` of stage.yaml why they need not be known";
-        close(&tally.blind, format!("{} nobody can tell", count(tally.blind.len())), remedy);
+        close(&tally.blind, format!("{} that nobody can tell", tally.blind.len()), remedy);
         let remedy = "name their hosts in `images.rewrite` or `images.allow` of stage.yaml";
         close(&tally.unmapped, format!("{} on hosts that no rule names", count(tally.unmapped.len())), remedy);
     }
     let unsure = (!tally.unsure.is_empty())
-        .then(|| format!("{} could not be asked for: {}", count(tally.unsure.len()), few(&tally.unsure)));
+        .then(|| format!("{} could not be asked for: {}", tally.unsure.len(), few(&tally.unsure)));
     if !closed.is_empty() {
         let (details, remedies): (Vec<String>, Vec<String>) = closed.into_iter().unzip();
         let details: Vec<String> = details.into_iter().chain(unsure).collect();
