@@ -133,6 +133,7 @@ fn values_hold_objects_and_texts_of_them_and_policies_name_what_must_not_be_ther
             "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nspec:\n  values:\n    extraObjects:\n    \
              - {apiVersion: v1, kind: Pod, spec: {containers: [{image: busybox}]}}\n    extraDeploy:\n    - |\n      apiVersion: v1\n      \
              kind: Pod\n      spec: {containers: [{image: nginx}]}\n    env: {SANDBOX_IMAGE: e/sandbox, MODE: a/b}\n    \
+             kind: Deployment\n    apiVersion: apps/v1\n    spec: {}\n    image: {repository: e.io/like, tag: \"1\"}\n    \
              one: {enabled: false, image: \"e.io/off:1\"}\n    two: {enabled: \"false\", image: \"e.io/on:1\"}\n",
         ),
         (
@@ -148,6 +149,7 @@ fn values_hold_objects_and_texts_of_them_and_policies_name_what_must_not_be_ther
         "docker.io/e/sandbox:latest inferred",
         "docker.io/library/busybox:latest inferred",
         "docker.io/library/nginx:latest inferred",
+        "e.io/like:1 inferred",
         "e.io/must:1 inferred",
         "e.io/on:1 inferred",
     ];

@@ -45,8 +45,12 @@ fn walk(node: &Node, key: &str, global: Option<&Node>, sink: &mut Sink) {
             if is_off(node) {
                 return;
             }
+            // An object, or values that are called like one.
             if workload::is_object(node) {
-                return workload::lowered(node, sink);
+                workload::lowered(node, sink);
+                if node.kind() == "CustomResourceDefinition" {
+                    return;
+                }
             }
             let used = shape(node, key, global, sink);
             for (name, child) in entries {
