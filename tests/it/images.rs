@@ -533,7 +533,7 @@ fn a_template_says_how_an_image_is_put_together() {
         "- {}- {}- image: {{{{- .Values.images.repository | quote -}}}}/fixed:{{{{ default \"3\" .Values.images.none }}}}\n- {}",
         name("web"),
         name("old"),
-        "image: {{ .Values.db.image.repository }}:{{ .Values.db.image.tag }}\n"
+        "image: {{ .Values.db.image.repository }}:{{ .Values.db.image.tag }}\n# {{ .Values.old.enabled }}\n"
     );
     let expected = [
         "image e.io/all/fixed:3 inferred chart/values.yaml:1,chart/templates/d.yaml:3",

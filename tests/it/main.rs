@@ -20,6 +20,7 @@ mod everyday;
 mod evidence;
 mod faults;
 mod gates;
+mod hidden;
 mod host;
 mod images;
 mod init;

@@ -108,6 +108,7 @@ pub(super) fn chart(kustomizer: &mut Kustomizer<'_>, folder: &str, home: &str, e
         let at = entry.get("name").unwrap_or(entry);
         helm::chart(entry.get("repo").unwrap_or(&none), name, entry.get("version"), at, &mut sink);
         sink.closed(name, Confidence::Opaque, vec![entry.at], helm::UNSEEN);
+        built.is_remote = true;
     }
     let mut values: Vec<Node> = Vec::new();
     let more = entry.get("additionalValuesFiles").into_iter().flat_map(Node::items);

@@ -325,6 +325,8 @@ pub(super) fn chart(repository: &Node, name: &str, version: Option<&Node>, at: &
 
 /// A mapping with one value at a dotted path.
 pub(super) fn nested(path: &str, value: Node) -> Node {
+    // What is deeper than that is no value of any chart.
+    let path = if path.matches('.').count() > patch::MAX_STEPS { "" } else { path };
     path.split('.').rev().fold(value, |value, key| Node::new(value.at, Value::Map(vec![(key.into(), value)])))
 }
 
@@ -343,7 +345,7 @@ pub(super) fn embedded(object: &Node, sink: &mut Sink) {
     }
 }
 
-/// The folders of charts, those within other charts left out.
+/// The folders of charts, those left out that another one has as its parts.
 pub(super) fn charts(tree: &Tree<'_>) -> BTreeSet<String> {
     let folders = tree.all().filter_map(|(_, name)| match name.strip_suffix("Chart.yaml") {
         Some(folder) if folder.is_empty() || folder.ends_with('/') => Some(folder.trim_end_matches('/').to_owned()),
@@ -351,19 +353,26 @@ pub(super) fn charts(tree: &Tree<'_>) -> BTreeSet<String> {
     });
     let mut charts: BTreeSet<String> = BTreeSet::new();
     for folder in folders {
-        if !is_in(&charts, &folder) {
+        if !is_part(&charts, &folder) {
             charts.insert(folder);
         }
     }
     charts
 }
 
-/// Whether a path is below one of these folders.
-pub(super) fn is_in(charts: &BTreeSet<String>, path: &str) -> bool {
+/// Whether a path is a part of one of these charts, and nothing that only stands in its folder.
+pub(super) fn is_part(charts: &BTreeSet<String>, path: &str) -> bool {
     let mut parent = tree::folder_of(path);
     loop {
         if charts.contains(parent) {
-            return true;
+            let rest = path.get(parent.len()..).unwrap_or_default().trim_start_matches('/');
+            let is_own = match rest.split_once('/') {
+                Some((folder, _)) => matches!(folder, "templates" | "charts" | "crds" | "ci"),
+                None => rest.contains("values") || matches!(rest, "Chart.yaml" | "requirements.yaml"),
+            };
+            if is_own {
+                return true;
+            }
         }
         if parent.is_empty() {
             return false;
@@ -387,15 +396,18 @@ pub(super) fn local(tree: &Tree<'_>, folder: &str, given: Option<&Node>, sink: &
     let mut own_hits = Sink::default();
     all.iter().for_each(|all| values(all, &mut own_hits));
     let mut own_hits = own_hits.hits();
-    if let Some(all) = &all {
-        let templates = template::images(tree, folder, all);
-        let is_said = |at: &At| templates.hits.iter().any(|hit| hit.places.contains(at));
-        // What a template says of a value is what it is for, if no other template may say something else.
-        own_hits.retain(|hit| templates.has_more || !hit.places.iter().any(is_said));
-        own_hits.extend(templates.hits);
-        if templates.has_more {
-            tagged(tree, folder, all, &mut own_hits);
-        }
+    let nothing = Node::new(At { file: 0, line: 1 }, Value::Map(Vec::new()));
+    let known = all.as_ref().unwrap_or(&nothing);
+    let templates = template::images(tree, folder, known);
+    let is_said = |at: &At| templates.hits.iter().any(|hit| hit.places.contains(at));
+    // What a template says of a value is what it is for, if no other template may say something else.
+    own_hits.retain(|hit| !templates.open.is_empty() || !hit.places.iter().any(is_said));
+    own_hits.extend(templates.hits);
+    if own_hits.is_empty() {
+        // Values of no shape that is known: the lines say at least where.
+        own_hits.extend(templates.open);
+    } else if !templates.open.is_empty() {
+        tagged(tree, folder, known, &mut own_hits);
     }
     own_hits.into_iter().for_each(|hit| sink.push(hit));
     for (file, name) in tree.below(folder) {
@@ -421,15 +433,19 @@ pub(super) fn local(tree: &Tree<'_>, folder: &str, given: Option<&Node>, sink: &
     for doc in docs("Chart.yaml").chain(docs("requirements.yaml")) {
         for entry in doc.get("dependencies").into_iter().flat_map(Node::items) {
             let name = entry.str_at(&["name"]);
-            let Some(url) = entry.get("repository") else { continue };
+            let none = Node::text(entry.at, "");
+            let url = entry.get("repository").unwrap_or(&none);
             let repository = url.as_str().unwrap_or_default();
-            if repository.is_empty()
-                || repository.starts_with("file:")
-                || tree.has_folder(&path(&format!("charts/{name}")))
-            {
+            let beside = repository.strip_prefix("file://").and_then(|there| tree::join(folder, there));
+            let is_here = |folder: &str| tree.has_folder(folder);
+            if is_here(&path(&format!("charts/{name}"))) || beside.as_deref().is_some_and(is_here) {
                 continue;
             }
             let at = entry.get("name").unwrap_or(entry);
+            if repository.is_empty() || repository.starts_with("file:") {
+                sink.closed(name, Confidence::Opaque, at.places().collect(), UNSEEN);
+                continue;
+            }
             chart(url, name, entry.get("version"), at, sink);
             sink.closed(name, Confidence::Opaque, at.places().collect(), UNSEEN);
         }

@@ -331,13 +331,25 @@ impl<'a> Kustomizer<'a> {
             return self.close(name, Confidence::Unreadable, At { file, line: 1 }, "it builds too much", built);
         }
         for doc in self.tree.docs(file) {
-            let is_list =
-                doc.kind().ends_with("List") && doc.get("items").is_some_and(|items| !items.items().is_empty());
-            if is_list {
-                let items = doc.get("items").map(Node::items).unwrap_or_default();
-                built.resources.extend(items.iter().map(|item| Resource::new(Arc::new(item.clone()))));
-            } else if !doc.kind().is_empty() {
-                built.resources.push(Resource::new(Arc::clone(doc)));
+            let items = |doc: &Node| {
+                let is_list = doc.kind().ends_with("List");
+                doc.get("items")
+                    .filter(|items| is_list && !items.items().is_empty())
+                    .map(|items| items.items().to_vec())
+            };
+            let Some(first) = items(doc) else {
+                if !doc.kind().is_empty() {
+                    built.resources.push(Resource::new(Arc::clone(doc)));
+                }
+                continue;
+            };
+            // A list may hold lists.
+            let mut todo: std::collections::VecDeque<Node> = first.into();
+            while let Some(item) = todo.pop_front() {
+                match items(&item) {
+                    Some(inner) => todo.extend(inner),
+                    None => built.resources.push(Resource::new(Arc::new(item))),
+                }
             }
         }
         // A file of settings with comments is no manifest that was lost.
@@ -541,6 +553,10 @@ impl<'a> Kustomizer<'a> {
         let fields = self.fields(folder, doc, built);
         for resource in &mut built.resources {
             retag::apply(&mut resource.node, &mut retags, &fields);
+        }
+        // What charts render here is renamed too.
+        for hit in built.closed.iter_mut().filter(|hit| hit.confidence <= Confidence::Unresolved) {
+            retags.iter_mut().for_each(|retag| evidence::rename(retag, hit));
         }
         if built.is_remote {
             for retag in retags.iter().filter(|retag| !retag.is_used) {

@@ -23,7 +23,7 @@ pub(super) fn find(files: &BTreeMap<String, Vec<u8>>) -> Images {
         let text = String::from_utf8_lossy(bytes);
         let root = roots::shown(folder_of(path));
         let build = images.build(&root);
-        for (number, line) in (1..).zip(text.lines()) {
+        for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
             let line = line.split('#').next().unwrap_or_default().trim();
             if line.is_empty() {
                 continue;

@@ -4,6 +4,10 @@ use std::collections::HashMap;
 
 use super::node::{Node, Value};
 
+// Longest path, and most nodes that one patch copies.
+pub(super) const MAX_STEPS: usize = 100;
+const MAX_COPIED: usize = 200_000;
+
 /// Merges a patch into an object. `is_known` says whether the object's lists have keys: custom resources have none.
 pub(super) fn merge(base: &mut Node, patch: &Node, is_known: bool) {
     merge_at(base, patch, "", is_known);
@@ -99,6 +103,7 @@ fn merge_key(list: &str) -> Option<&'static str> {
 
 /// Applies a list of operations; the error names the path that is not there.
 pub(super) fn operations(object: &mut Node, operations: &[Node]) -> Result<(), String> {
+    let mut room = MAX_COPIED;
     for operation in operations {
         let path = operation.str_at(&["path"]);
         let value = || operation.get("value").cloned().unwrap_or_else(|| Node::new(operation.at, Value::Null));
@@ -107,7 +112,10 @@ pub(super) fn operations(object: &mut Node, operations: &[Node]) -> Result<(), S
             "replace" => put(object, path, value(), false),
             "remove" => take(object, path).map(drop),
             "copy" => {
-                look(object, operation.str_at(&["from"])).cloned().and_then(|found| put(object, path, found, true))
+                let found = look(object, operation.str_at(&["from"])).cloned();
+                let left = found.as_ref().and_then(|found| room.checked_sub(found.size()));
+                room = left.unwrap_or_default();
+                found.filter(|_| left.is_some()).and_then(|found| put(object, path, found, true))
             }
             "move" => take(object, operation.str_at(&["from"])).and_then(|found| put(object, path, found, true)),
             "test" => look(object, path).filter(|found| is_same(found, &value())).map(drop),
@@ -141,6 +149,9 @@ fn steps(path: &str) -> Option<Vec<String>> {
         return Some(Vec::new());
     }
     let steps = path.strip_prefix('/')?.split('/');
+    if steps.clone().count() > MAX_STEPS {
+        return None;
+    }
     Some(steps.map(|step| step.replace("~1", "/").replace("~0", "~")).collect())
 }
 

@@ -33,18 +33,21 @@ pub(super) fn generate(kustomizer: &mut Kustomizer<'_>, folder: &str, doc: &Node
             "HelmChartInflationGenerator" => generate::chart(kustomizer, folder, "", &config, built),
             idle if IDLE.contains(&idle) => {}
             _ => {
-                opaque(kustomizer, &config, "a generator, and what it makes cannot be seen", built);
-                policies(kustomizer, folder, &config, built);
+                if !policies(kustomizer, folder, &config, built) {
+                    opaque(kustomizer, &config, "a generator, and what it makes cannot be seen", built);
+                }
             }
         }
     }
 }
 
-// What a generator of policies wraps into them: files and folders beside it, with patches.
-fn policies(kustomizer: &mut Kustomizer<'_>, folder: &str, config: &Node, built: &mut Built) {
+// What a generator of policies wraps into them: files and folders beside it, with patches; false: it is none, or more of it
+// cannot be seen.
+fn policies(kustomizer: &mut Kustomizer<'_>, folder: &str, config: &Node, built: &mut Built) -> bool {
     if config.group() != "policy.open-cluster-management.io" {
-        return;
+        return false;
     }
+    let mut is_whole = true;
     let all = config.get("policies").into_iter().flat_map(Node::items);
     for manifest in all.filter_map(|policy| policy.get("manifests")).flat_map(Node::items) {
         let Some(path) = manifest.get("path") else { continue };
@@ -57,6 +60,7 @@ fn policies(kustomizer: &mut Kustomizer<'_>, folder: &str, config: &Node, built:
         } else {
             let tree = kustomizer.tree;
             let is_direct = |name: &str| tree::folder_of(name) == joined && tree::is_manifest(name);
+            is_whole &= tree.has_folder(&joined);
             let files: Vec<u32> =
                 tree.below(&joined).filter(|(_, name)| is_direct(name)).map(|(file, _)| file).collect();
             files.into_iter().for_each(|file| kustomizer.take(file, &mut inner));
@@ -68,6 +72,7 @@ fn policies(kustomizer: &mut Kustomizer<'_>, folder: &str, config: &Node, built:
         built.resources.extend(inner.resources);
         built.closed.extend(inner.closed);
     }
+    is_whole
 }
 
 /// Runs the transformers, and tells of the validators.

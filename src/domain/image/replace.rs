@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::kustomize::{Built, Kustomizer, Resource};
 use super::node::{At, Node, Style, Value};
+use super::patch;
 use super::select::Selector;
 
 /// Runs them, in their order.
@@ -22,6 +23,9 @@ pub(super) fn run(kustomizer: &mut Kustomizer<'_>, folder: &str, doc: &Node, bui
 }
 
 fn replace(kustomizer: &Kustomizer<'_>, entry: &Node, built: &mut Built) {
+    if let Some(value) = entry.get("sourceValue").filter(|value| value.as_str().is_some()) {
+        return put_everywhere(kustomizer, entry, value, built);
+    }
     let Some(source) = entry.get("source") else { return };
     let selector = Selector::read(source);
     let path = source.get("fieldPath").and_then(Node::as_str).unwrap_or("metadata.name");
@@ -37,11 +41,16 @@ fn replace(kustomizer: &Kustomizer<'_>, entry: &Node, built: &mut Built) {
     let Some(mut value) = value else {
         return kustomizer.unbuildable("replacement", source.at, "its source has no such field", built);
     };
-    let mut missing = None;
     if let (Some(text), Some((delimiter, index))) = (value.as_str(), cut(source)) {
         let part = text.split(delimiter).nth(index).unwrap_or_default().to_owned();
         value.rewrite(&part, []);
     }
+    put_everywhere(kustomizer, entry, &value, built);
+}
+
+// Puts a value into the targets of a replacement.
+fn put_everywhere(kustomizer: &Kustomizer<'_>, entry: &Node, value: &Node, built: &mut Built) {
+    let mut missing = None;
     for target in entry.get("targets").into_iter().flat_map(Node::items) {
         let Some(select) = target.get("select").map(Selector::read) else { continue };
         let reject: Vec<Selector> =
@@ -51,12 +60,16 @@ fn replace(kustomizer: &Kustomizer<'_>, entry: &Node, built: &mut Built) {
                 continue;
             }
             for field in target.get("fieldPaths").into_iter().flat_map(Node::items).filter_map(Node::as_str) {
-                let create = (target.str_at(&["options", "create"]) == "true").then_some(&value);
+                if field.matches('.').count() > patch::MAX_STEPS {
+                    missing = Some(target.at);
+                    continue;
+                }
+                let create = (target.str_at(&["options", "create"]) == "true").then_some(value);
                 let cut = cut(target);
                 let mut is_found = false;
                 follow(Arc::make_mut(&mut resource.node), &self::steps(field), create, &mut |found| {
                     is_found = true;
-                    put(found, &value, cut);
+                    put(found, value, cut);
                 });
                 if !is_found && !field.contains('*') {
                     missing = Some(target.at);

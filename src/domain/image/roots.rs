@@ -69,7 +69,7 @@ pub(super) fn find<'a>(tree: &'a Tree<'a>, fields: &[Field], there: Option<There
     }
     let included = included(tree);
     for (folder, file) in tree.kustomizations() {
-        let is_component = tree.docs(file).iter().any(|doc| doc.kind() == "Component");
+        let is_component = tree.docs(file).first().is_some_and(|doc| doc.kind() == "Component");
         let is_used = roots.kustomizer.used.contains(&file) || included.contains(folder) || claimed.contains(folder);
         if !is_used && !is_component {
             roots.plain(folder);
@@ -77,7 +77,7 @@ pub(super) fn find<'a>(tree: &'a Tree<'a>, fields: &[Field], there: Option<There
     }
     // What only includes itself has no root.
     for (folder, file) in tree.kustomizations() {
-        let is_component = tree.docs(file).iter().any(|doc| doc.kind() == "Component");
+        let is_component = tree.docs(file).first().is_some_and(|doc| doc.kind() == "Component");
         if !roots.kustomizer.used.contains(&file) && !is_component && !claimed.contains(folder) {
             roots.plain(folder);
         }
@@ -117,7 +117,6 @@ impl Roots<'_> {
                 } else {
                     argo::folders(self.tree, doc)
                 };
-                self.visited.extend(flux::own_chart(doc, self.tree));
                 for folder in folders {
                     if folder.is_empty() || crate::domain::path::is_within(name, &folder) {
                         own.insert(folder.clone());
@@ -142,6 +141,7 @@ impl Roots<'_> {
         self.index.begin(build, by);
         for resource in &built.resources {
             self.index.add(resource, build);
+            self.visited.extend(flux::own_chart(&resource.node, self.tree));
             if flux::is_kustomization(&resource.node) || argo::is_application(&resource.node) {
                 self.queue.push_back((resource.clone(), build));
             }
@@ -261,7 +261,7 @@ impl Roots<'_> {
             if !is_yaml || self.kustomizer.used.contains(&file) || tree.kustomization(tree::folder_of(name)).is_some() {
                 continue;
             }
-            if helm::is_in(charts, name) {
+            if helm::is_part(charts, name) {
                 continue;
             }
             self.kustomizer.take(file, &mut built);

@@ -12,8 +12,8 @@ pub(super) struct Selector {
     kind: Option<Regex>,
     name: Option<Regex>,
     namespace: Option<Regex>,
-    labels: Vec<(String, Option<String>)>,
-    annotations: Vec<(String, Option<String>)>,
+    labels: Vec<Requirement>,
+    annotations: Vec<Requirement>,
     is_none: bool,
 }
 
@@ -31,8 +31,8 @@ impl Selector {
             kind,
             name,
             namespace,
-            labels: pairs(target.str_at(&["labelSelector"])),
-            annotations: pairs(target.str_at(&["annotationSelector"])),
+            labels: requirements(target.str_at(&["labelSelector"])),
+            annotations: requirements(target.str_at(&["annotationSelector"])),
             is_none,
         }
     }
@@ -59,11 +59,9 @@ impl Selector {
     pub(super) fn is_match(&self, resource: &Resource) -> bool {
         let node = &resource.node;
         let api = node.str_at(&["apiVersion"]);
-        let has = |pairs: &[(String, Option<String>)], key: &str| {
-            pairs.iter().all(|(name, value)| {
-                let own = node.at_path(&["metadata", key, name]).and_then(Node::as_str);
-                own.is_some() && value.as_deref().is_none_or(|value| own == Some(value))
-            })
+        let has = |all: &[Requirement], key: &str| {
+            let value = |name: &str| node.at_path(&["metadata", key, name]).and_then(Node::as_str).map(str::to_owned);
+            all.iter().all(|requirement| requirement.holds(&value))
         };
         !self.is_none
             && self.group.as_deref().is_none_or(|group| group == node.group())
@@ -81,12 +79,64 @@ impl Selector {
     }
 }
 
-// `a=b,c`: equality and presence.
-fn pairs(text: &str) -> Vec<(String, Option<String>)> {
-    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-    let pair = |part: &str| match part.split_once('=') {
-        Some((name, value)) => (name.trim().to_owned(), Some(value.trim_start_matches('=').trim().to_owned())),
-        None => (part.to_owned(), None),
+/// One requirement on labels or annotations.
+#[derive(Debug, Clone)]
+enum Requirement {
+    /// The value is one of these.
+    In(String, Vec<String>),
+    /// There is none, or another one.
+    NotIn(String, Vec<String>),
+    /// There is one.
+    Has(String),
+    /// There is none.
+    Lacks(String),
+}
+
+impl Requirement {
+    fn holds(&self, value: &dyn Fn(&str) -> Option<String>) -> bool {
+        match self {
+            Self::In(name, all) => value(name).is_some_and(|own| all.contains(&own)),
+            Self::NotIn(name, all) => value(name).is_none_or(|own| !all.contains(&own)),
+            Self::Has(name) => value(name).is_some(),
+            Self::Lacks(name) => value(name).is_none(),
+        }
+    }
+}
+
+// `a=b,c!=d,e in (f, g),h notin (i),j,!k`.
+fn requirements(text: &str) -> Vec<Requirement> {
+    let mut parts: Vec<String> = vec![String::new()];
+    let mut depth = 0;
+    for c in text.chars() {
+        match c {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            _ => {}
+        }
+        match parts.last_mut() {
+            Some(part) if c != ',' || depth > 0 => part.push(c),
+            _ => parts.push(String::new()),
+        }
+    }
+    let list = |text: &str| {
+        let bare = text.trim().trim_start_matches('(').trim_end_matches(')');
+        bare.split(',').map(|one| one.trim().to_owned()).collect::<Vec<_>>()
     };
-    parts.map(pair).collect()
+    let name = |text: &str| text.trim().to_owned();
+    let of = |part: &str| {
+        if let Some((own, all)) = part.split_once(" notin ") {
+            Requirement::NotIn(name(own), list(all))
+        } else if let Some((own, all)) = part.split_once(" in ") {
+            Requirement::In(name(own), list(all))
+        } else if let Some((own, value)) = part.split_once("!=") {
+            Requirement::NotIn(name(own), vec![name(value)])
+        } else if let Some((own, value)) = part.split_once('=') {
+            Requirement::In(name(own), vec![name(value.trim_start_matches('='))])
+        } else if let Some(own) = part.trim().strip_prefix('!') {
+            Requirement::Lacks(name(own))
+        } else {
+            Requirement::Has(name(part))
+        }
+    };
+    parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty()).map(of).collect()
 }

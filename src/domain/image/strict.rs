@@ -40,8 +40,64 @@ const FIELDS: &[&str] = &[
     "validators",
     "buildMetadata",
 ];
+// Fields of what stands within one.
+const WITHIN: &[&str] = &[
+    "path",
+    "patch",
+    "target",
+    "options",
+    "files",
+    "literals",
+    "envs",
+    "env",
+    "behavior",
+    "source",
+    "sourceValue",
+    "targets",
+    "select",
+    "reject",
+    "fieldPath",
+    "fieldpath",
+    "fieldPaths",
+    "delimiter",
+    "index",
+    "create",
+    "group",
+    "version",
+    "name",
+    "labelSelector",
+    "annotationSelector",
+    "objref",
+    "fieldref",
+    "count",
+    "repo",
+    "chartHome",
+    "valuesFile",
+    "valuesInline",
+    "additionalValuesFiles",
+];
 const IMAGE: &[&str] = &["name", "newName", "newTag", "digest", "tagSuffix"];
 const PATCH: &[&str] = &["path", "patch", "target", "options"];
+
+/// Writes the fields of a kustomization as they are known: kustomize does not mind their case.
+pub(super) fn canonical(node: &mut Node) {
+    match &mut node.value {
+        Value::List(items) => items.iter_mut().for_each(canonical),
+        Value::Map(entries) => {
+            for (name, child) in entries {
+                let known = || FIELDS.iter().chain(IMAGE).chain(WITHIN);
+                let other = known().find(|known| known.eq_ignore_ascii_case(name));
+                if let Some(known) = other.filter(|_| !known().any(|known| **known == **name)) {
+                    *name = (*known).into();
+                }
+                if !matches!(&**name, "valuesInline" | "commonLabels" | "commonAnnotations" | "labels" | "metadata") {
+                    canonical(child);
+                }
+            }
+        }
+        _ => {}
+    }
+}
 
 /// Why kustomize does not take a kustomization, and where.
 pub(super) fn kustomization(doc: &Node) -> Option<(At, String)> {

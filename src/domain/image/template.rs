@@ -3,7 +3,7 @@
 
 use super::helm;
 use super::node::{At, Node, Style, Trust, Value};
-use super::sink::Hit;
+use super::sink::{self, Hit};
 use super::tree::Tree;
 use super::{Class, Confidence, reference};
 
@@ -12,9 +12,25 @@ use super::{Class, Confidence, reference};
 pub(super) struct Templates {
     /// The images of the lines that could be filled in.
     pub(super) hits: Vec<Hit>,
-    /// Whether there are others.
-    pub(super) has_more: bool,
+    /// The lines that could not.
+    pub(super) open: Vec<Hit>,
 }
+
+impl Templates {
+    // A line that cannot be filled in.
+    fn open(&mut self, text: &str, at: At) {
+        self.open.push(Hit {
+            class: Class::Image,
+            reference: text.trim().to_owned(),
+            confidence: Confidence::Unresolved,
+            places: vec![at],
+            note: Some("a template puts it together".to_owned()),
+        });
+    }
+}
+
+// How an image stands within a line.
+const IMAGE: &str = " image: ";
 
 // What an expression comes to.
 struct Part {
@@ -29,6 +45,7 @@ struct Scope<'a> {
     at: At,
     values: &'a Node,
     version: Option<&'a Node>,
+    text: &'a str,
 }
 
 /// Fills in the lines with images of a chart's templates.
@@ -38,15 +55,35 @@ pub(super) fn images(tree: &Tree<'_>, folder: &str, values: &Node) -> Templates 
     let version = chart.and_then(|doc| doc.get("appVersion"));
     let mut found = Templates::default();
     for (file, _) in tree.below(&path("templates")) {
-        for (line, text) in (1..).zip(String::from_utf8_lossy(tree.bytes(file)).lines()) {
+        let whole = String::from_utf8_lossy(tree.bytes(file));
+        for (line, text) in (1..).zip(whole.lines()) {
             let bare = text.trim_start().trim_start_matches("- ");
-            let Some((key, value)) = bare.split_once(": ").filter(|(_, value)| value.contains("{{")) else { continue };
+            let Some((key, value)) = bare.split_once(": ") else { continue };
+            let at = At { file, line };
             if !helm::is_image_key(key) || bare.starts_with('#') {
+                if bare.contains(IMAGE) && bare.contains("{{") && !bare.starts_with('#') {
+                    found.open(bare, at);
+                }
                 continue;
             }
-            let scope = Scope { tree, at: At { file, line }, values, version };
+            if !value.contains("{{") {
+                // A name alone is one of an image there.
+                let name = value.split(" #").next().unwrap_or_default().trim().trim_matches(['"', '\'']);
+                if key == "image" && !sink::is_plausible(name) && !sink::is_open(name) {
+                    let hit = |known: reference::Reference| Hit {
+                        class: Class::Image,
+                        reference: known.text,
+                        confidence: Confidence::Inferred,
+                        places: vec![at],
+                        note: None,
+                    };
+                    found.hits.extend(reference::normalise(name).map(hit));
+                }
+                continue;
+            }
+            let scope = Scope { tree, at, values, version, text: &whole };
             match scope.fill(value.trim().trim_matches(['"', '\''])) {
-                None => found.has_more = true,
+                None => found.open(value, at),
                 Some(None) => {}
                 Some(Some(part)) => {
                     let Some(known) = reference::normalise(&part.text) else { continue };
@@ -134,14 +171,17 @@ impl Scope<'_> {
         if let Some(text) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
             return Some(Some(Part { text: text.to_owned(), places: Vec::new(), trust: Trust::Certain }));
         }
-        let mut node = Some(self.values);
+        let (mut node, mut walked) = (Some(self.values), ".Values".to_owned());
         for step in path.strip_prefix(".Values.")?.split('.') {
             if step.is_empty() || step.contains([' ', '(', ')']) {
                 return None;
             }
             let steps = node.map_or(0, |node| node.entries().len());
             node = node.filter(|_| self.tree.spend(steps, self.at)).and_then(|node| node.get(step));
-            if node.is_some_and(helm::is_off) {
+            walked.push('.');
+            walked.push_str(step);
+            // Switched off is what the template asks about.
+            if node.is_some_and(helm::is_off) && self.text.contains(&format!("{walked}.enabled")) {
                 return Some(None);
             }
         }

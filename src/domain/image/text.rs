@@ -18,7 +18,14 @@ pub(super) fn broken(tree: &Tree<'_>, file: u32, hits: &mut Vec<Hit>) {
 pub(super) fn scan(bytes: &[u8], file: u32, from: u32) -> Vec<Hit> {
     let text = String::from_utf8_lossy(bytes);
     let mut sink = Sink::default();
-    lines(&text, At { file, line: 1 }, from, &mut sink);
+    let mut line = 1;
+    for doc in text.split("\n---") {
+        // What such an object says of images deploys none.
+        if !["kind: CustomResourceDefinition", "kyverno.io/"].iter().any(|silent| doc.contains(silent)) {
+            lines(doc, At { file, line }, from, &mut sink);
+        }
+        line += u32::try_from(doc.matches('\n').count()).unwrap_or_default() + 1;
+    }
     sink.hits()
 }
 
@@ -52,7 +59,7 @@ fn lines(text: &str, at: At, from: u32, sink: &mut Sink) {
         let value = value.split(" #").next().unwrap_or_default().trim().trim_end_matches(',');
         let value = value.trim_matches(['"', '\'']);
         let is_image = if helm::is_image_key(key) { sink::is_plausible(value) } else { sink::is_literal(value) };
-        if !text.starts_with('#') && !value.contains("{{") && is_image {
+        if !text.starts_with(['#']) && !text.starts_with("{{/*") && !value.contains("{{") && is_image {
             sink.image(&Node::text(At { line, ..at }, value), Trust::Inferred);
         }
     }

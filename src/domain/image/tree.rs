@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::node::{At, Node};
+use super::strict;
 use super::yaml::{self, Fault};
 
 // Nodes of all files together: what comes after them is not read.
@@ -71,7 +72,11 @@ impl<'a> Tree<'a> {
                 let parsed = yaml::parse(bytes, number, 1);
                 nodes += parsed.nodes;
                 file.fault = parsed.fault;
-                file.docs = parsed.docs.into_iter().map(slim).map(Arc::new).collect();
+                let mut docs = parsed.docs;
+                if is_kustomization {
+                    docs.iter_mut().for_each(strict::canonical);
+                }
+                file.docs = docs.into_iter().map(slim).map(Arc::new).collect();
                 let more = parsed.warnings.len().saturating_sub(MAX_WARNINGS);
                 let told = parsed.warnings.into_iter().take(MAX_WARNINGS);
                 tree.warnings.extend(told.map(|(line, why)| (At { file: number, line }, why)));
@@ -210,8 +215,8 @@ pub(super) fn named(files: &BTreeMap<String, Vec<u8>>) -> BTreeMap<String, bool>
     ];
     let mut named = BTreeMap::new();
     for (path, bytes) in files.iter().filter(|(path, _)| is_kustomization(path)) {
-        let docs = yaml::parse(bytes, 0, 1).docs;
-        let Some(doc) = docs.first() else { continue };
+        let Some(mut doc) = yaml::parse(bytes, 0, 1).docs.into_iter().next() else { continue };
+        strict::canonical(&mut doc);
         let items = |keys: &'static [&str]| keys.iter().filter_map(|key| doc.get(key)).flat_map(Node::items);
         let lists = |item: &Node, keys: &[&str]| -> Vec<String> {
             let lists = keys.iter().filter_map(|key| item.get(key));

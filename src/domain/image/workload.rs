@@ -70,7 +70,7 @@ const SILENT_KEYS: &[&str] = &[
 ];
 
 // What programs say of images deploys none.
-const PROGRAMS: &[&str] = &[".py", ".js", ".go", ".lua", ".sql", ".md"];
+const PROGRAMS: &[&str] = &[".py", ".js", ".go", ".lua", ".sql", ".md", ".rego", ".cel"];
 
 /// Where the pod template of a built-in kind stands.
 fn pod_path(kind: &str, group: &str) -> Option<&'static [&'static str]> {
@@ -119,6 +119,9 @@ pub(super) fn find(object: &Node, sink: &mut Sink) {
 /// The images of a pod spec, in its four places, and those that arguments and variables name.
 pub(super) fn pod(spec: &Node, trust: Trust, sink: &mut Sink) {
     for key in ["containers", "initContainers", "ephemeralContainers"] {
+        if let Some((text, node)) = spec.get(key).and_then(|node| Some((node.as_str()?, node))) {
+            sink.closed(text, Confidence::Unresolved, node.places().collect(), "containers that somebody fills in");
+        }
         for container in spec.get(key).into_iter().flat_map(Node::items) {
             if let Some(image) = container.get("image") {
                 sink.image(image, trust);
@@ -236,7 +239,8 @@ pub(super) fn is_object(node: &Node) -> bool {
 // Manifests that somebody applies out of a ConfigMap, and parts of them.
 fn config_map(object: &Node, sink: &mut Sink) {
     for (name, value) in object.get("data").map(Node::entries).unwrap_or_default() {
-        let Some(text) = value.as_str() else { continue };
+        // By Knative's custom what stands there is an explanation.
+        let Some(text) = value.as_str().filter(|_| &**name != "_example") else { continue };
         let is_named = helm::is_image_key(name) || is_variable_of_image(name);
         if sink::is_literal(text) || (is_named && sink::is_plausible(text)) {
             sink.image(value, Trust::Inferred);
@@ -255,16 +259,14 @@ pub(super) fn text(node: &Node, sink: &mut Sink) {
 
 // Objects in a text, which somebody else applies; false: there are none.
 fn manifests(node: &Node, sink: &mut Sink) -> bool {
-    let Some(text) = node.as_str().filter(|text| text.contains("apiVersion:") && text.contains("kind:")) else {
+    let Some(text) = node.as_str().filter(|text| text.contains("apiVersion") && text.contains("kind")) else {
         return false;
     };
     let parsed = yaml::parse(text.as_bytes(), node.at.file, node.at.line);
     if parsed.fault.is_some() || parsed.docs.iter().all(|doc| doc.kind().is_empty()) {
         text::inner(node, sink);
     } else {
-        // Texts within texts within texts would have no end.
-        let is_plain = |kind: &str| !kind.ends_with("List") && !matches!(kind, "ConfigMap" | "Template");
-        parsed.docs.iter().filter(|doc| is_plain(doc.kind())).for_each(|doc| lowered(doc, sink));
+        parsed.docs.iter().for_each(|doc| lowered(doc, sink));
     }
     true
 }

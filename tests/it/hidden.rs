@@ -1,0 +1,134 @@
+//! Trees that would hide what they deploy, or break whoever looks: each is looked into, or said to be beyond that.
+
+use crate::images::{POD, of, short};
+
+const OVER: &str = "resources: [p.yaml]\n";
+
+fn has(files: &[(&str, &str)], expected: &[&str]) {
+    let rows = of(files);
+    let found = short(&rows);
+    for row in expected {
+        assert!(found.iter().any(|own| own == row), "{row} is not there: {rows:#?}");
+    }
+}
+
+#[test]
+fn kustomizations_are_read_as_kustomize_reads_them() {
+    // The case of keys does not matter.
+    has(
+        &[
+            (
+                "kustomization.yaml",
+                "Resources: [p.yaml]\nImages: [{Name: e.io/a, NewTag: \"2\"}]\nPatches: [{Path: q.yaml}]\n",
+            ),
+            ("p.yaml", POD),
+            (
+                "q.yaml",
+                "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: b, image: \"e.io/b:5\"}]}\n",
+            ),
+        ],
+        &["e.io/a:2 certain", "e.io/b:5 certain"],
+    );
+    // Only the first document counts.
+    has(&[("kustomization.yaml", &format!("{OVER}---\nkind: Component\n")), ("p.yaml", POD)], &["e.io/a:1 certain"]);
+    let pod = POD.replace("metadata: {name: p}", "metadata: {name: p, labels: {tier: web, env: x}}");
+    for (selector, is_match) in [
+        ("tier!=db", true),
+        ("tier!=web", false),
+        ("tier in (fe, web)", true),
+        ("tier notin (fe, web)", false),
+        ("env==x,!gone", true),
+        ("!env", false),
+        ("env,tier=web", true),
+    ] {
+        let patch = format!(
+            "{OVER}patches:\n- target: {{labelSelector: \"{selector}\"}}\n  patch: '[{{\"op\": \"replace\", \"path\": \"/spec/containers/0/image\", \"value\": \"e.io/new:1\"}}]'\n"
+        );
+        let expected = if is_match { "e.io/new:1 certain" } else { "e.io/a:1 certain" };
+        has(&[("kustomization.yaml", &patch), ("p.yaml", &pod)], &[expected]);
+    }
+    let replace = format!(
+        "{OVER}replacements:\n- sourceValue: e.io/said:1\n  targets: [{{select: {{kind: Pod}}, fieldPaths: [\"spec.containers.0.image\"]}}]\n"
+    );
+    has(&[("kustomization.yaml", &replace), ("p.yaml", POD)], &["e.io/said:1 certain", "e.io/b:1 certain"]);
+    let charts = "helmCharts: [{name: c}, {name: far, repo: \"https://c.io\"}]\nimages: [{name: e.io/c, newTag: \"2\"}, {name: e.io/unseen, newTag: \"3\"}]\n";
+    has(
+        &[
+            ("kustomization.yaml", charts),
+            ("charts/c/Chart.yaml", "name: c\n"),
+            ("charts/c/values.yaml", "image: e.io/c:1\n"),
+        ],
+        &["e.io/c:2 inferred", "e.io/unseen:3 inferred", "far opaque"],
+    );
+}
+
+#[test]
+fn a_chart_hides_nothing_that_is_not_its_own() {
+    let release = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: r}\nspec: {chart: {spec: {chart: ./charts/app, sourceRef: {kind: GitRepository}}}}\n";
+    has(
+        &[("Chart.yaml", "name: c\n"), ("apps/p.yaml", POD), ("q.yaml", &POD.replace("e.io", "q.io"))],
+        &["e.io/a:1 certain", "q.io/a:1 certain"],
+    );
+    // Nobody includes the release, so it names nothing.
+    has(
+        &[
+            ("over/kustomization.yaml", OVER),
+            ("over/p.yaml", POD),
+            ("over/r.yaml", release),
+            ("charts/app/Chart.yaml", "name: app\n"),
+            ("charts/app/values.yaml", "image: e.io/app:1\n"),
+        ],
+        &["e.io/app:1 inferred"],
+    );
+    let inner = "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: a}\nspec: {source: {path: apps/web, helm: {parameters: [{name: image.tag, value: \"2\"}]}}}\n";
+    has(
+        &[
+            ("Chart.yaml", "name: c\n"),
+            ("argo.yaml", inner),
+            ("apps/web/Chart.yaml", "name: web\n"),
+            ("apps/web/values.yaml", "image: {repository: e.io/web, tag: \"1\"}\n"),
+        ],
+        &["e.io/web:2 inferred"],
+    );
+    let templates = "image: redis\n---\n{{/* image: e.io/comment:1 */}}\nkind: CustomResourceDefinition\nimage: e.io/never:1\n---\nimage: e.io/last:1\n";
+    let chart =
+        [("Chart.yaml", "name: c\ndependencies: [{name: packed, version: 1.0.0}]\n"), ("templates/a.yaml", templates)];
+    has(&chart, &["docker.io/library/redis:latest inferred", "e.io/last:1 inferred", "packed opaque"]);
+    assert!(!short(&of(&chart)).iter().any(|row| row.contains("comment") || row.contains("never")));
+    // Nothing of it is known, and that is said.
+    let printed = [
+        ("Chart.yaml", "name: c\n"),
+        ("values.yaml", "a: {b: e.io/x}\n"),
+        ("templates/a.yaml", "image: {{ printf \"%s:%s\" .Values.a.b .Values.a.c }}\n"),
+    ];
+    assert!(short(&of(&printed)).iter().any(|row| row.ends_with("unresolved")));
+}
+
+#[test]
+fn lists_of_lists_texts_of_json_and_what_somebody_fills_in_are_told() {
+    let list = "apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: List, items: [{apiVersion: source.toolkit.fluxcd.io/v1, kind: OCIRepository, spec: {url: \"oci://e.io/o\", ref: {tag: v1}}}]}]\n";
+    assert!(of(&[("a.yaml", list)]).iter().any(|row| row.reference == "e.io/o:v1" && row.class == "oci"));
+    let json = "apiVersion: v1\nkind: ConfigMap\ndata:\n  a: '{\"apiVersion\": \"v1\", \"kind\": \"Pod\", \"spec\": {\"containers\": [{\"image\": \"nginx\"}]}}'\n  \
+                _example: |\n    image: e.io/no:1\n  a.rego: |\n    image: e.io/rego:1\n";
+    assert_eq!(short(&of(&[("a.yaml", json)])), ["docker.io/library/nginx:latest inferred"]);
+    let open = "apiVersion: v1\nkind: Pod\nspec: {containers: \"${containers}\"}\n";
+    has(&[("a.yaml", open)], &["${containers} unresolved"]);
+    has(&[("images.lock", "\u{feff}e.io/lock:1\n")], &["e.io/lock:1 certain"]);
+}
+
+#[test]
+fn nothing_is_too_deep_or_too_large_to_be_told_from() {
+    let deep = vec!["a"; 200_000].join(".");
+    let argo = format!(
+        "apiVersion: argoproj.io/v1alpha1\nkind: Application\nspec: {{source: {{chart: c, repoURL: \"https://c.io\", targetRevision: 1.0.0, helm: {{parameters: [{{name: {deep}, value: x}}]}}}}}}\n"
+    );
+    has(&[("a.yaml", &argo)], &["c opaque"]);
+    let field = format!(
+        "{OVER}replacements:\n- source: {{kind: Pod, fieldPath: metadata.name}}\n  targets: [{{select: {{kind: Pod}}, fieldPaths: [{deep}], options: {{create: true}}}}]\n"
+    );
+    has(&[("kustomization.yaml", &field), ("p.yaml", POD)], &["e.io/a:1 certain", "replacement unreadable"]);
+    let copies: String =
+        (0..30).map(|at| format!("{{\"op\": \"copy\", \"from\": \"/spec\", \"path\": \"/spec/x{at}\"}},")).collect();
+    let patch = format!("{OVER}patches:\n- target: {{kind: Pod}}\n  patch: '[{}]'\n", copies.trim_end_matches(','));
+    has(&[("kustomization.yaml", &patch), ("p.yaml", POD)], &["e.io/a:1 certain", "patch unreadable"]);
+}
