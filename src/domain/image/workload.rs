@@ -244,8 +244,8 @@ fn config_map(object: &Node, sink: &mut Sink) {
         let is_named = helm::is_image_key(name) || is_variable_of_image(name);
         if sink::is_literal(text) || (is_named && sink::is_plausible(text)) {
             sink.image(value, Trust::Inferred);
-        } else if !manifests(value, sink) && !PROGRAMS.iter().any(|kind| name.ends_with(kind)) {
-            text::inner(value, sink);
+        } else if !PROGRAMS.iter().any(|kind| name.ends_with(kind)) {
+            self::text(value, sink);
         }
     }
 }
