@@ -1,6 +1,7 @@
 //! Trees that would hide what they deploy, or break whoever looks: each is looked into, or said to be beyond that.
 
 use crate::images::{POD, of, short};
+use crate::support::{World, text};
 
 const OVER: &str = "resources: [p.yaml]\n";
 
@@ -113,6 +114,13 @@ fn lists_of_lists_texts_of_json_and_what_somebody_fills_in_are_told() {
     assert_eq!(short(&of(&[("a.yaml", json)])), ["docker.io/library/nginx:latest inferred"]);
     let open = "apiVersion: v1\nkind: Pod\nspec: {containers: \"${containers}\"}\n";
     has(&[("a.yaml", open)], &["${containers} unresolved"]);
+    let world = World::empty();
+    let tree = world.path().join("tree");
+    std::fs::create_dir_all(&tree).unwrap();
+    let wide: Vec<u8> = std::iter::once(0xfeff).chain(POD.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    std::fs::write(tree.join("a.yaml"), wide).unwrap();
+    let run = world.run(&["images", text(&tree)]).is(0, "reported");
+    assert_eq!(short(&crate::images::rows(&run.json)), ["e.io/a:1 certain", "e.io/b:1 certain"]);
     has(&[("images.lock", "\u{feff}e.io/lock:1\n")], &["e.io/lock:1 certain"]);
 }
 

@@ -1,6 +1,7 @@
 //! YAML as the cluster reads it: every document of a file, aliases and merge keys resolved, the last of doubled keys. What is
 //! made to exhaust a reader ends in an error.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use granit_parser::{Event, Options, Parser, ScalarStyle};
@@ -80,9 +81,9 @@ pub(super) fn parse(bytes: &[u8], file: u32, first: u32) -> Parsed {
     let outcome = if bytes.len() > MAX_BYTES {
         Err((first, format!("larger than {} MiB", MAX_BYTES >> 20)))
     } else {
-        match std::str::from_utf8(bytes) {
-            Ok(text) => reader.all(text),
-            Err(_) => Err((first, "not UTF-8".to_owned())),
+        match text(bytes) {
+            Some(text) => reader.all(&text),
+            None => Err((first, "not UTF-8".to_owned())),
         }
     };
     if let Err((line, why)) = outcome {
@@ -93,6 +94,19 @@ pub(super) fn parse(bytes: &[u8], file: u32, first: u32) -> Parsed {
     }
     reader.parsed.nodes = reader.nodes;
     reader.parsed
+}
+
+// The text of a file: in UTF-8, or in UTF-16 with the mark that YAML knows it by.
+fn text(bytes: &[u8]) -> Option<Cow<'_, str>> {
+    let units = |rest: &[u8], of: fn([u8; 2]) -> u16| {
+        let units: Vec<u16> = rest.chunks_exact(2).map(|pair| of([pair[0], pair[1]])).collect();
+        String::from_utf16(&units).ok().map(Cow::Owned)
+    };
+    match bytes {
+        [0xff, 0xfe, rest @ ..] => units(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => units(rest, u16::from_be_bytes),
+        _ => std::str::from_utf8(bytes).ok().map(Cow::Borrowed),
+    }
 }
 
 type Outcome = Result<(), (u32, String)>;
