@@ -1,7 +1,7 @@
 //! What Argo CD deploys: the folders and charts of Applications, and of the ApplicationSets that make them.
 
-use super::kustomize::Extra;
 use super::node::{Node, Trust, Value};
+use super::resource::Extra;
 use super::retag::Retag;
 use super::sink::Sink;
 use super::tree::{self, Tree};
@@ -138,7 +138,7 @@ fn extra(source: &Node) -> Extra {
             part.rewrite(text, []);
             part
         };
-        let mut entry = Node::new(node.at, Value::Map(Vec::new()));
+        let mut entry = Node::nothing(node.at);
         entry.set("name", part(name));
         if new_name != name {
             entry.set("newName", part(new_name));
@@ -171,27 +171,21 @@ fn value_file(tree: &Tree<'_>, folder: &str, entry: &str) -> Option<u32> {
 // What an Application gives its chart: files, then texts, then parameters.
 fn values(tree: &Tree<'_>, source: &Node, folder: &str) -> Option<Node> {
     let helm = source.get("helm")?;
-    let mut values: Option<Node> = None;
-    let mut add = |more: Node| match &mut values {
-        Some(values) => patch::merge(values, &more, false),
-        None => values = Some(more),
-    };
+    let mut layers = Vec::new();
     for entry in helm.get("valueFiles").into_iter().flat_map(Node::items).filter_map(Node::as_str) {
         let file = value_file(tree, folder, entry);
-        file.into_iter().flat_map(|file| tree.docs(file)).for_each(|doc| add((**doc).clone()));
+        layers.extend(file.into_iter().flat_map(|file| tree.docs(file)).map(|doc| (**doc).clone()));
     }
     if let Some((text, node)) = helm.get("values").and_then(|node| Some((node.as_str()?, node))) {
-        yaml::parse(text.as_bytes(), node.at.file, node.at.line).docs.into_iter().for_each(&mut add);
+        layers.extend(yaml::parse(text.as_bytes(), node.at.file, node.at.line).docs);
     }
-    if let Some(object) = helm.get("valuesObject") {
-        add(object.clone());
-    }
+    layers.extend(helm.get("valuesObject").cloned());
     for parameter in helm.get("parameters").into_iter().flat_map(Node::items) {
         if let Some(value) = parameter.get("value") {
             let mut value = value.clone();
             value.trust = value.trust.max(Trust::Inferred);
-            add(helm::nested(parameter.str_at(&["name"]), value));
+            layers.push(helm::nested(parameter.str_at(&["name"]), value));
         }
     }
-    values
+    patch::layered(layers)
 }

@@ -131,7 +131,7 @@ fn absent(path: &Node, sink: &mut Sink) {
 fn variables(tree: &Tree<'_>, folder: &str) -> Variables {
     let mut variables = Variables::default();
     if let Some(file) = find(tree, folder, ".env") {
-        let mut data = Node::new(At { file, line: 1 }, Value::Map(Vec::new()));
+        let mut data = Node::nothing(At { file, line: 1 });
         for (line, text) in (1..).zip(String::from_utf8_lossy(tree.bytes(file)).lines()) {
             let text = text.trim().strip_prefix("export ").unwrap_or(text.trim());
             let Some((name, value)) = text.split_once('=').filter(|_| !text.starts_with('#')) else { continue };

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::index::Index;
-use super::kustomize::{Extra, Resource};
 use super::node::{At, Node, Trust, Value};
+use super::resource::{Extra, Resource};
 use super::retag::Retag;
 use super::sink::{Hit, Sink};
 use super::substitute::Variables;
 use super::tree::{self, Tree};
-use super::{Class, Confidence, evidence, helm, patch, reference, resource_set, yaml};
+use super::{Class, Confidence, chart, evidence, helm, patch, reference, resource_set, yaml};
 
 const GROUP: &str = "kustomize.toolkit.fluxcd.io";
 
@@ -261,13 +261,8 @@ fn release(resource: &Resource, root: usize, tree: &Tree<'_>, index: &Index, sin
         // Files of the chart's source, under what the release itself says.
         let named = inline.and_then(|inline| inline.get("valuesFiles")).into_iter().flat_map(Node::items);
         let files = named.filter_map(|path| tree.number(&tree::join("", path.as_str()?)?));
-        let all = files.flat_map(|file| tree.docs(file)).map(|doc| (**doc).clone()).chain(values);
-        let all = all.reduce(|mut below, above| {
-            patch::merge(&mut below, &above, false);
-            below
-        });
-        let none = Node::new(resource.node.at, Value::Map(Vec::new()));
-        helm::local(tree, &folder, Some(all.as_ref().unwrap_or(&none)), &mut given);
+        let all = patch::layered(files.flat_map(|file| tree.docs(file)).map(|doc| (**doc).clone()).chain(values));
+        chart::find(tree, &folder, Some(&all.unwrap_or_else(|| Node::nothing(resource.node.at))), &mut given);
     } else {
         if let Some(inline) = inline {
             chart(inline, (resource, root), index, sink);
@@ -293,11 +288,7 @@ fn release(resource: &Resource, root: usize, tree: &Tree<'_>, index: &Index, sin
 
 /// What a release gives its chart: what it refers to in order, then its own.
 pub(super) fn values((resource, root): (&Resource, usize), spec: &Node, index: &Index) -> Option<Node> {
-    let mut values: Option<Node> = None;
-    let mut add = |more: Node| match &mut values {
-        Some(values) => patch::merge(values, &more, false),
-        None => values = Some(more),
-    };
+    let mut layers = Vec::new();
     for source in spec.get("valuesFrom").into_iter().flat_map(Node::items) {
         let (kind, name) = (source.str_at(&["kind"]), source.str_at(&["name"]));
         let found =
@@ -307,13 +298,11 @@ pub(super) fn values((resource, root): (&Resource, usize), spec: &Node, index: &
         let target = source.str_at(&["targetPath"]);
         if target.is_empty() {
             let text = data.as_str().unwrap_or_default();
-            yaml::parse(text.as_bytes(), data.at.file, data.at.line).docs.into_iter().for_each(&mut add);
+            layers.extend(yaml::parse(text.as_bytes(), data.at.file, data.at.line).docs);
         } else {
-            add(helm::nested(target, data.clone()));
+            layers.push(helm::nested(target, data.clone()));
         }
     }
-    if let Some(own) = spec.get("values").filter(|own| matches!(own.value, Value::Map(_))) {
-        add(own.clone());
-    }
-    values
+    layers.extend(spec.get("values").filter(|own| matches!(own.value, Value::Map(_))).cloned());
+    patch::layered(layers)
 }

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use super::Confidence;
+use super::chart;
 use super::helm;
-use super::kustomize::{Built, Kustomizer, Resource};
+use super::kustomize::Kustomizer;
 use super::node::{At, Node, Style, Value};
 use super::patch;
+use super::resource::{Built, Resource};
 use super::sink::Sink;
 use super::tree;
 
@@ -27,7 +29,7 @@ pub(super) fn config_map(kustomizer: &mut Kustomizer<'_>, folder: &str, entry: &
     let old = built.resources.iter_mut().find(|resource| is_more && resource.is("ConfigMap", name));
     if let Some(old) = old {
         let map = Arc::make_mut(&mut old.node);
-        let mut all = map.get("data").cloned().unwrap_or_else(|| Node::new(entry.at, Value::Map(Vec::new())));
+        let mut all = map.get("data").cloned().unwrap_or_else(|| Node::nothing(entry.at));
         data.into_iter().for_each(|(key, value)| all.set(&key, value));
         map.set("data", all);
         return;
@@ -116,17 +118,10 @@ pub(super) fn chart(kustomizer: &mut Kustomizer<'_>, folder: &str, home: &str, e
         values.extend(kustomizer.inner(folder, None, Some(path), built).iter().map(|doc| (**doc).clone()));
     }
     values.extend(entry.get("valuesInline").cloned());
-    let values = values.into_iter().reduce(|mut below, above| {
-        patch::merge(&mut below, &above, false);
-        below
-    });
-    match (local, values) {
-        (Some(local), values) => {
-            let nothing = Node::new(entry.at, Value::Map(Vec::new()));
-            helm::local(kustomizer.tree, &local, Some(values.as_ref().unwrap_or(&nothing)), &mut sink);
-        }
-        (None, Some(values)) => helm::values(&values, &mut sink),
-        (None, None) => {}
+    let values = patch::layered(values).unwrap_or_else(|| Node::nothing(entry.at));
+    match local {
+        Some(local) => chart::find(kustomizer.tree, &local, Some(&values), &mut sink),
+        None => helm::values(&values, &mut sink),
     }
     built.closed.extend(sink.hits());
 }

@@ -1,18 +1,16 @@
 //! The shapes in which charts take images in their values.
 
-use std::collections::BTreeSet;
-
-use super::node::{At, Node, Style, Trust, Value};
+use super::node::{Node, Style, Trust, Value};
 use super::reference;
 use super::sink::Hit;
 use super::sink::{self, Sink};
-use super::tree::{self, Tree};
 use super::{Class, Confidence};
-use super::{patch, template, text, workload, yaml};
+use super::{patch, workload, yaml};
 
 /// What is said of a chart that is not in the tree.
 pub(super) const UNSEEN: &str = "a chart, whose own images cannot be seen";
-const NO_TAG: &str = "the chart chooses its tag";
+/// What is said of an image whose tag nobody gives.
+pub(super) const NO_TAG: &str = "the chart chooses its tag";
 const TAGS: &[&str] = &["tag", "imageTag"];
 const DIGESTS: &[&str] = &["digest", "imageDigest", "sha"];
 
@@ -22,7 +20,7 @@ pub(super) fn is_image_key(key: &str) -> bool {
         || key.ends_with("Image")
         || key.ends_with("ImageName")
         || key.ends_with("_image")
-        || key.starts_with("image_")
+        || (key.starts_with("image_") && !key.contains("pull"))
 }
 
 /// Finds the images that values name.
@@ -211,7 +209,8 @@ fn in_parts<'a>(map: &'a Node, sink: &mut Sink) -> Vec<&'a str> {
     [Some(above), Some(name), tag, digest].into_iter().flatten().map(|(name, _)| name).collect()
 }
 
-fn scalar<'a>(map: &'a Node, key: &str) -> Option<&'a Node> {
+/// The text at a key, if there is one.
+pub(super) fn scalar<'a>(map: &'a Node, key: &str) -> Option<&'a Node> {
     scalar_at(map, key).map(|(_, node)| node)
 }
 
@@ -342,141 +341,6 @@ pub(super) fn embedded(object: &Node, sink: &mut Sink) {
     if let Some((text, node)) = spec.get("valuesContent").and_then(|node| Some((node.as_str()?, node))) {
         let parsed = yaml::parse(text.as_bytes(), node.at.file, node.at.line);
         parsed.docs.iter().for_each(|doc| values(doc, sink));
-    }
-}
-
-/// The folders of charts, those left out that another one has as its parts.
-pub(super) fn charts(tree: &Tree<'_>) -> BTreeSet<String> {
-    let folders = tree.all().filter_map(|(_, name)| match name.strip_suffix("Chart.yaml") {
-        Some(folder) if folder.is_empty() || folder.ends_with('/') => Some(folder.trim_end_matches('/').to_owned()),
-        _ => None,
-    });
-    let mut charts: BTreeSet<String> = BTreeSet::new();
-    for folder in folders {
-        if !is_part(&charts, &folder) {
-            charts.insert(folder);
-        }
-    }
-    charts
-}
-
-/// Whether a path is a part of one of these charts, and nothing that only stands in its folder.
-pub(super) fn is_part(charts: &BTreeSet<String>, path: &str) -> bool {
-    let mut parent = tree::folder_of(path);
-    loop {
-        if charts.contains(parent) {
-            let rest = path.get(parent.len()..).unwrap_or_default().trim_start_matches('/');
-            let is_own = match rest.split_once('/') {
-                Some((folder, _)) => matches!(folder, "templates" | "charts" | "crds" | "ci"),
-                None => rest.contains("values") || matches!(rest, "Chart.yaml" | "requirements.yaml"),
-            };
-            if is_own {
-                return true;
-            }
-        }
-        if parent.is_empty() {
-            return false;
-        }
-        parent = tree::folder_of(parent);
-    }
-}
-
-/// A chart of the tree: its values under those that it is given, and what its templates say literally.
-pub(super) fn local(tree: &Tree<'_>, folder: &str, given: Option<&Node>, sink: &mut Sink) {
-    let path = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
-    let docs = |name: &str| tree.number(&path(name)).into_iter().flat_map(|file| tree.docs(file));
-    let own = docs("values.yaml").next().map(|doc| (**doc).clone());
-    let mut all = own.clone();
-    if let Some(given) = given {
-        match &mut all {
-            Some(all) => patch::merge(all, given, false),
-            None => all = Some(given.clone()),
-        }
-    }
-    let mut own_hits = Sink::default();
-    all.iter().for_each(|all| values(all, &mut own_hits));
-    let mut own_hits = own_hits.hits();
-    let nothing = Node::new(At { file: 0, line: 1 }, Value::Map(Vec::new()));
-    let known = all.as_ref().unwrap_or(&nothing);
-    let templates = template::images(tree, folder, known);
-    let is_said = |at: &At| templates.hits.iter().any(|hit| hit.places.contains(at));
-    // What a template says of a value is what it is for, if no other template may say something else.
-    own_hits.retain(|hit| !templates.open.is_empty() || !hit.places.iter().any(is_said));
-    own_hits.extend(templates.hits);
-    if own_hits.is_empty() {
-        // Values of no shape that is known: the lines say at least where.
-        own_hits.extend(templates.open);
-    } else if !templates.open.is_empty() {
-        tagged(tree, folder, known, &mut own_hits);
-    }
-    own_hits.into_iter().for_each(|hit| sink.push(hit));
-    for (file, name) in tree.below(folder) {
-        let rest = name.get(path("").len()..).unwrap_or_default();
-        let is_values = !rest.contains('/') && rest.contains("values") && rest != "values.yaml" && given.is_none();
-        if is_values && (rest.ends_with(".yaml") || rest.ends_with(".yml")) {
-            for doc in tree.docs(file) {
-                let mut all = own.clone().unwrap_or_else(|| Node::new(doc.at, Value::Map(Vec::new())));
-                patch::merge(&mut all, doc, false);
-                values(&all, sink);
-            }
-        } else if rest.split('/').any(|part| part == "templates") {
-            text::scan(tree.bytes(file), file, 1).into_iter().for_each(|hit| sink.push(hit));
-        } else if let Some(chart) = rest.strip_prefix("charts/").and_then(|rest| rest.strip_suffix("/values.yaml")) {
-            let above = all.as_ref().and_then(|all| all.get(chart));
-            for doc in tree.docs(file) {
-                let mut own = (**doc).clone();
-                above.into_iter().for_each(|above| patch::merge(&mut own, above, false));
-                values(&own, sink);
-            }
-        }
-    }
-    for doc in docs("Chart.yaml").chain(docs("requirements.yaml")) {
-        for entry in doc.get("dependencies").into_iter().flat_map(Node::items) {
-            let name = entry.str_at(&["name"]);
-            let none = Node::text(entry.at, "");
-            let url = entry.get("repository").unwrap_or(&none);
-            let repository = url.as_str().unwrap_or_default();
-            let beside = repository.strip_prefix("file://").and_then(|there| tree::join(folder, there));
-            let is_here = |folder: &str| tree.has_folder(folder);
-            if is_here(&path(&format!("charts/{name}"))) || beside.as_deref().is_some_and(is_here) {
-                continue;
-            }
-            let at = entry.get("name").unwrap_or(entry);
-            if repository.is_empty() || repository.starts_with("file:") {
-                sink.closed(name, Confidence::Opaque, at.places().collect(), UNSEEN);
-                continue;
-            }
-            chart(url, name, entry.get("version"), at, sink);
-            sink.closed(name, Confidence::Opaque, at.places().collect(), UNSEEN);
-        }
-    }
-}
-
-// Tags that helpers of a chart put where an image has none: the one for all images, or else, for its one image, the
-// version of what it deploys.
-fn tagged(tree: &Tree<'_>, folder: &str, values: &Node, hits: &mut [Hit]) {
-    let path = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
-    let mut open: Vec<&mut Hit> = hits.iter_mut().filter(|hit| hit.note.as_deref() == Some(NO_TAG)).collect();
-    let is_looked_at = |what: &[u8]| {
-        let mut templates = tree.below(&path("templates"));
-        templates.any(|(file, _)| tree.bytes(file).windows(what.len()).any(|part| part == what))
-    };
-    let global = values.get("global").and_then(|global| scalar(global, "imageTag"));
-    let version = tree.number(&path("Chart.yaml")).and_then(|file| tree.docs(file).first()?.get("appVersion"));
-    let (tag, note) = match (global, version) {
-        _ if open.is_empty() => return,
-        (Some(tag), _) if is_looked_at(b"global.imageTag") => (tag, "the tag is the one for all images"),
-        (_, Some(tag)) if open.len() == 1 && is_looked_at(b".Chart.AppVersion") => {
-            (tag, "the version in Chart.yaml is its tag")
-        }
-        _ => return,
-    };
-    for hit in &mut open {
-        let whole = format!("{}:{}", hit.reference.trim_end_matches(":?"), tag.as_str().unwrap_or_default());
-        let Some(known) = reference::normalise(&whole) else { continue };
-        (hit.reference, hit.confidence) = (known.text, Confidence::Inferred);
-        hit.places.extend(tag.places());
-        hit.note = Some(note.to_owned());
     }
 }
 

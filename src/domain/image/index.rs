@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::flux;
-use super::kustomize::Resource;
 use super::node::Node;
+use super::resource::Resource;
 use super::tree::Tree;
 
 // Kinds that others refer to.

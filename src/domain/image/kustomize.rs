@@ -10,12 +10,13 @@ use super::node::{At, Node, Value};
 use super::patch;
 use super::plugin;
 use super::replace;
+use super::resource::{Built, Extra, Resource};
 use super::retag::{self, Retag};
 use super::select::Selector;
 use super::sink::{Hit, Sink};
 use super::strict;
 use super::tree::{self, Tree};
-use super::vars::{self, Vars};
+use super::vars;
 use super::{Confidence, yaml};
 
 // Deepest chain of bases.
@@ -29,74 +30,6 @@ const MAX_HELD: usize = 1_000_000;
 pub(super) const OUTSIDE: &str = "kustomize cannot build it: the file is outside of the folder";
 // Most entries of one list of images.
 const MAX_IMAGES: usize = 5000;
-
-/// An object with the names that it had on the way.
-#[derive(Debug, Clone)]
-pub(super) struct Resource {
-    /// The object, shared with the builds that do not change it.
-    pub(super) node: Arc<Node>,
-    /// Names that prefixes and suffixes gave it, the last one last.
-    pub(super) names: Vec<Arc<str>>,
-    /// Namespaces that it was put into.
-    pub(super) namespaces: Vec<Arc<str>>,
-}
-
-impl Resource {
-    /// An object as it is written.
-    pub(super) fn new(node: Arc<Node>) -> Self {
-        Self { node, names: Vec::new(), namespaces: Vec::new() }
-    }
-
-    /// Every name.
-    pub(super) fn all_names(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(self.node.name()).chain(self.names.iter().map(|name| &**name))
-    }
-
-    /// Whether it has a kind and, at some time, a name.
-    pub(super) fn is(&self, kind: &str, name: &str) -> bool {
-        self.node.kind() == kind && self.all_names().any(|own| own == name)
-    }
-
-    // What no two objects may have in common.
-    fn identity(&self) -> (&str, &str, &str, &str) {
-        let name = self.names.last().map_or_else(|| self.node.name(), |name| &**name);
-        let namespace = Some(self.namespace()).filter(|namespace| *namespace != "default").unwrap_or_default();
-        (self.node.str_at(&["apiVersion"]), self.node.kind(), name, namespace)
-    }
-
-    /// The namespace that it ends in; empty if nobody says.
-    pub(super) fn namespace(&self) -> &str {
-        self.namespaces.last().map_or_else(|| self.node.namespace(), |name| &**name)
-    }
-}
-
-/// What a folder builds.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Built {
-    /// Its objects.
-    pub(super) resources: Vec<Resource>,
-    /// What could not be looked into, and what is known all the same.
-    pub(super) closed: Vec<Hit>,
-    /// Whether a part of it comes from elsewhere.
-    pub(super) is_remote: bool,
-    /// Variables that are put in when all is there.
-    pub(super) vars: Vars,
-}
-
-/// What somebody adds to the kustomization of a folder.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Extra {
-    /// Further patches.
-    pub(super) patches: Vec<Node>,
-    /// Further images; one of the same name displaces the folder's own.
-    pub(super) images: Vec<Node>,
-    /// Further components.
-    pub(super) components: Vec<Node>,
-    /// The namespace.
-    pub(super) namespace: Option<String>,
-    /// Whether a folder without a kustomization file is only what stands in it, and not what stands below.
-    pub(super) is_flat: bool,
-}
 
 /// Builds folders, each once.
 pub(super) struct Kustomizer<'a> {
@@ -140,7 +73,7 @@ impl<'a> Kustomizer<'a> {
             Some(file) => self.layer(folder, file, extra, &mut built),
             None => {
                 self.everything(folder, extra.is_flat, &mut built);
-                let none = Node::new(At { file: 0, line: 1 }, Value::Map(Vec::new()));
+                let none = Node::nothing(At { file: 0, line: 1 });
                 self.finish(folder, &none, extra, &mut built);
             }
         }
@@ -331,24 +264,17 @@ impl<'a> Kustomizer<'a> {
             return self.close(name, Confidence::Unreadable, At { file, line: 1 }, "it builds too much", built);
         }
         for doc in self.tree.docs(file) {
-            let items = |doc: &Node| {
-                let is_list = doc.kind().ends_with("List");
-                doc.get("items")
-                    .filter(|items| is_list && !items.items().is_empty())
-                    .map(|items| items.items().to_vec())
-            };
-            let Some(first) = items(doc) else {
-                if !doc.kind().is_empty() {
-                    built.resources.push(Resource::new(Arc::clone(doc)));
-                }
+            if !is_list(doc) {
+                built.resources.extend((!doc.kind().is_empty()).then(|| Resource::new(Arc::clone(doc))));
                 continue;
-            };
+            }
             // A list may hold lists.
-            let mut todo: std::collections::VecDeque<Node> = first.into();
-            while let Some(item) = todo.pop_front() {
-                match items(&item) {
-                    Some(inner) => todo.extend(inner),
-                    None => built.resources.push(Resource::new(Arc::new(item))),
+            let mut todo = vec![&**doc];
+            while let Some(item) = todo.pop() {
+                if is_list(item) {
+                    todo.extend(item.get("items").map(Node::items).unwrap_or_default().iter().rev());
+                } else {
+                    built.resources.push(Resource::new(Arc::new(item.clone())));
                 }
             }
         }
@@ -578,6 +504,11 @@ impl<'a> Kustomizer<'a> {
         }
         fields
     }
+}
+
+// Whether an object stands for those that it holds.
+fn is_list(object: &Node) -> bool {
+    object.kind().ends_with("List") && object.get("items").is_some_and(|items| !items.items().is_empty())
 }
 
 // Whether the lists of an object have keys: those of the API's own kinds do.

@@ -3,6 +3,7 @@
 
 mod argo;
 mod change;
+mod chart;
 mod compose;
 mod evidence;
 mod fields;
@@ -20,6 +21,7 @@ pub mod range;
 pub mod reference;
 mod render;
 mod replace;
+mod resource;
 mod resource_set;
 mod retag;
 mod roots;
@@ -235,9 +237,9 @@ fn is_read(path: &str) -> bool {
 pub fn gather<E>(mut read: impl FnMut(&dyn Fn(&str) -> bool) -> Result<Files, E>) -> Result<Files, E> {
     let mut files = read(&is_read)?;
     let mut named = tree::named(&files);
-    named.retain(|path, _| !is_read(path));
+    named.retain(|path| !is_read(path));
     if !named.is_empty() {
-        files.extend(read(&|path| named.contains_key(path))?);
+        files.extend(read(&|path| named.contains(path))?);
     }
     Ok(files)
 }

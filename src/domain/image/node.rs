@@ -63,6 +63,11 @@ impl Node {
         Self { at, more: Vec::new(), trust: Trust::Certain, value }
     }
 
+    /// A mapping without entries.
+    pub(super) fn nothing(at: At) -> Self {
+        Self::new(at, Value::Map(Vec::new()))
+    }
+
     /// A text of one place.
     pub(super) fn text(at: At, text: &str) -> Self {
         Self::new(at, Value::Text(text.into(), Style::Quoted))

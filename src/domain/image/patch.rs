@@ -13,6 +13,14 @@ pub(super) fn merge(base: &mut Node, patch: &Node, is_known: bool) {
     merge_at(base, patch, "", is_known);
 }
 
+/// Values over values, the last ones on top; None: there are none.
+pub(super) fn layered(layers: impl IntoIterator<Item = Node>) -> Option<Node> {
+    layers.into_iter().reduce(|mut below, above| {
+        merge(&mut below, &above, false);
+        below
+    })
+}
+
 fn merge_at(base: &mut Node, patch: &Node, key: &str, is_known: bool) {
     match (&mut base.value, &patch.value) {
         (Value::Map(_), Value::Map(changes)) => {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::Confidence;
 use super::generate;
-use super::kustomize::{Built, Extra, Kustomizer};
+use super::kustomize::Kustomizer;
 use super::node::{Node, Trust, Value};
+use super::resource::{Built, Extra};
 use super::tree;
 
 // Built-in ones that touch no image.
@@ -80,7 +81,7 @@ pub(super) fn transform(kustomizer: &mut Kustomizer<'_>, folder: &str, doc: &Nod
     for config in configs(kustomizer, folder, doc, "transformers", built) {
         let part = |key: &str| config.get(key).cloned();
         let list = |items: Vec<Node>| Node::new(config.at, Value::List(items));
-        let mut layer = Node::new(config.at, Value::Map(Vec::new()));
+        let mut layer = Node::nothing(config.at);
         let mut set = |key: &str, node: Option<Node>| node.into_iter().for_each(|node| layer.set(key, node));
         match builtin(&config) {
             "PatchTransformer" => set("patches", Some(list(vec![config.clone()]))),

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::kustomize::{Built, Kustomizer, Resource};
+use super::kustomize::Kustomizer;
 use super::node::{At, Node, Style, Value};
 use super::patch;
+use super::resource::{Built, Resource};
 use super::select::Selector;
 
 /// Runs them, in their order.

@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use super::fields::Field;
 use super::index::Index;
-use super::kustomize::{Built, Extra, Kustomizer, OUTSIDE, Resource};
+use super::kustomize::{Kustomizer, OUTSIDE};
 use super::node::{At, Node, Value};
 use super::render::{Builds, There};
+use super::resource::{Built, Extra, Resource};
 use super::sink::{Hit, Sink};
 use super::substitute::{MAX_FILLED, Variables};
 use super::tree::{self, Tree};
-use super::{Class, Confidence, Found, Images, argo, flux, helm, resource_set, workload};
+use super::{Class, Confidence, Found, Images, argo, chart, flux, helm, resource_set, workload};
 
 /// The name of what stands alone.
 const ALONE: &str = "-";
@@ -60,7 +61,7 @@ pub(super) fn find<'a>(tree: &'a Tree<'a>, fields: &[Field], there: Option<There
         there,
         builds: Builds::default(),
     };
-    let charts = helm::charts(tree);
+    let charts = chart::folders(tree);
     let (claimed, own) = roots.claimed();
     for folder in &claimed {
         if !charts.contains(folder) {
@@ -242,8 +243,8 @@ impl Roots<'_> {
     fn chart(&mut self, folder: &str, by: Option<(&Node, Option<&Node>)>) -> usize {
         let build = self.images.build(&shown(folder));
         let mut sink = Sink::default();
-        let none = Node::new(At { file: 0, line: 1 }, Value::Map(Vec::new()));
-        helm::local(self.tree, folder, by.map(|(_, values)| values.unwrap_or(&none)), &mut sink);
+        let none = Node::nothing(At { file: 0, line: 1 });
+        chart::find(self.tree, folder, by.map(|(_, values)| values.unwrap_or(&none)), &mut sink);
         if self.there.is_some() {
             self.builds.chart(self.tree, folder, by, build);
         }
@@ -261,7 +262,7 @@ impl Roots<'_> {
             if !is_yaml || self.kustomizer.used.contains(&file) || tree.kustomization(tree::folder_of(name)).is_some() {
                 continue;
             }
-            if helm::is_part(charts, name) {
+            if chart::is_part(charts, name) {
                 continue;
             }
             self.kustomizer.take(file, &mut built);

@@ -2,8 +2,8 @@
 
 use regex_lite::Regex;
 
-use super::kustomize::Resource;
 use super::node::Node;
+use super::resource::Resource;
 
 /// Which objects are meant.
 pub(super) struct Selector {
@@ -60,8 +60,8 @@ impl Selector {
         let node = &resource.node;
         let api = node.str_at(&["apiVersion"]);
         let has = |all: &[Requirement], key: &str| {
-            let value = |name: &str| node.at_path(&["metadata", key, name]).and_then(Node::as_str).map(str::to_owned);
-            all.iter().all(|requirement| requirement.holds(&value))
+            let own = node.at_path(&["metadata", key]);
+            all.iter().all(|requirement| requirement.holds(own))
         };
         !self.is_none
             && self.group.as_deref().is_none_or(|group| group == node.group())
@@ -79,7 +79,7 @@ impl Selector {
     }
 }
 
-/// One requirement on labels or annotations.
+// One requirement on labels or annotations.
 #[derive(Debug, Clone)]
 enum Requirement {
     /// The value is one of these.
@@ -93,10 +93,12 @@ enum Requirement {
 }
 
 impl Requirement {
-    fn holds(&self, value: &dyn Fn(&str) -> Option<String>) -> bool {
+    fn holds(&self, own: Option<&Node>) -> bool {
+        let value = |name: &str| own?.get(name)?.as_str();
+        let is_one = |all: &[String], own: &str| all.iter().any(|one| one == own);
         match self {
-            Self::In(name, all) => value(name).is_some_and(|own| all.contains(&own)),
-            Self::NotIn(name, all) => value(name).is_none_or(|own| !all.contains(&own)),
+            Self::In(name, all) => value(name).is_some_and(|own| is_one(all, own)),
+            Self::NotIn(name, all) => value(name).is_none_or(|own| !is_one(all, own)),
             Self::Has(name) => value(name).is_some(),
             Self::Lacks(name) => value(name).is_none(),
         }

@@ -42,10 +42,6 @@ const FIELDS: &[&str] = &[
 ];
 // Fields of what stands within one.
 const WITHIN: &[&str] = &[
-    "path",
-    "patch",
-    "target",
-    "options",
     "files",
     "literals",
     "envs",
@@ -64,7 +60,6 @@ const WITHIN: &[&str] = &[
     "create",
     "group",
     "version",
-    "name",
     "labelSelector",
     "annotationSelector",
     "objref",
@@ -85,7 +80,7 @@ pub(super) fn canonical(node: &mut Node) {
         Value::List(items) => items.iter_mut().for_each(canonical),
         Value::Map(entries) => {
             for (name, child) in entries {
-                let known = || FIELDS.iter().chain(IMAGE).chain(WITHIN);
+                let known = || FIELDS.iter().chain(IMAGE).chain(PATCH).chain(WITHIN);
                 let other = known().find(|known| known.eq_ignore_ascii_case(name));
                 if let Some(known) = other.filter(|_| !known().any(|known| **known == **name)) {
                     *name = (*known).into();

@@ -52,43 +52,56 @@ impl<'a> Tree<'a> {
             room: Cell::new(MAX_LOOKS),
             spent: Cell::new(None),
         };
-        let named = named(files);
-        let mut nodes = 0;
         for (number, (name, bytes)) in (0..).zip(files) {
             tree.names.push(name);
             tree.bytes.push(bytes);
+            tree.files.push(File::default());
             tree.by_name.insert(name, number);
             let mut parent = folder_of(name);
             while tree.folders.insert(parent) && !parent.is_empty() {
                 parent = folder_of(parent);
             }
-            let is_kustomization = is_kustomization(name);
-            let is_manifest = is_kustomization || is_manifest(name) || named.get(name) == Some(&true);
-            if is_kustomization {
+            if is_kustomization(name) {
                 tree.kustomizations.insert(folder_of(name), number);
             }
-            let mut file = File::default();
-            if is_manifest && nodes < MAX_NODES {
-                let parsed = yaml::parse(bytes, number, 1);
-                nodes += parsed.nodes;
-                file.fault = parsed.fault;
-                let mut docs = parsed.docs;
-                if is_kustomization {
-                    docs.iter_mut().for_each(strict::canonical);
-                }
-                file.docs = docs.into_iter().map(slim).map(Arc::new).collect();
-                let more = parsed.warnings.len().saturating_sub(MAX_WARNINGS);
-                let told = parsed.warnings.into_iter().take(MAX_WARNINGS);
-                tree.warnings.extend(told.map(|(line, why)| (At { file: number, line }, why)));
-                if let Some((_, last)) = tree.warnings.last_mut().filter(|_| more > 0) {
-                    last.push_str(&format!("; and {more} more of this file"));
-                }
-            } else if is_manifest {
-                file.fault = Some(Fault { line: 1, from: 1, why: "the tree holds too much".to_owned() });
-            }
-            tree.files.push(file);
         }
+        let mut nodes = 0;
+        for (number, (name, _)) in (0..).zip(files) {
+            if is_kustomization(name) || is_manifest(name) {
+                tree.parse(number, &mut nodes);
+            }
+        }
+        let docs = tree.kustomizations().filter_map(|(folder, file)| Some((folder, tree.docs(file).first()?)));
+        let named = docs.flat_map(|(folder, doc)| manifests(folder, doc)).filter(|path| !is_manifest(path));
+        let named: BTreeSet<u32> = named.filter_map(|path| tree.number(&path)).collect();
+        for number in named {
+            tree.parse(number, &mut nodes);
+        }
+        tree.warnings.sort();
         tree
+    }
+
+    // Reads the manifests of a file, if there is room for their nodes.
+    fn parse(&mut self, number: u32, nodes: &mut usize) {
+        let Some(file) = self.files.get_mut(number as usize) else { return };
+        if *nodes >= MAX_NODES {
+            file.fault = Some(Fault { line: 1, from: 1, why: "the tree holds too much".to_owned() });
+            return;
+        }
+        let parsed = yaml::parse(self.bytes.get(number as usize).copied().unwrap_or_default(), number, 1);
+        *nodes += parsed.nodes;
+        file.fault = parsed.fault;
+        let mut docs = parsed.docs;
+        if self.names.get(number as usize).is_some_and(|name| is_kustomization(name)) {
+            docs.iter_mut().for_each(strict::canonical);
+        }
+        file.docs = docs.into_iter().map(slim).map(Arc::new).collect();
+        let more = parsed.warnings.len().saturating_sub(MAX_WARNINGS);
+        let told = parsed.warnings.into_iter().take(MAX_WARNINGS);
+        self.warnings.extend(told.map(|(line, why)| (At { file: number, line }, why)));
+        if let Some((_, last)) = self.warnings.last_mut().filter(|_| more > 0) {
+            last.push_str(&format!("; and {more} more of this file"));
+        }
     }
 
     /// The number of a file.
@@ -197,9 +210,21 @@ pub(super) fn is_manifest(path: &str) -> bool {
     [".yaml", ".yml", ".json"].iter().any(|kind| path.ends_with(kind))
 }
 
-/// The files that kustomizations name and whose own names do not say that they hold manifests; and whether they do.
-pub(super) fn named(files: &BTreeMap<String, Vec<u8>>) -> BTreeMap<String, bool> {
-    const MANIFESTS: &[&str] = &[
+/// The files that kustomizations name and whose own names do not say that they hold manifests.
+pub(super) fn named(files: &BTreeMap<String, Vec<u8>>) -> BTreeSet<String> {
+    let mut named = BTreeSet::new();
+    for (path, bytes) in files.iter().filter(|(path, _)| is_kustomization(path)) {
+        let Some(mut doc) = yaml::parse(bytes, 0, 1).docs.into_iter().next() else { continue };
+        strict::canonical(&mut doc);
+        let folder = folder_of(path);
+        named.extend(manifests(folder, &doc).chain(contents(folder, &doc)).filter(|path| !is_manifest(path)));
+    }
+    named
+}
+
+// The files that a kustomization reads as manifests.
+fn manifests<'n>(folder: &'n str, doc: &'n Node) -> impl Iterator<Item = String> + 'n {
+    const KEYS: &[&str] = &[
         "resources",
         "bases",
         "crds",
@@ -213,28 +238,24 @@ pub(super) fn named(files: &BTreeMap<String, Vec<u8>>) -> BTreeMap<String, bool>
         "replacements",
         "helmCharts",
     ];
-    let mut named = BTreeMap::new();
-    for (path, bytes) in files.iter().filter(|(path, _)| is_kustomization(path)) {
-        let Some(mut doc) = yaml::parse(bytes, 0, 1).docs.into_iter().next() else { continue };
-        strict::canonical(&mut doc);
-        let items = |keys: &'static [&str]| keys.iter().filter_map(|key| doc.get(key)).flat_map(Node::items);
-        let lists = |item: &Node, keys: &[&str]| -> Vec<String> {
-            let lists = keys.iter().filter_map(|key| item.get(key));
-            let texts = lists.flat_map(|list| list.items().iter().chain([list])).filter_map(Node::as_str);
-            texts.map(str::to_owned).collect()
-        };
-        let manifests = items(MANIFESTS).flat_map(|item| {
-            let own = item.as_str().map(str::to_owned);
-            own.into_iter().chain(lists(item, &["path", "valuesFile", "additionalValuesFiles"]))
-        });
-        let contents = items(&["configMapGenerator", "secretGenerator"])
-            .flat_map(|item| lists(item, &["files", "envs", "env"]))
-            .map(|text| text.split_once('=').map_or(text.clone(), |(_, path)| path.to_owned()));
-        let all = contents.map(|path| (path, false)).chain(manifests.map(|path| (path, true)));
-        let all = all.filter_map(|(name, is_it)| Some((join(folder_of(path), &name)?, is_it)));
-        named.extend(all.filter(|(path, _)| !is_manifest(path)));
-    }
-    named
+    let items = KEYS.iter().filter_map(|key| doc.get(key)).flat_map(Node::items);
+    let texts = items.flat_map(|item| {
+        item.as_str().into_iter().chain(texts(item, &["path", "valuesFile", "additionalValuesFiles"]))
+    });
+    texts.filter_map(|text| join(folder, text))
+}
+
+// The files whose contents a kustomization puts into config maps and secrets.
+fn contents<'n>(folder: &'n str, doc: &'n Node) -> impl Iterator<Item = String> + 'n {
+    let items = ["configMapGenerator", "secretGenerator"].into_iter().filter_map(|key| doc.get(key));
+    let texts = items.flat_map(Node::items).flat_map(|item| texts(item, &["files", "envs", "env"]));
+    texts.filter_map(|text| join(folder, text.split_once('=').map_or(text, |(_, path)| path)))
+}
+
+// The texts at these keys, alone or in lists.
+fn texts<'n>(item: &'n Node, keys: &'static [&'static str]) -> impl Iterator<Item = &'n str> {
+    let found = keys.iter().filter_map(|key| item.get(key));
+    found.flat_map(|found| found.items().iter().chain([found])).filter_map(Node::as_str)
 }
 
 // Definitions are large, and of no interest but as the targets of patches.

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::kustomize::{Built, Kustomizer};
+use super::kustomize::Kustomizer;
 use super::node::{Node, Value};
 use super::replace;
+use super::resource::Built;
 use super::retag;
 
 /// One of them, and where it may stand.

@@ -99,8 +99,9 @@ pub(super) fn parse(bytes: &[u8], file: u32, first: u32) -> Parsed {
 // The text of a file: in UTF-8, or in UTF-16 with the mark that YAML knows it by.
 fn text(bytes: &[u8]) -> Option<Cow<'_, str>> {
     let units = |rest: &[u8], of: fn([u8; 2]) -> u16| {
-        let units: Vec<u16> = rest.chunks_exact(2).map(|pair| of([pair[0], pair[1]])).collect();
-        String::from_utf16(&units).ok().map(Cow::Owned)
+        let (pairs, left) = rest.as_chunks::<2>();
+        let units: Vec<u16> = pairs.iter().copied().map(of).collect();
+        String::from_utf16(&units).ok().filter(|_| left.is_empty()).map(Cow::Owned)
     };
     match bytes {
         [0xff, 0xfe, rest @ ..] => units(rest, u16::from_le_bytes),
@@ -162,7 +163,7 @@ impl Reader {
             }
             Event::MappingStart(_, anchor, _) => {
                 self.open()?;
-                let node = Node::new(at, Value::Map(Vec::new()));
+                let node = Node::nothing(at);
                 let (index, merged) = (HashMap::new(), Vec::new());
                 self.stack.push(Frame::Map { node, anchor, key: None, index, merged });
             }

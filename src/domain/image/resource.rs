@@ -1,0 +1,75 @@
+//! What kustomize works on: objects with their names, what a folder builds of them, and what somebody adds to that.
+
+use std::sync::Arc;
+
+use super::node::Node;
+use super::sink::Hit;
+use super::vars::Vars;
+
+/// An object with the names that it had on the way.
+#[derive(Debug, Clone)]
+pub(super) struct Resource {
+    /// The object, shared with the builds that do not change it.
+    pub(super) node: Arc<Node>,
+    /// Names that prefixes and suffixes gave it, the last one last.
+    pub(super) names: Vec<Arc<str>>,
+    /// Namespaces that it was put into.
+    pub(super) namespaces: Vec<Arc<str>>,
+}
+
+impl Resource {
+    /// An object as it is written.
+    pub(super) fn new(node: Arc<Node>) -> Self {
+        Self { node, names: Vec::new(), namespaces: Vec::new() }
+    }
+
+    /// Every name.
+    pub(super) fn all_names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.node.name()).chain(self.names.iter().map(|name| &**name))
+    }
+
+    /// Whether it has a kind and, at some time, a name.
+    pub(super) fn is(&self, kind: &str, name: &str) -> bool {
+        self.node.kind() == kind && self.all_names().any(|own| own == name)
+    }
+
+    /// What no two objects may have in common.
+    pub(super) fn identity(&self) -> (&str, &str, &str, &str) {
+        let name = self.names.last().map_or_else(|| self.node.name(), |name| &**name);
+        let namespace = Some(self.namespace()).filter(|namespace| *namespace != "default").unwrap_or_default();
+        (self.node.str_at(&["apiVersion"]), self.node.kind(), name, namespace)
+    }
+
+    /// The namespace that it ends in; empty if nobody says.
+    pub(super) fn namespace(&self) -> &str {
+        self.namespaces.last().map_or_else(|| self.node.namespace(), |name| &**name)
+    }
+}
+
+/// What a folder builds.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Built {
+    /// Its objects.
+    pub(super) resources: Vec<Resource>,
+    /// What could not be looked into, and what is known all the same.
+    pub(super) closed: Vec<Hit>,
+    /// Whether a part of it comes from elsewhere.
+    pub(super) is_remote: bool,
+    /// Variables that are put in when all is there.
+    pub(super) vars: Vars,
+}
+
+/// What somebody adds to the kustomization of a folder.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Extra {
+    /// Further patches.
+    pub(super) patches: Vec<Node>,
+    /// Further images; one of the same name displaces the folder's own.
+    pub(super) images: Vec<Node>,
+    /// Further components.
+    pub(super) components: Vec<Node>,
+    /// The namespace.
+    pub(super) namespace: Option<String>,
+    /// Whether a folder without a kustomization file is only what stands in it, and not what stands below.
+    pub(super) is_flat: bool,
+}
