@@ -16,6 +16,7 @@ use crate::domain::id::{BlobId, BranchName, CommitId, TreeId};
 use crate::domain::image::Build;
 use crate::domain::listing::{Entry, File, FileMode, Leaves};
 use crate::domain::object::{Object, Tree};
+use crate::domain::policy::Hosts;
 use crate::domain::proposal::ProposalBranch;
 use crate::domain::url::RepoUrl;
 
@@ -349,7 +350,7 @@ pub trait Registry: Send + Sync {
     ///
     /// # Errors
     /// The user asked to stop, or nothing can be asked at all.
-    fn ask(&self, questions: &[Question], hosts: &[String]) -> Result<HashMap<Question, Asked<Seen>>, PortError>;
+    fn ask(&self, questions: &[Question], hosts: &Hosts) -> Result<HashMap<Question, Asked<Seen>>, PortError>;
 }
 
 /// What a program printed of a build, or why it did not.

@@ -9,7 +9,7 @@ use crate::domain::escape;
 use crate::domain::gate::Asked;
 use crate::domain::gate::images::{self, Facts, Inquiry, Inventory, Question, Seen};
 use crate::domain::id::BlobId;
-use crate::domain::image::{self, Change, Found, Images};
+use crate::domain::image::{self, Change, Environment, Found, Images};
 use crate::domain::listing::{File, Leaves};
 use crate::domain::path::is_within;
 use crate::domain::policy;
@@ -52,9 +52,12 @@ impl Deployed {
             return Ok(Vec::new());
         }
         let rules = target.policy.images.clone().unwrap_or_default();
-        let old = image::find(&tree(target, &rules, &target.there, None)?, &rules.fields);
+        let is_own = |path: &str| !is_ours(target, path);
+        let environment = Some(Environment { roots: &rules.roots, is_own: &is_own });
+        let old = image::find(&tree(target, &rules, &target.there, None)?, &rules.fields, environment);
         if self.images.is_none() {
-            self.images = Some(image::find(&tree(target, &rules, result, artifact)?, &rules.fields));
+            let files = tree(target, &rules, result, artifact)?;
+            self.images = Some(image::find(&files, &rules.fields, environment));
         }
         let new = self.images.as_ref();
         Ok(new.map(|new| image::changes(&old, new, &rules.roots)).unwrap_or_default())
@@ -66,8 +69,10 @@ pub fn look(context: &Context<'_>, target: &Target, result: &Leaves, artifact: O
     let Some(rules) = &target.policy.images else { return Deployed::default() };
     context.progress.step("asking for the images");
     let told = |error: AppError| format!("the images could not be looked at: {}", evidence::told(&error));
+    let is_own = |path: &str| !is_ours(target, path);
+    let environment = Environment { roots: &rules.roots, is_own: &is_own };
     let images = match tree(target, rules, result, artifact) {
-        Ok(files) => image::find(&files, &rules.fields),
+        Ok(files) => image::find(&files, &rules.fields, Some(environment)),
         Err(error) => return Deployed { facts: Some(Err(told(error))), images: None },
     };
     let is_about_us = |found: &Found| found.places.iter().any(|place| is_ours(target, place));
@@ -109,14 +114,13 @@ pub fn judge(
     let answers: HashMap<Question, Asked<Seen>> = match inventory {
         Some(list) => questions.into_iter().map(|question| (question.clone(), Ok(list.look(&question)))).collect(),
         None if questions.is_empty() => HashMap::new(),
-        None => {
-            let hosts: Vec<String> = rules.hosts().map(str::to_owned).collect();
-            context.registry.ask(&questions, &hosts)?
-        }
+        None => context.registry.ask(&questions, &rules.hosts())?,
     };
-    let is_rootless = images.deployed(&rules.roots).next().is_none() && images.found.iter().any(counts);
+    // What is declared is no sign that a root was found.
+    let is_rootless = images.deployed(&rules.roots).all(Found::is_declared) && images.found.iter().any(counts);
     let all = || images.roots().into_iter().map(str::to_owned).collect();
-    Ok(Facts { rootless: is_rootless.then(all), ..inquiry.facts(&answers) })
+    let doubted = images.doubted().into_iter().map(str::to_owned).collect();
+    Ok(Facts { rootless: is_rootless.then(all), doubted, ..inquiry.facts(&answers) })
 }
 
 /// The list that stands for the registry.

@@ -9,7 +9,7 @@ use super::{AppError, Context, Place, deployed};
 use crate::domain::escape;
 use crate::domain::gate::images::{self, Facts};
 use crate::domain::gate::{Asked, few};
-use crate::domain::image::{self, Builds, Field, Files, Found, Images};
+use crate::domain::image::{self, Builds, Environment, Field, Files, Found, Images};
 use crate::domain::outcome::{GateReport, Outcome, Report, Verdict};
 use crate::domain::path::is_within;
 use crate::domain::policy::Stage;
@@ -76,8 +76,11 @@ pub fn images(
             Ok::<_, AppError>(wanted.map(|(path, content)| (path.clone(), content.clone())).collect())
         })?,
     };
-    let fields = policy.as_ref().and_then(|policy| Some(policy.images.as_ref()?.fields.as_slice())).unwrap_or_default();
-    let (mut images, failed) = find(context, &files, fields, renderers.zip(everything.as_ref()))?;
+    let rules = policy.as_ref().and_then(|policy| policy.images.as_ref());
+    let is_own = |path: &str| !own.contains(path) && policy.as_ref().is_some_and(|policy| !is_of(&all, policy, path));
+    let environment = rules.map(|rules| Environment { roots: &rules.roots, is_own: &is_own });
+    let fields = rules.map(|rules| rules.fields.as_slice()).unwrap_or_default();
+    let (mut images, failed) = find(context, &files, (fields, environment), renderers.zip(everything.as_ref()))?;
     if request.compose {
         images.add(image::compose(&files));
     }
@@ -115,11 +118,12 @@ fn is_of(read: &[String], policy: &Stage, path: &str) -> bool {
 fn find(
     context: &Context<'_>,
     files: &Files,
-    fields: &[Field],
+    (fields, environment): (&[Field], Option<Environment<'_>>),
     with: Option<(&dyn Renderers, &Files)>,
 ) -> Result<(Images, Vec<String>), AppError> {
-    let Some((renderers, all)) = with else { return Ok((image::find(files, fields), Vec::new())) };
-    let (mut images, Builds { builds, kept }) = image::find_builds(files, fields, &|path| all.contains_key(path));
+    let Some((renderers, all)) = with else { return Ok((image::find(files, fields, environment), Vec::new())) };
+    let there = |path: &str| all.contains_key(path);
+    let (mut images, Builds { builds, kept }) = image::find_builds(files, fields, environment, &there);
     context.progress.step("building with kustomize and helm");
     let mut failed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut fail = |whose: String, why: String| {

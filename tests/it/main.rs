@@ -14,6 +14,7 @@ mod azure;
 mod branches;
 mod check;
 mod cli;
+mod decoys;
 mod described;
 mod drift;
 mod everyday;

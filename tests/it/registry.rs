@@ -8,13 +8,13 @@ use crate::support::{Run, World, put, text};
 const TIMEOUT: (&str, &str) = ("PASSGATE_REGISTRY_TIMEOUT", "1");
 
 /// A world whose dev asks for images.
-struct Yard {
-    world: World,
-    dev: Fake,
-    prod: Fake,
+pub(crate) struct Yard {
+    pub(crate) world: World,
+    pub(crate) dev: Fake,
+    pub(crate) prod: Fake,
 }
 
-fn deployment(name: &str, image: &str) -> String {
+pub(crate) fn deployment(name: &str, image: &str) -> String {
     format!(
         "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}}}\nspec:\n  template:\n    spec:\n      \
          containers:\n      - name: c\n        image: {image}\n"
@@ -23,7 +23,7 @@ fn deployment(name: &str, image: &str) -> String {
 
 impl Yard {
     /// References of one registry are asked for in the other, with these lines of `images` more.
-    fn new(more: &str) -> Self {
+    pub(crate) fn new(more: &str) -> Self {
         let (world, dev, prod) = (World::new(), Fake::start(), Fake::start());
         let yard = Self { world, dev, prod };
         let rewrite = format!("  rewrite: [{{from: {}/**, to: {}/**}}]\n{more}", yard.dev.host, yard.prod.host);
@@ -31,7 +31,7 @@ impl Yard {
         yard
     }
 
-    fn rules(&self, images: &str) {
+    pub(crate) fn rules(&self, images: &str) {
         let mut policy = self.world.policy("dev", None);
         policy.more.push_str(&format!("images:\n{images}"));
         self.world.environment("dev", &policy);
@@ -39,7 +39,7 @@ impl Yard {
 
     /// An artifact with a deployment of each image.
     #[track_caller]
-    fn artifact(&self, images: &[&str]) -> PathBuf {
+    pub(crate) fn artifact(&self, images: &[&str]) -> PathBuf {
         let files: Vec<_> = images
             .iter()
             .enumerate()
@@ -49,17 +49,17 @@ impl Yard {
         self.world.package("main")
     }
 
-    fn image(&self, rest: &str) -> String {
+    pub(crate) fn image(&self, rest: &str) -> String {
         format!("{}/{rest}", self.dev.host)
     }
 
-    fn release(&self, artifact: &Path) -> Run {
+    pub(crate) fn release(&self, artifact: &Path) -> Run {
         let to = self.world.to("dev");
         self.world.run_with(&["release", text(artifact), "--to", &to], &[TIMEOUT])
     }
 
     #[track_caller]
-    fn refuses(&self, artifact: &Path, words: &str) -> Run {
+    pub(crate) fn refuses(&self, artifact: &Path, words: &str) -> Run {
         self.world.untouched(|| self.release(artifact)).is(3, "refused").closed_by("images", words)
     }
 
@@ -219,6 +219,16 @@ fn credentials_reach_their_own_registry_only() {
     yard.prod.fail(Some(Wrong::Elsewhere(format!("http://{}", thief.host))));
     run(&given).is(1, "undecided");
     assert_eq!(thief.sent(), []);
+    // Another registry of the rules gets none of them either.
+    yard.rules(&format!(
+        "  rewrite: [{{from: {}/**, to: {}/**}}]\n  allow: [\"{}/**\"]\n",
+        yard.dev.host, yard.prod.host, thief.host
+    ));
+    yard.prod.fail(Some(Wrong::Realm(format!("http://{}", thief.host))));
+    let done = run(&given).is(1, "undecided");
+    assert!(done.gate("images")["detail"].as_str().unwrap().contains("its tokens come from"), "{done:#?}");
+    assert_eq!(thief.sent(), []);
+    yard.prod.fail(Some(Wrong::Elsewhere(format!("http://{}", thief.host))));
     // A redirect to a host that is named goes without them.
     yard.rules(&format!(
         "  rewrite: [{{from: {}/**, to: {}/**}}]\n  realms: [\"{}\"]\n  compare: false\n",
@@ -329,6 +339,11 @@ fn what_is_denied_is_refused_and_what_is_skipped_is_told() {
     let run = yard.refuses(&artifact, "1 is denied here");
     assert!(run.json["warnings"].to_string().contains("nobody starts it"), "{run:#?}");
     assert_eq!((yard.prod.sent(), yard.dev.sent()), (vec![], vec![]));
+    // Whatever way the host is written, and whether or not all of it is known.
+    yard.rules("  deny: [denied.io/**]\n");
+    for image in ["DENIED.io/a:1", "denied.io:443/a:1", "denied.io/a:${TAG}"] {
+        yard.refuses(&yard.artifact(&[image]), "by denied.io/**");
+    }
 }
 
 #[test]
@@ -468,6 +483,10 @@ fn ranges_and_charts_are_asked_for_too() {
     plan(with(flux("app", &oci, "1.2.3"))).is(0, "planned");
     plan(with(flux("app", &oci, "^1.0"))).is(0, "planned");
     yard.refuses(&with(flux("app", &oci, "2.x")), "charts/app:2.x");
+    // A part of a list says nothing of what is not in it.
+    yard.prod.fail(Some(Wrong::EndlessTags));
+    yard.undecided(&with(flux("app", &oci, "3.x")), "does not come to an end");
+    yard.prod.fail(None);
     yard.refuses(&with(flux("app", &oci, "1.2.4")), "there are 1.2.3");
     let http = format!("http://{}/stable", yard.prod.host);
     yard.prod.has_file(

@@ -126,13 +126,13 @@ fn self_or_named(session: &Session, realm: &str, host: &str) -> Tried<Url> {
     let url = Url::parse(realm).map_err(|_| last("its issuer of tokens has no address"))?;
     let at = authority(&url);
     let is_known = ISSUERS.iter().any(|(of, issuer)| *of == host && *issuer == at);
-    if is_safe(&url) && (at == host.to_ascii_lowercase() || is_known || session.is_named(&at)) {
+    if is_safe(&url) && (at == host || is_known || session.is_issuer(&at)) {
         return Ok(url);
     }
     let at = escape::line(&at);
     Err(Failure::Final {
-        said: format!("its tokens come from {at}, which no rule names"),
-        hint: Some("name it in `images.realms` of stage.yaml if it may have the credentials".to_owned()),
+        said: format!("its tokens come from {at}, which `images.realms` does not name"),
+        hint: Some("name it there, in stage.yaml, if it may have the credentials".to_owned()),
     })
 }
 

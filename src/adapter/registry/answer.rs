@@ -71,7 +71,8 @@ pub(super) async fn of(session: &Session, question: &Question) -> Tried<Seen> {
             manifest(session, host, path, name, platform.as_deref()).await
         }
         Question::Tags { host, path } => match tags(session, host, path, PAGES).await? {
-            Some(tags) => Ok(Seen::Names(tags)),
+            Some((tags, true)) => Ok(Seen::Names(tags)),
+            Some((_, false)) => Err(last("its list of tags does not come to an end")),
             None => Ok(Seen::Missing(Vec::new())),
         },
         Question::Versions { repository, chart } => {
@@ -110,7 +111,7 @@ async fn manifest(session: &Session, host: &str, path: &str, name: &str, platfor
         }
     }
     let known = tags(session, host, path, FEW_PAGES).await;
-    Ok(Seen::Missing(known.ok().flatten().unwrap_or_default()))
+    Ok(Seen::Missing(known.ok().flatten().unwrap_or_default().0))
 }
 
 // What was asked for by digest has that digest and no other.
@@ -163,8 +164,8 @@ fn shown(platform: &Platform) -> String {
     parts.into_iter().flatten().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join("/")
 }
 
-// The tags of a repository; None: there is no such repository.
-async fn tags(session: &Session, host: &str, path: &str, pages: usize) -> Tried<Option<Vec<String>>> {
+// The tags of a repository, and whether these are all; None: there is no such repository.
+async fn tags(session: &Session, host: &str, path: &str, pages: usize) -> Tried<Option<(Vec<String>, bool)>> {
     let mut url = session.url(host, &format!("{path}/tags/list?n=1000"))?;
     let to = To { host, repository: path, accept: "application/json" };
     let mut all = Vec::new();
@@ -179,12 +180,13 @@ async fn tags(session: &Session, host: &str, path: &str, pages: usize) -> Tried<
         let page: Tags = serde_json::from_slice(&body(response, LARGEST_MANIFEST).await?)
             .map_err(|_| last("its list of tags is none"))?;
         all.extend(page.tags.unwrap_or_default());
-        match next.filter(|next| next.origin() == url.origin()) {
-            Some(next) => url = next,
-            None => break,
+        match next {
+            Some(next) if next.origin() == url.origin() => url = next,
+            Some(_) => break,
+            None => return Ok(Some((all, true))),
         }
     }
-    Ok(Some(all))
+    Ok(Some((all, false)))
 }
 
 // `</v2/x/tags/list?last=b&n=1>; rel="next"`.

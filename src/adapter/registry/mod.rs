@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 use crate::adapter::http::{Failure, Http, Tried, patiently};
 use crate::domain::gate::Asked;
 use crate::domain::gate::images::{Question, Seen};
+use crate::domain::policy::Hosts;
 use crate::port::{PortError, Registry};
 
 pub use credentials::Settings;
@@ -41,7 +42,7 @@ impl Registries {
 }
 
 impl Registry for Registries {
-    fn ask(&self, questions: &[Question], hosts: &[String]) -> Result<HashMap<Question, Asked<Seen>>, PortError> {
+    fn ask(&self, questions: &[Question], hosts: &Hosts) -> Result<HashMap<Question, Asked<Seen>>, PortError> {
         let mut answers = HashMap::new();
         let mut open = Vec::new();
         {

@@ -12,6 +12,7 @@ use super::access::{self, Challenge};
 use super::credentials::{Credential, Settings};
 use crate::adapter::http::{Client, Failure, HOPS, Tried, again, header, read};
 use crate::domain::escape;
+use crate::domain::policy::Hosts;
 
 /// The hub of docker, whose interface is on another host than its name.
 const HUB: (&str, &str) = ("docker.io", "registry-1.docker.io");
@@ -23,7 +24,7 @@ const PAUSE: u64 = 5;
 pub(super) struct Session {
     pub(super) client: reqwest::Client,
     pub(super) settings: Arc<Settings>,
-    hosts: Vec<String>,
+    hosts: Hosts,
     interrupted: Arc<AtomicBool>,
     state: Mutex<State>,
     /// Indexes of chart repositories, each read once.
@@ -53,8 +54,8 @@ pub(super) struct To<'a> {
 }
 
 impl Session {
-    pub(super) fn new(client: &Client, settings: Arc<Settings>, hosts: &[String]) -> Self {
-        let hosts = hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
+    pub(super) fn new(client: &Client, settings: Arc<Settings>, hosts: &Hosts) -> Self {
+        let hosts = hosts.clone();
         let (client, interrupted) = (client.http.clone(), Arc::clone(&client.interrupted));
         let indexes = tokio::sync::Mutex::default();
         Self { client, settings, hosts, interrupted, state: Mutex::default(), indexes }
@@ -87,7 +88,13 @@ impl Session {
 
     /// Whether the rules name a host.
     pub(super) fn is_named(&self, host: &str) -> bool {
-        self.hosts.iter().any(|named| named == host || (named == HUB.0 && host == HUB.1))
+        let is_it = |named: &String| named == host || (named == HUB.0 && host == HUB.1);
+        self.hosts.named.iter().any(is_it) || self.is_issuer(host)
+    }
+
+    /// Whether the rules let a host issue tokens for others.
+    pub(super) fn is_issuer(&self, host: &str) -> bool {
+        self.hosts.realms.iter().any(|realm| realm == host)
     }
 
     /// A URL of a registry's interface.
@@ -99,7 +106,7 @@ impl Session {
 
     /// Asks, as whom the host wants to see; follows redirects by hand.
     pub(super) async fn send(&self, method: &Method, url: &Url, to: To<'_>) -> Tried<Response> {
-        if !self.is_named(&to.host.to_ascii_lowercase()) {
+        if !self.is_named(to.host) {
             return Err(last("no rule names it, so it is not asked"));
         }
         let mut pass = access::known(self, to).await?;

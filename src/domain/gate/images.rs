@@ -98,13 +98,16 @@ pub struct Facts {
     pub checks: Vec<Check>,
     /// Rules that are for none of them.
     pub unused: Vec<String>,
+    /// Folders that are looked at as they stand too, because only what is judged says how they are built.
+    pub doubted: Vec<String>,
     /// There are images, and what `roots` names deploys nothing: the folders that are built.
     pub rootless: Option<Vec<String>>,
 }
 
-// A reference that is to be asked for.
+// A reference that is to be asked for: as it is shown, and with its host as rules know it.
 struct Wanted {
     reference: String,
+    known: String,
     is_range: bool,
     places: BTreeSet<String>,
     blind: Option<Confidence>,
@@ -131,7 +134,8 @@ impl<'a> Inquiry<'a> {
             let key = (found.reference.clone(), is_range, blind);
             let at = *known.entry(key).or_insert_with(|| {
                 let places = BTreeSet::new();
-                wanted.push(Wanted { reference: found.reference.clone(), is_range, places, blind });
+                let (reference, known) = (found.reference.clone(), reference::with_one_host(&found.reference));
+                wanted.push(Wanted { reference, known, is_range, places, blind });
                 wanted.len() - 1
             });
             if let Some(wanted) = wanted.get_mut(at) {
@@ -153,15 +157,15 @@ impl<'a> Inquiry<'a> {
         let Route::At(there) = self.route(wanted) else { return [None, None] };
         let question = |text: &str| question(text, wanted.is_range, self.rules.platform.as_deref());
         let is_pinned = wanted.is_range || wanted.reference.contains('@');
-        let is_moved = self.rules.compare && self.rules.inventory.is_none() && there != wanted.reference;
-        let before = (is_moved && !is_pinned).then(|| question(&wanted.reference)).flatten();
+        let is_moved = self.rules.compare && self.rules.inventory.is_none() && there != wanted.known;
+        let before = (is_moved && !is_pinned).then(|| question(&wanted.known)).flatten();
         [question(&there), before]
     }
 
     fn route(&self, wanted: &Wanted) -> Route {
         match wanted.blind {
             Some(_) => Route::Unmapped,
-            None => self.rules.route(&wanted.reference),
+            None => self.rules.route(&wanted.known),
         }
     }
 
@@ -174,10 +178,14 @@ impl<'a> Inquiry<'a> {
         let check = |wanted: &Wanted| {
             let [there_is, before] = self.asks(wanted);
             let fate = match (wanted.blind, self.route(wanted)) {
-                (Some(confidence), _) => match self.rules.skips(&wanted.reference) {
-                    Some(reason) => Fate::Skipped(reason.to_owned()),
-                    None => Fate::Blind(confidence),
-                },
+                (Some(confidence), _) => {
+                    let denied = (confidence == Confidence::Unresolved).then(|| self.rules.denies(&wanted.known));
+                    match (denied.flatten(), self.rules.skips(&wanted.known)) {
+                        (Some(rule), _) => Fate::Denied(rule),
+                        (None, Some(reason)) => Fate::Skipped(reason.to_owned()),
+                        (None, None) => Fate::Blind(confidence),
+                    }
+                }
                 (None, Route::Denied(rule)) => Fate::Denied(rule),
                 (None, Route::Skipped(reason)) => Fate::Skipped(reason),
                 (None, Route::Unmapped) => Fate::Unmapped,
@@ -190,12 +198,13 @@ impl<'a> Inquiry<'a> {
             };
             Check { reference: wanted.reference.clone(), places: wanted.places.iter().cloned().collect(), fate }
         };
-        let references: Vec<&str> = self.wanted.iter().map(|wanted| wanted.reference.as_str()).collect();
+        let references: Vec<&str> = self.wanted.iter().map(|wanted| wanted.known.as_str()).collect();
         Facts {
             strict: self.rules.strict,
             inventory: self.rules.inventory.clone(),
             checks: self.wanted.iter().map(check).collect(),
             unused: self.rules.unused(&references),
+            doubted: Vec::new(),
             rootless: None,
         }
     }
@@ -248,6 +257,7 @@ impl Inventory {
                 continue;
             }
             let text = if line.contains("://") { line.to_owned() } else { normal(line) };
+            let text = reference::with_one_host(&text);
             let (name, tag, digest) = reference::split(bare(&text));
             if text.is_empty() || name.contains(char::is_whitespace) {
                 return Err(format!("line {number} is no reference: {}", escape::line(line)));
@@ -318,7 +328,14 @@ fn judge(facts: &Facts) -> Answer {
             closed.push((format!("{what}: {}", few(items)), remedy.to_owned()));
         }
     };
-    close(&tally.missing, format!("{} not in {registry}", count(tally.missing.len())), "copy them there first");
+    let mut copy = "copy them there first".to_owned();
+    if !facts.doubted.is_empty() {
+        copy.push_str(&format!(
+            ", or say in `images.roots` of stage.yaml what this environment builds: as they stand count {}",
+            few(&facts.doubted)
+        ));
+    }
+    close(&tally.missing, format!("{} not in {registry}", count(tally.missing.len())), &copy);
     close(
         &tally.stale,
         format!("{} stale there", count(tally.stale.len())),

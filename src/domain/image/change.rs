@@ -67,7 +67,8 @@ pub fn changes(old: &Images, new: &Images, roots: &PathPatterns) -> Vec<Change> 
 fn workloads<'a>(images: &'a Images, roots: &PathPatterns) -> BTreeMap<(&'a str, &'a str), BTreeSet<&'a str>> {
     let builds = images.built(roots);
     let mut all: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
-    for ((build, workload), references) in images.workloads.iter().filter(|((build, _), _)| builds.contains(build)) {
+    let is_it = |build: &usize| builds.contains(build) && !images.doubted.contains(build);
+    for ((build, workload), references) in images.workloads.iter().filter(|((build, _), _)| is_it(build)) {
         let root = images.roots.get(*build).map(String::as_str).unwrap_or_default();
         all.entry((root, workload)).or_default().extend(references.iter().map(String::as_str));
     }

@@ -51,7 +51,7 @@ pub(super) fn config_map(kustomizer: &mut Kustomizer<'_>, folder: &str, entry: &
     built.resources.push(Resource::new(Arc::new(Node::new(entry.at, Value::Map(entries)))));
 }
 
-/// Takes the files of a secret for used.
+/// Takes the files of a secret for data.
 pub(super) fn secret(kustomizer: &mut Kustomizer<'_>, folder: &str, entry: &Node, built: &mut Built) {
     data(kustomizer, folder, entry, built);
 }
@@ -62,7 +62,7 @@ fn file(kustomizer: &mut Kustomizer<'_>, folder: &str, path: &str, at: At, built
     if file.is_none() {
         kustomizer.elsewhere(path, at, built);
     }
-    kustomizer.used.extend(file);
+    kustomizer.data.extend(file);
     file
 }
 

@@ -24,11 +24,11 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// What stands in the files, whoever uses them.
-    pub(super) fn of(tree: &Tree<'_>) -> Self {
+    /// What stands in these files, whoever uses them.
+    pub(super) fn of(tree: &Tree<'_>, is_heeded: &dyn Fn(u32) -> bool) -> Self {
         let folders = tree.all().map(|(_, name)| name.to_owned()).collect();
         let mut index = Self { folders, prefixes: flux::prefixes(tree), ..Self::default() };
-        for (file, _) in tree.all() {
+        for (file, _) in tree.all().filter(|(file, _)| is_heeded(*file)) {
             for doc in tree.docs(file) {
                 index.insert(&Resource::new(std::sync::Arc::clone(doc)), None);
             }
@@ -40,6 +40,17 @@ impl Index {
     pub(super) fn begin(&mut self, build: usize, by: Option<usize>) {
         let family = by.and_then(|by| self.families.get(by)).copied().unwrap_or(build);
         self.families.resize(build + 1, family);
+    }
+
+    /// The first of the builds that name each other down to this one.
+    pub(super) fn first(&self, build: usize) -> usize {
+        self.families.get(build).copied().unwrap_or(build)
+    }
+
+    /// Whether it has objects out of other files than these.
+    pub(super) fn has_beside(&self, files: &HashSet<u32>) -> bool {
+        let all = self.by_kind.values().flat_map(HashMap::values).flatten();
+        all.into_iter().any(|(_, resource)| !files.contains(&resource.node.at.file))
     }
 
     /// One more object of a build.

@@ -37,6 +37,8 @@ pub(super) struct Kustomizer<'a> {
     pub(super) tree: &'a Tree<'a>,
     /// Files that were used.
     pub(super) used: HashSet<u32>,
+    /// Files whose contents config maps and secrets have.
+    pub(super) data: HashSet<u32>,
     cache: HashMap<String, Rc<Built>>,
     building: Vec<String>,
     work: usize,
@@ -46,8 +48,8 @@ pub(super) struct Kustomizer<'a> {
 impl<'a> Kustomizer<'a> {
     /// Nothing is built yet.
     pub(super) fn new(tree: &'a Tree<'a>) -> Self {
-        let (used, cache, building) = (HashSet::new(), HashMap::new(), Vec::new());
-        Self { tree, used, cache, building, work: 0, held: 0 }
+        let (used, data, cache, building) = (HashSet::new(), HashSet::new(), HashMap::new(), Vec::new());
+        Self { tree, used, data, cache, building, work: 0, held: 0 }
     }
 
     /// What a folder with a kustomization file builds.
@@ -75,6 +77,21 @@ impl<'a> Kustomizer<'a> {
                 self.everything(folder, extra.is_flat, &mut built);
                 let none = Node::nothing(At { file: 0, line: 1 });
                 self.finish(folder, &none, extra, &mut built);
+            }
+        }
+        built
+    }
+
+    /// Manifests below a folder that are below no kustomization there.
+    pub(super) fn loose(&mut self, folder: &str) -> Built {
+        let mut built = Built::default();
+        for (file, name) in self.tree.below(folder).filter(|(_, name)| tree::is_manifest(name)) {
+            let mut parent = tree::folder_of(name);
+            while parent.len() > folder.len() && self.tree.kustomization(parent).is_none() {
+                parent = tree::folder_of(parent);
+            }
+            if parent.len() <= folder.len() {
+                self.take(file, &mut built);
             }
         }
         built
@@ -233,10 +250,7 @@ impl<'a> Kustomizer<'a> {
 
     /// Adds what another folder builds.
     pub(super) fn include(&mut self, folder: &str, at: At, built: &mut Built) {
-        let file = self.tree.kustomization(folder);
-        let is_component =
-            file.and_then(|file| self.tree.docs(file).first()).is_some_and(|doc| doc.kind() == "Component");
-        if is_component {
+        if self.tree.is_component(folder) {
             self.refuse(folder, at, "it is a component among the resources", built);
         }
         let inner = self.build(folder);

@@ -7,14 +7,10 @@ use super::{Class, Confidence, Found, Images, reference, roots};
 
 /// The name of the file, in any folder.
 pub(super) const NAME: &str = "images.lock";
-const DECLARED: &str = "declared in images.lock";
+/// What is said of what stands in it.
+pub(super) const DECLARED: &str = "declared in images.lock";
 // Most lines of all files together.
 const MOST: usize = 100_000;
-
-/// Whether a reference comes from such a file.
-pub(super) fn is_declared(found: &Found) -> bool {
-    found.note.as_deref() == Some(DECLARED)
-}
 
 /// The references that are declared: one a line, `#` for comments.
 pub(super) fn find(files: &BTreeMap<String, Vec<u8>>) -> Images {

@@ -5,6 +5,7 @@ mod argo;
 mod change;
 mod chart;
 mod compose;
+mod environment;
 mod evidence;
 mod fields;
 mod flux;
@@ -43,6 +44,7 @@ use serde::Serialize;
 
 pub use change::{Change, changes};
 pub use compose::compose;
+pub use environment::Environment;
 pub use fields::Field;
 use node::Trust;
 pub use render::{Build, Builds, How};
@@ -141,6 +143,13 @@ pub struct Found {
     builds: BTreeSet<usize>,
 }
 
+impl Found {
+    /// Whether somebody declared it, and nothing in the tree says so.
+    pub fn is_declared(&self) -> bool {
+        self.note.as_deref() == Some(lock::DECLARED)
+    }
+}
+
 /// What a tree deploys.
 ///
 /// A root may be built more than once, with other variables for each of those that name it: builds have numbers, and roots
@@ -155,6 +164,8 @@ pub struct Images {
     roots: Vec<String>,
     // Which build names which other one.
     claims: BTreeSet<(usize, usize)>,
+    // Builds of folders as they stand, of which only what is judged says how they are built.
+    doubted: BTreeSet<usize>,
     // What each object of each build deploys.
     workloads: BTreeMap<(usize, String), BTreeSet<String>>,
 }
@@ -173,19 +184,20 @@ impl Images {
             builds.iter().filter_map(|build| self.roots.get(*build)).map(String::as_str).collect();
         self.found.iter().filter(move |found| {
             let near = |root: &&str| is_within(root, &found.root) || is_within(&found.root, root);
-            found.builds.iter().any(|build| builds.contains(build))
-                || (lock::is_declared(found) && roots.iter().any(near))
+            found.builds.iter().any(|build| builds.contains(build)) || (found.is_declared() && roots.iter().any(near))
         })
+    }
+
+    /// Folders with references that nothing else has but their build as they stand, of which only what is judged says how
+    /// they are built.
+    pub fn doubted(&self) -> BTreeSet<&str> {
+        let is_alone = |found: &&Found| !found.builds.is_empty() && found.builds.is_subset(&self.doubted);
+        self.found.iter().filter(is_alone).map(|found| found.root.as_str()).collect()
     }
 
     // The builds of these roots, and those that they name in turn.
     fn built(&self, patterns: &PathPatterns) -> BTreeSet<usize> {
-        if patterns.is_empty() {
-            return (0..self.roots.len()).collect();
-        }
-        let above =
-            |root: &str| root.match_indices('/').any(|(at, _)| patterns.matches(root.get(..at).unwrap_or(root)));
-        let named = self.roots.iter().enumerate().filter(|(_, root)| patterns.matches(root) || above(root));
+        let named = self.roots.iter().enumerate().filter(|(_, root)| environment::is_gated(patterns, root));
         let mut queue: Vec<usize> = named.map(|(build, _)| build).collect();
         let mut builds = BTreeSet::new();
         while let Some(build) = queue.pop() {
@@ -211,6 +223,7 @@ impl Images {
     pub fn add(&mut self, more: Images) {
         let first = self.roots.len();
         self.roots.extend(more.roots);
+        self.doubted.extend(more.doubted.iter().map(|build| build + first));
         self.found.extend(more.found.into_iter().map(|mut found| {
             found.builds = found.builds.iter().map(|build| build + first).collect();
             found
@@ -244,14 +257,20 @@ pub fn gather<E>(mut read: impl FnMut(&dyn Fn(&str) -> bool) -> Result<Files, E>
     Ok(files)
 }
 
-/// Finds the images of a tree of files; `fields` are those of custom resources that are not known anyway.
-pub fn find(files: &Files, fields: &[Field]) -> Images {
-    with_lock(roots::find(&tree::Tree::read(files), fields, None).0, files)
+/// Finds the images of a tree of files, as an environment would deploy them, or anybody; `fields` are those of custom
+/// resources that are not known anyway.
+pub fn find(files: &Files, fields: &[Field], environment: Option<Environment<'_>>) -> Images {
+    with_lock(roots::find(&tree::Tree::read(files), fields, environment, None).0, files)
 }
 
 /// The same, and what of it kustomize and helm can build; `there` says which files there are besides.
-pub fn find_builds(files: &Files, fields: &[Field], there: &dyn Fn(&str) -> bool) -> (Images, Builds) {
-    let (images, builds) = roots::find(&tree::Tree::read(files), fields, Some(there));
+pub fn find_builds(
+    files: &Files,
+    fields: &[Field],
+    environment: Option<Environment<'_>>,
+    there: &dyn Fn(&str) -> bool,
+) -> (Images, Builds) {
+    let (images, builds) = roots::find(&tree::Tree::read(files), fields, environment, Some(there));
     (with_lock(images, files), builds)
 }
 

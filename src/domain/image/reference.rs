@@ -62,6 +62,22 @@ pub fn normalise(text: &str) -> Option<Reference> {
     Some(Reference { text: join(&format!("{host}/{library}{path}"), tag, digest), oddity })
 }
 
+/// The same reference, or pattern of references, with its host as it is compared: registries have several names for one.
+pub fn with_one_host(text: &str) -> String {
+    const HUB: &[&str] = &["index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"];
+    let from = text.find("://").map_or(0, |at| at + 3);
+    let (scheme, bare) = text.split_at(from);
+    let (first, rest) = bare.split_at(bare.find('/').unwrap_or(bare.len()));
+    if !is_host(first) {
+        return text.to_owned();
+    }
+    let host = first.to_ascii_lowercase();
+    // Where the port is the one of https, and https is what is spoken.
+    let host = host.strip_suffix(":443").filter(|name| *name != "localhost" && !name.contains(':')).unwrap_or(&host);
+    let host = if HUB.contains(&host) { "docker.io" } else { host };
+    format!("{scheme}{host}{rest}")
+}
+
 /// Whether the text names a tag or a digest.
 pub(super) fn is_pinned(text: &str) -> bool {
     let (_, tag, digest) = split(text);

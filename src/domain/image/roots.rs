@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use super::environment::{Environment, is_gated};
 use super::fields::Field;
 use super::index::Index;
 use super::kustomize::{Kustomizer, OUTSIDE};
@@ -15,6 +16,7 @@ use super::sink::{Hit, Sink};
 use super::substitute::{MAX_FILLED, Variables};
 use super::tree::{self, Tree};
 use super::{Class, Confidence, Found, Images, argo, chart, flux, helm, resource_set, workload};
+use crate::domain::path::is_within;
 
 /// The name of what stands alone.
 const ALONE: &str = "-";
@@ -29,11 +31,16 @@ type Ordered = (String, u64);
 
 struct Roots<'a> {
     tree: &'a Tree<'a>,
+    environment: Option<Environment<'a>>,
+    // Files whose objects others may refer to; None: all.
+    heeded: Option<HashSet<u32>>,
     kustomizer: Kustomizer<'a>,
     index: Index,
     queue: VecDeque<(Resource, usize)>,
     done: HashMap<Ordered, usize>,
     visited: HashSet<String>,
+    // Folders that were built as they stand.
+    standing: HashSet<String>,
     built: Vec<(usize, Built)>,
     hits: Vec<(usize, Hit)>,
     images: Images,
@@ -44,95 +51,189 @@ struct Roots<'a> {
     builds: Builds,
 }
 
+/// Folders that objects say are to be built.
+#[derive(Default)]
+struct Claims {
+    all: BTreeSet<String>,
+    // Those that what stands in them names.
+    own: BTreeSet<String>,
+    // Those of charts that releases name.
+    charts: BTreeSet<String>,
+    // Those, of all these, that the environment itself names.
+    given: BTreeSet<String>,
+}
+
 /// Finds every root and what it deploys; and where it is known which files are `there`, what of it programs can build.
-pub(super) fn find<'a>(tree: &'a Tree<'a>, fields: &[Field], there: Option<There<'a>>) -> (Images, Builds) {
-    let mut roots = Roots {
-        tree,
-        kustomizer: Kustomizer::new(tree),
-        index: Index::of(tree),
-        queue: VecDeque::new(),
-        done: HashMap::new(),
-        visited: HashSet::new(),
-        built: Vec::new(),
-        hits: Vec::new(),
-        images: Images::default(),
-        room: MAX_FILLED,
-        nodes: MAX_MADE,
-        there,
-        builds: Builds::default(),
-    };
-    let charts = chart::folders(tree);
-    let (claimed, own) = roots.claimed();
-    for folder in &claimed {
-        if !charts.contains(folder) {
-            roots.kustomizer.build(folder);
-        }
-    }
-    let included = included(tree);
-    for (folder, file) in tree.kustomizations() {
-        let is_component = tree.docs(file).first().is_some_and(|doc| doc.kind() == "Component");
-        let is_used = roots.kustomizer.used.contains(&file) || included.contains(folder) || claimed.contains(folder);
-        if !is_used && !is_component {
-            roots.plain(folder);
-        }
-    }
-    // What only includes itself has no root.
-    for (folder, file) in tree.kustomizations() {
-        let is_component = tree.docs(file).first().is_some_and(|doc| doc.kind() == "Component");
-        if !roots.kustomizer.used.contains(&file) && !is_component && !claimed.contains(folder) {
-            roots.plain(folder);
-        }
-    }
-    let alone = roots.alone(&charts);
-    roots.add(ALONE, alone, None);
-    roots.follow(&charts);
-    // A cluster's own folder is named by what stands in it; what is left is named by what nobody deploys.
-    for folder in own.iter().chain(&claimed) {
-        if !roots.visited.contains(folder) {
-            if charts.contains(folder) {
-                roots.chart(folder, None);
-            } else {
-                roots.plain(folder);
-            }
-            roots.follow(&charts);
-        }
-    }
-    for folder in &charts {
-        let file = tree.number(&tree::join(folder, "Chart.yaml").unwrap_or_default());
-        let is_used = file.is_some_and(|file| roots.kustomizer.used.contains(&file));
-        if !is_used && !roots.visited.contains(folder) {
-            roots.chart(folder, None);
-        }
+pub(super) fn find<'a>(
+    tree: &'a Tree<'a>,
+    fields: &[Field],
+    environment: Option<Environment<'a>>,
+    there: Option<There<'a>>,
+) -> (Images, Builds) {
+    let mut roots = Roots::new(tree, environment, there, None);
+    roots.run();
+    // What this environment does not apply says nothing of what it does.
+    if let Some(heeded) = roots.heeded() {
+        roots = Roots::new(tree, environment, there, Some(heeded));
+        roots.run();
     }
     roots.finish(&fields.into())
 }
 
-impl Roots<'_> {
-    // Folders that Flux and Argo CD name; and of them those that name themselves.
-    fn claimed(&mut self) -> (BTreeSet<String>, BTreeSet<String>) {
-        let (mut claimed, mut own) = (BTreeSet::new(), BTreeSet::new());
+impl<'a> Roots<'a> {
+    fn new(
+        tree: &'a Tree<'a>,
+        environment: Option<Environment<'a>>,
+        there: Option<There<'a>>,
+        heeded: Option<HashSet<u32>>,
+    ) -> Self {
+        Self {
+            tree,
+            environment,
+            kustomizer: Kustomizer::new(tree),
+            index: Index::of(tree, &|file| heeded.as_ref().is_none_or(|heeded| heeded.contains(&file))),
+            heeded,
+            queue: VecDeque::new(),
+            done: HashMap::new(),
+            visited: HashSet::new(),
+            standing: HashSet::new(),
+            built: Vec::new(),
+            hits: Vec::new(),
+            images: Images::default(),
+            room: MAX_FILLED,
+            nodes: MAX_MADE,
+            there,
+            builds: Builds::default(),
+        }
+    }
+
+    // Builds everything.
+    fn run(&mut self) {
+        let tree = self.tree;
+        let charts = chart::folders(tree);
+        let claims = self.claims();
+        for folder in &claims.all {
+            if !charts.contains(folder) {
+                self.kustomizer.build(folder);
+            }
+        }
+        let included = included(tree);
+        for (folder, file) in tree.kustomizations() {
+            let is_used = self.kustomizer.used.contains(&file) || included.contains(folder);
+            if !is_used && !claims.all.contains(folder) {
+                self.plain(folder);
+            }
+        }
+        // What only includes itself has no root.
+        for (folder, file) in tree.kustomizations() {
+            if !self.kustomizer.used.contains(&file) && !claims.all.contains(folder) {
+                self.plain(folder);
+            }
+        }
+        self.stand(&charts, &claims);
+        let alone = self.alone(&charts);
+        self.add(ALONE, alone, None);
+        self.follow(&charts);
+        // A cluster's own folder is named by what stands in it; what is left is named by what nobody deploys.
+        for folder in claims.own.iter().chain(&claims.all) {
+            if !self.visited.contains(folder) {
+                if charts.contains(folder) {
+                    self.chart(folder, None);
+                } else {
+                    self.plain(folder);
+                }
+                self.follow(&charts);
+            }
+        }
+        for folder in &charts {
+            let file = tree.number(&tree::join(folder, "Chart.yaml").unwrap_or_default());
+            let is_used = file.is_some_and(|file| self.kustomizer.used.contains(&file));
+            if !is_used && !self.visited.contains(folder) {
+                self.chart(folder, None);
+            }
+        }
+    }
+
+    // Builds the folders that the policy names as they stand, whoever includes them, and those of which only what is judged
+    // says how they are built: else an object that nobody applies could say what a folder deploys.
+    fn stand(&mut self, charts: &BTreeSet<String>, claims: &Claims) {
+        let Some(environment) = self.environment else { return };
+        let tree = self.tree;
+        let named: BTreeSet<&str> = tree.all_folders().filter(|folder| environment.roots.names(folder)).collect();
+        let claimed = claims.all.iter().chain(&claims.charts).map(String::as_str);
+        let doubted = claimed.filter(|folder| environment.may_build(tree, folder));
+        for folder in named.iter().copied().chain(doubted).collect::<BTreeSet<_>>() {
+            if claims.given.contains(folder) || self.standing.contains(folder) {
+                continue;
+            }
+            let build = if charts.contains(folder) {
+                self.chart(folder, None)
+            } else if tree.kustomization(folder).is_some() {
+                self.plain(folder)
+            } else {
+                let loose = self.kustomizer.loose(folder);
+                self.add(folder, loose, None)
+            };
+            if !named.contains(folder) {
+                self.images.doubted.insert(build);
+            }
+        }
+    }
+
+    // The files of what this environment applies, if there are others whose objects could be taken for these.
+    fn heeded(&self) -> Option<HashSet<u32>> {
+        let environment = self.environment.filter(|environment| !environment.roots.is_empty())?;
+        let builds = self.images.built(environment.roots);
+        let applied = self.built.iter().filter(|(build, _)| builds.contains(build));
+        let mut heeded: HashSet<u32> =
+            applied.flat_map(|(_, built)| &built.resources).map(|resource| resource.node.at.file).collect();
+        heeded.extend(self.tree.all().filter(|(_, name)| (environment.is_own)(name)).map(|(file, _)| file));
+        self.index.has_beside(&heeded).then_some(heeded)
+    }
+
+    // Whether others may refer to an object of a build.
+    fn is_heeded(&self, object: &Node, build: usize) -> bool {
+        let (Some(environment), Some(heeded)) = (self.environment, &self.heeded) else { return true };
+        let first = self.images.roots.get(self.index.first(build)).map(String::as_str).unwrap_or_default();
+        let is_own = || (environment.is_own)(self.tree.name(object.at.file));
+        heeded.contains(&object.at.file) && (is_gated(environment.roots, first) || is_own())
+    }
+
+    // What objects say is to be built.
+    fn claims(&self) -> Claims {
+        let mut claims = Claims::default();
         for (file, name) in self.tree.all() {
+            let is_given = self.environment.is_some_and(|environment| (environment.is_own)(name));
             for doc in self.tree.docs(file) {
-                let folders = if flux::is_kustomization(doc) {
+                let chart = flux::own_chart(doc, self.tree);
+                let folders: Vec<String> = if flux::is_kustomization(doc) {
                     flux::folder(self.tree, &self.index, doc).into_iter().collect()
                 } else {
                     argo::folders(self.tree, doc)
                 };
-                for folder in folders {
-                    if folder.is_empty() || crate::domain::path::is_within(name, &folder) {
-                        own.insert(folder.clone());
-                    }
-                    claimed.insert(folder);
+                if is_given {
+                    claims.given.extend(folders.iter().chain(&chart).cloned());
                 }
+                let is_own = |folder: &&String| folder.is_empty() || is_within(name, folder);
+                claims.own.extend(folders.iter().filter(is_own).cloned());
+                claims.all.extend(folders);
+                claims.charts.extend(chart);
             }
         }
-        (claimed, own)
+        claims
     }
 
-    fn plain(&mut self, folder: &str) {
-        let built = self.kustomizer.build_with(folder, &Extra::default());
+    // A folder as it stands.
+    fn plain(&mut self, folder: &str) -> usize {
+        let mut built = self.kustomizer.build_with(folder, &Extra::default());
+        if self.tree.is_component(folder) {
+            // Most components change what only those have that include them.
+            built.closed.retain(|hit| hit.confidence != Confidence::Unreadable);
+        }
         let build = self.add(folder, built, None);
+        self.standing.insert(folder.to_owned());
         self.offer(folder, &Extra::default(), None, build);
+        build
     }
 
     // Takes in what a root builds; `by` is the build that names it.
@@ -141,7 +242,9 @@ impl Roots<'_> {
         let build = self.images.build(&shown(folder));
         self.index.begin(build, by);
         for resource in &built.resources {
-            self.index.add(resource, build);
+            if self.is_heeded(&resource.node, build) {
+                self.index.add(resource, build);
+            }
             self.visited.extend(flux::own_chart(&resource.node, self.tree));
             if flux::is_kustomization(&resource.node) || argo::is_application(&resource.node) {
                 self.queue.push_back((resource.clone(), build));
@@ -249,6 +352,9 @@ impl Roots<'_> {
             self.builds.chart(self.tree, folder, by, build);
         }
         self.visited.insert(folder.to_owned());
+        if by.is_none() {
+            self.standing.insert(folder.to_owned());
+        }
         self.hits.extend(sink.hits().into_iter().map(|hit| (build, hit)));
         build
     }
@@ -258,16 +364,20 @@ impl Roots<'_> {
         let tree = self.tree;
         let mut built = Built::default();
         for (file, name) in tree.all() {
-            let is_yaml = name.ends_with(".yaml") || name.ends_with(".yml") || name.ends_with(".json");
-            if !is_yaml || self.kustomizer.used.contains(&file) || tree.kustomization(tree::folder_of(name)).is_some() {
+            if !tree::is_manifest(name)
+                || self.kustomizer.used.contains(&file)
+                || tree.kustomization(tree::folder_of(name)).is_some()
+            {
                 continue;
             }
-            if chart::is_part(charts, name) {
+            // What is only data somewhere may all the same be applied, if it can be read.
+            let is_data = self.kustomizer.data.contains(&file);
+            if chart::is_part(charts, name) || (is_data && tree.fault(file).is_some()) {
                 continue;
             }
             self.kustomizer.take(file, &mut built);
             let base = name.rsplit('/').next().unwrap_or(name);
-            if base.contains("values") && !name.ends_with(".json") {
+            if base.contains("values") && !name.ends_with(".json") && !is_data {
                 let mut sink = Sink::default();
                 tree.docs(file).iter().filter(|doc| doc.kind().is_empty()).for_each(|doc| helm::values(doc, &mut sink));
                 built.closed.extend(sink.hits());

@@ -139,6 +139,12 @@ impl<'a> Tree<'a> {
         self.kustomizations.get(folder).copied()
     }
 
+    /// Whether a folder is a component of others.
+    pub(super) fn is_component(&self, folder: &str) -> bool {
+        let doc = self.kustomization(folder).and_then(|file| self.docs(file).first());
+        doc.is_some_and(|doc| doc.kind() == "Component")
+    }
+
     /// Whether a folder has more than one.
     pub(super) fn has_several(&self, folder: &str) -> bool {
         let has = |name: &&&str| join(folder, name).is_some_and(|path| self.number(&path).is_some());

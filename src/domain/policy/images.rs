@@ -104,9 +104,11 @@ impl ImagePattern {
     /// # Errors
     /// It is malformed.
     pub fn parse(text: &str) -> Result<Self, InvalidPattern> {
-        let (name, tag) = split(text);
+        let text = reference::with_one_host(text);
+        let (name, tag) = split(&text);
         let tag = tag.map(Glob::parse).transpose()?;
-        Ok(Self { text: text.to_owned(), name: Glob::parse(name)?, tag })
+        let name = Glob::parse(name)?;
+        Ok(Self { text, name, tag })
     }
 
     /// The same, of references that are asked for: the host is said.
@@ -149,7 +151,7 @@ impl Prefix {
             return Err(invalid("a tag stands there", Some(hint)));
         }
         Glob::parse(base)?;
-        Ok(Self { base: base.to_owned(), open })
+        Ok(Self { base: reference::with_one_host(base), open })
     }
 
     /// Its host.
@@ -216,6 +218,15 @@ impl Rewrite {
     }
 }
 
+/// Hosts that may be contacted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Hosts {
+    /// Registries, which get their own credentials.
+    pub named: Vec<String>,
+    /// Issuers of tokens, which get those of the registries that send us there.
+    pub realms: Vec<String>,
+}
+
 /// What is to be done with a reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route {
@@ -253,16 +264,23 @@ impl Images {
         }
     }
 
+    /// The rule by which something may not enter of which not all is known; None: there is none.
+    pub fn denies(&self, text: &str) -> Option<String> {
+        let known = reference::with_one_host(&filled(text));
+        self.deny.iter().find(|pattern| pattern.matches(&known)).map(ImagePattern::to_string)
+    }
+
     /// Why what cannot be looked into need not be; None: no rule says so.
     pub fn skips(&self, text: &str) -> Option<&str> {
         self.skip.iter().find(|skip| skip.pattern.matches(text)).map(|skip| skip.reason.as_str())
     }
 
     /// Every host that the rules name.
-    pub fn hosts(&self) -> impl Iterator<Item = &str> {
+    pub fn hosts(&self) -> Hosts {
         let rewritten = self.rewrite.iter().flat_map(|rule| [rule.from.host(), rule.to.host()]);
         let allowed = self.allow.iter().filter_map(|pattern| pattern.text.split('/').next());
-        rewritten.chain(allowed).chain(self.realms.iter().map(String::as_str))
+        let named = rewritten.chain(allowed).map(str::to_owned).collect();
+        Hosts { named, realms: self.realms.clone() }
     }
 
     /// Rules that are for none of these references.
@@ -276,6 +294,19 @@ impl Images {
         let skips = self.skip.iter().map(|skip| &skip.pattern).filter(idle).map(|pattern| format!("skip {pattern}"));
         rewrites.chain(allows).chain(skips).collect()
     }
+}
+
+// A text with its open parts filled in, so that what is known of it can be matched.
+fn filled(text: &str) -> String {
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some(at) = rest.find(['$', '{', '<', '?']) {
+        let (before, open) = rest.split_at(at);
+        out.push_str(before);
+        out.push('x');
+        let close = open.find(['}', '>']).filter(|_| !open.starts_with('?')).map_or(1, |at| at + 1);
+        rest = open.get(close..).unwrap_or_default().trim_start_matches(['}', '>']);
+    }
+    out + rest
 }
 
 /// A reference without the scheme of a chart's repository.

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 pub use error::{Kind, PolicyError};
 pub use freeze::{Deed, Freeze, Frozen, Window, WindowKind};
-pub use images::{ImagePattern, Images, Rewrite};
+pub use images::{Hosts, ImagePattern, Images, Rewrite};
 pub use pattern::{BranchPattern, InvalidPattern, PathPattern, PathPatterns, StatusPattern};
 pub use schema::schema;
 pub use time::{InvalidDuration, parse_duration};

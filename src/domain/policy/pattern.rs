@@ -253,6 +253,11 @@ impl PathPatterns {
         self.0.iter().any(|pattern| pattern.matches(path))
     }
 
+    /// Whether one of the patterns is for this path, and not for all that is below some folder.
+    pub fn names(&self, path: &str) -> bool {
+        self.0.iter().any(|pattern| pattern.0.parts.last() != Some(&Part::Any) && pattern.matches(path))
+    }
+
     /// Whether some path below the folder can match: if not, its tree need not be read to look for such files.
     pub fn may_match_below(&self, folder: &str) -> bool {
         self.0.iter().any(|pattern| pattern.0.may_match_below(folder))

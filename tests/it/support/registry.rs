@@ -31,6 +31,8 @@ pub enum Wrong {
     Elsewhere(String),
     /// The tokens come from another host.
     Realm(String),
+    /// Its list of tags goes on at another host.
+    EndlessTags,
     /// It takes the request and says nothing.
     Hang,
 }
@@ -221,7 +223,10 @@ impl Fake {
             if tags.is_empty() {
                 return (404, Vec::new(), Vec::new());
             }
-            return (200, Vec::new(), serde_json::json!({"name": path, "tags": tags}).to_string().into_bytes());
+            let more =
+                (wrong == Some(Wrong::EndlessTags)).then(|| ("Link", "<http://e.io/v2/>; rel=\"next\"".to_owned()));
+            let list = serde_json::json!({"name": path, "tags": tags}).to_string().into_bytes();
+            return (200, more.into_iter().collect(), list);
         }
         let Some((path, name)) = rest.split_once("/manifests/") else { return (404, Vec::new(), Vec::new()) };
         let has_no = (wrong == Some(Wrong::NoHead) && sent.method == "HEAD")

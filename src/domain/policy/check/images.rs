@@ -2,7 +2,7 @@
 
 use super::{Check, Checked, folder_fault};
 use crate::domain::artifact::check_folder;
-use crate::domain::image::Field;
+use crate::domain::image::{Field, reference};
 use crate::domain::path;
 use crate::domain::policy::images::{ImagePattern, Images, Prefix, Rewrite, Skip, TagRule, is_host, is_platform};
 use crate::domain::policy::kinds::{At, List};
@@ -18,6 +18,11 @@ impl Check<'_> {
         let patterns = |list, parse| {
             all(list).map(|at: &At<raw::ImageGlob>| self.pattern(&at.value.0, at.place, parse)).collect::<Checked<_>>()
         };
+        if let (Some(platform), Some(_)) = (&raw.platform, &raw.inventory) {
+            let error =
+                self.wrong(platform.place, "`platform` beside `inventory`: a list does not say what an image is for");
+            return Err(error.with_hint("leave one of them out"));
+        }
         let compare = raw.compare.is_none() || self.flag(&raw.compare)?;
         Ok(Images {
             roots: roots.collect::<Checked<_>>()?,
@@ -95,7 +100,7 @@ impl Check<'_> {
 
     fn realm(&self, at: &At<String>) -> Checked<String> {
         if is_host(&at.value) {
-            return Ok(at.value.clone());
+            return Ok(reference::with_one_host(&at.value));
         }
         let error = self.wrong(at.place, format!("`{}` is not a host", at.value));
         Err(error.with_hint("write the host alone, such as gitlab.com"))

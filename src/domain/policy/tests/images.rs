@@ -37,12 +37,10 @@ fn references_go_where_the_first_rule_says() {
     ] {
         assert_eq!(images.route(reference), route, "{reference}");
     }
-    let hosts: Vec<&str> = images.hosts().collect();
-    assert!(
-        ["dev.io", "prod.io", "charts.dev.io", "charts.prod.io", "registry.k8s.io", "docker.io"]
-            .iter()
-            .all(|host| hosts.contains(host))
-    );
+    let hosts = images.hosts();
+    for host in ["dev.io", "prod.io", "charts.dev.io", "charts.prod.io", "registry.k8s.io", "docker.io"] {
+        assert!(hosts.named.iter().any(|named| named == host), "{host}");
+    }
     let unused = images.unused(&["dev.io/shop/web:1", "registry.k8s.io/pause:3.9"]);
     assert_eq!(
         unused,
@@ -54,4 +52,21 @@ fn references_go_where_the_first_rule_says() {
             "skip **/debug"
         ]
     );
+}
+
+#[test]
+fn a_host_is_one_host_however_it_is_written() {
+    let text = "images: {deny: [\"Denied.io:443/**\", docker.io/evil/*], realms: [Auth.io]}\n";
+    let images = parse(&with(text)).unwrap().images.unwrap();
+    for reference in ["denied.io/a:1", "DENIED.io/a:1", "denied.io:443/a:1", "registry-1.docker.io/evil/x:1"] {
+        let known = crate::domain::image::reference::with_one_host(reference);
+        assert!(matches!(images.route(&known), Route::Denied(_)), "{reference}");
+    }
+    for open in ["denied.io/a:${TAG}", "denied.io/${NAME:-a}/b:1", "Denied.io:443/a:?", "denied.io/{{ .name }}:1"] {
+        assert!(images.denies(open).is_some(), "{open}");
+    }
+    for open in ["${HOST}/a:1", "allowed.io/denied.io/a:${TAG}", "denied.io:8443/a:$X"] {
+        assert_eq!(images.denies(open), None, "{open}");
+    }
+    assert_eq!(images.hosts().realms, ["auth.io"]);
 }

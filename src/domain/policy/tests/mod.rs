@@ -477,6 +477,12 @@ fn faults_of_meaning_are_located() {
             "`../x` is no path: a component ends with a dot or a space, which Windows drops",
         ),
         (with("images: {platform: amd64}\n"), 9, 20, "`amd64` is not a platform"),
+        (
+            with("images: {platform: linux/amd64, inventory: x}\n"),
+            9,
+            20,
+            "`platform` beside `inventory`: a list does not say what an image is for",
+        ),
         (with("images: {realms: [\"https://x.io\"]}\n"), 9, 19, "`https://x.io` is not a host"),
         (
             with("images: {fields: [{group: a.io, kind: A, path: spec..image}]}\n"),

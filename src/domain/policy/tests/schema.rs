@@ -79,7 +79,7 @@ fn schema_and_reader_agree_on_shapes() {
         with("deliver: {release: pull-request, labels: [a b], reviewers: [acme/ops], auto-merge: rebase}\n"),
         with("hold: {for: [main], max: 30m}\n"),
         with("images: {rewrite: [{from: a.io/**, to: b.io/**, tag: {from: \"*-rc\"}}], allow: [c.io/x]}\n"),
-        with("images: {roots: [apps/prod], strict: true, compare: false, inventory: x.txt, platform: linux/amd64}\n"),
+        with("images: {roots: [apps/prod], strict: true, compare: false, inventory: x.txt}\n"),
         with("images: {deny: [\"**:latest\"], skip: [{match: x, reason: y}], realms: [x.io], context: [cluster]}\n"),
         with("images: {fields: [{group: a.io, kind: A, path: spec.image}]}\n"),
         with("freeze: [stop, {from: 2026-12-20T18:00, until: 2027-01-04T06:00, zone: UTC, reason: x}]\n"),
