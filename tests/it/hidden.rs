@@ -140,3 +140,110 @@ fn nothing_is_too_deep_or_too_large_to_be_told_from() {
     let patch = format!("{OVER}patches:\n- target: {{kind: Pod}}\n  patch: '[{}]'\n", copies.trim_end_matches(','));
     has(&[("kustomization.yaml", &patch), ("p.yaml", POD)], &["e.io/a:1 certain", "patch unreadable"]);
 }
+
+#[test]
+fn an_expression_that_cannot_be_read_is_told() {
+    let patch = |name: &str| {
+        format!(
+            "{OVER}patches:\n- target: {{name: '{name}'}}\n  patch: '[{{\"op\": \"replace\", \"path\": \"/spec/containers/0/image\", \"value\": \"e.io/new:1\"}}]'\n"
+        )
+    };
+    has(&[("kustomization.yaml", &patch("p|q.*")), ("p.yaml", POD)], &["e.io/new:1 certain"]);
+    for name in ["\\pL", "(a{1,50}){1,50}"] {
+        let expected = ["e.io/a:1 certain", &format!("{name} unreadable")];
+        has(&[("kustomization.yaml", &patch(name)), ("p.yaml", POD)], &expected);
+    }
+    let images = format!("{OVER}images: [{{name: '(e.io/a{{1,900}}){{1,900}}', newTag: \"2\"}}]\n");
+    has(&[("kustomization.yaml", &images), ("p.yaml", POD)], &["(e.io/a{1,900}){1,900} unreadable"]);
+}
+
+#[test]
+fn more_builds_than_can_be_held_end_in_a_row() {
+    let rest: String = (0..20_000).map(|at| format!("  k{at}: v\n")).collect();
+    let large =
+        format!("{}---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c}}\ndata:\n  a: ${{X}}\n{rest}", POD);
+    let orders: String = (0..200)
+        .map(|at| {
+            format!(
+                "---\napiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{name: k{at}}}\n\
+                 spec: {{path: ./base, postBuild: {{substitute: {{X: v{at}}}}}}}\n"
+            )
+        })
+        .collect();
+    let files = [("base/p.yaml", large.as_str()), ("orders.yaml", orders.as_str())];
+    has(&files, &["e.io/a:1 certain", "base unreadable"]);
+}
+
+#[test]
+fn images_are_found_where_only_some_kinds_have_them() {
+    let typed = "apiVersion: apps/v1\nkind: DeploymentList\nitems: [{metadata: {name: b}, spec: {template: {spec: {containers: [{image: \"e.io/typed:1\"}]}}}}]\n";
+    has(&[("a.yaml", typed)], &["e.io/typed:1 certain"]);
+    let object = |api: &str, kind: &str, spec: &str| {
+        format!("apiVersion: {api}\nkind: {kind}\nmetadata: {{name: a}}\nspec: {spec}\n")
+    };
+    for (api, kind, spec, expected) in [
+        ("tekton.dev/v1beta1", "Pipeline", "{tasks: [{taskRef: {bundle: e.io/bundle:1}}]}", "e.io/bundle:1 certain"),
+        (
+            "tekton.dev/v1",
+            "TaskRun",
+            "{taskRef: {resolver: bundles, params: [{name: bundle, value: e.io/b:2}]}}",
+            "e.io/b:2 inferred",
+        ),
+        (
+            "tekton.dev/v1",
+            "PipelineRun",
+            "{pipelineSpec: {finally: [{taskSpec: {steps: [{image: redis}]}}]}}",
+            "docker.io/library/redis:latest certain",
+        ),
+        (
+            "upgrade.cattle.io/v1",
+            "Plan",
+            "{version: v1.30.0+k3s1, upgrade: {image: e.io/k3s}}",
+            "e.io/k3s:v1.30.0-k3s1 inferred",
+        ),
+        (
+            "cdi.kubevirt.io/v1beta1",
+            "DataVolume",
+            "{source: {registry: {url: \"docker://e.io/dv:1\"}}}",
+            "e.io/dv:1 inferred",
+        ),
+        ("extensions.istio.io/v1alpha1", "WasmPlugin", "{url: \"e.io/wasm:1\"}", "e.io/wasm:1 certain"),
+        ("a.io/v1", "Cache", "{cacheSpec: [{images: [e.io/s1:1]}]}", "e.io/s1:1 inferred"),
+        ("a.io/v1", "App", "{imageUrl: e.io/url:1}", "e.io/url:1 inferred"),
+        ("a.io/v1", "Stack", "{parts: {status: {image: \"e.io/status:1\"}}}", "e.io/status:1 inferred"),
+        ("monitoring.coreos.com/v1", "Prometheus", "{baseImage: e.io/prom, tag: v1}", "e.io/prom:v1 inferred"),
+        (
+            "argoproj.io/v1alpha1",
+            "Workflow",
+            "{podSpecPatch: '{\"containers\": [{\"name\": \"main\", \"image\": \"e.io/psp:1\"}]}'}",
+            "e.io/psp:1 inferred",
+        ),
+    ] {
+        has(&[("a.yaml", &object(api, kind, spec))], &[expected]);
+    }
+    let pod = "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - image: e.io/a:1\n    command: [sh, -c, \"exec run --worker-image=e.io/w:1 --v=2\"]\n    \
+               args: [\"--images=e.io/x:1,e.io/y:1\", \"--tool-image=e.io/z:$(TAG)\", --image-pull-policy=e.io/no:1]\n";
+    let rows = of(&[("a.yaml", pod)]);
+    let wanted =
+        ["e.io/a:1 certain", "e.io/w:1 inferred", "e.io/x:1 inferred", "e.io/y:1 inferred", "e.io/z:$(TAG) unresolved"];
+    assert!(wanted.iter().all(|row| short(&rows).iter().any(|own| own == row)), "{rows:#?}");
+    // In quotes a line break is none of the file's.
+    let quoted = "apiVersion: v1\nkind: ConfigMap\ndata:\n  pod.yaml: \"apiVersion: v1\\nkind: Pod\\nspec:\\n  containers:\\n  - image: e.io/q:1\\n\"\n";
+    let rows = of(&[("a.yaml", quoted)]);
+    assert_eq!(rows[0].places, ["a.yaml:4"], "{rows:#?}");
+}
+
+#[test]
+fn values_and_templates_that_cannot_be_seen_are_told() {
+    let chart = [("c/Chart.yaml", "name: c\n"), ("c/values.yaml", "image: e.io/c:1\n")];
+    let with = |path: &'static str, content: &'static str| -> Vec<(&'static str, &'static str)> {
+        chart.iter().copied().chain([(path, content)]).collect()
+    };
+    let release = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: r}\n\
+                   spec: {chart: {spec: {chart: ./c, sourceRef: {kind: GitRepository}}}, valuesFrom: [{kind: Secret, name: hidden}]}\n";
+    has(&with("r.yaml", release), &["e.io/c:1 inferred", "hidden opaque"]);
+    let argo = "apiVersion: argoproj.io/v1alpha1\nkind: Application\nspec: {source: {path: c, helm: {valueFiles: [gone.yaml]}}}\n";
+    has(&with("a.yaml", argo), &["e.io/c:1 inferred", "gone.yaml opaque"]);
+    let template = "apiVersion: argoproj.io/v1alpha1\nkind: Application\nspec: {source: {path: {{ .Values.path }}}}\n";
+    has(&with("c/templates/a.yaml", template), &["e.io/c:1 inferred", "Application opaque"]);
+}

@@ -68,9 +68,16 @@ pub(super) fn find(object: &Node, tree: &Tree<'_>, sink: &mut Sink) -> bool {
             if let Some(values) = values(tree, &source, "") {
                 helm::values(&values, sink);
             }
-        } else if let Some(path) = source.get("path")
-            && folder(tree, &source).is_none()
-        {
+        } else if let Some(folder) = folder(tree, &source) {
+            let files = source.at_path(&["helm", "valueFiles"]).map(Node::items).unwrap_or_default();
+            let is_lax = source.str_at(&["helm", "ignoreMissingValueFiles"]) == "true";
+            let is_unseen =
+                |entry: &&Node| !is_lax && entry.as_str().is_some_and(|text| value_file(tree, &folder, text).is_none());
+            for entry in files.iter().filter(is_unseen) {
+                let what = entry.as_str().unwrap_or_default();
+                sink.closed(what, Confidence::Opaque, entry.places().collect(), helm::UNSEEN_VALUES);
+            }
+        } else if let Some(path) = source.get("path") {
             let shown = path.as_str().unwrap_or_default();
             sink.closed(
                 shown,
@@ -176,9 +183,7 @@ fn values(tree: &Tree<'_>, source: &Node, folder: &str) -> Option<Node> {
         let file = value_file(tree, folder, entry);
         layers.extend(file.into_iter().flat_map(|file| tree.docs(file)).map(|doc| (**doc).clone()));
     }
-    if let Some((text, node)) = helm.get("values").and_then(|node| Some((node.as_str()?, node))) {
-        layers.extend(yaml::parse(text.as_bytes(), node.at.file, node.at.line).docs);
-    }
+    layers.extend(helm.get("values").into_iter().flat_map(|text| yaml::within(text).docs));
     layers.extend(helm.get("valuesObject").cloned());
     for parameter in helm.get("parameters").into_iter().flat_map(Node::items) {
         if let Some(value) = parameter.get("value") {

@@ -77,6 +77,10 @@ pub(super) fn find(tree: &Tree<'_>, folder: &str, given: Option<&Node>, sink: &m
             }
         } else if rest.split('/').any(|part| part == "templates") {
             text::scan(tree.bytes(file), file, 1).into_iter().for_each(|hit| sink.push(hit));
+            for (line, kind) in text::deployers(tree.bytes(file)) {
+                let note = "a template makes it, and what it deploys is not looked at";
+                sink.closed(kind, Confidence::Opaque, vec![At { file, line }], note);
+            }
         } else if let Some(chart) = rest.strip_prefix("charts/").and_then(|rest| rest.strip_suffix("/values.yaml")) {
             for doc in tree.docs(file) {
                 patch::layered([&**doc].into_iter().chain(all.get(chart)).cloned())

@@ -183,10 +183,8 @@ fn evidence(layer: &Node, given: &mut [Hit], sink: &mut Sink) {
         evidence::renamed(&retag).filter(|_| !retag.is_used).into_iter().for_each(|hit| sink.push(hit));
     }
     for patch in list("patches").filter_map(|entry| entry.get("patch")) {
-        let text = patch.as_str().unwrap_or_default();
-        for doc in yaml::parse(text.as_bytes(), patch.at.file, patch.at.line).docs {
-            evidence::patched(&doc).into_iter().for_each(|hit| sink.push(hit));
-        }
+        let hits = yaml::within(patch).docs.into_iter().flat_map(|doc| evidence::patched(&doc));
+        hits.for_each(|hit| sink.push(hit));
     }
 }
 
@@ -263,6 +261,13 @@ fn release(resource: &Resource, root: usize, tree: &Tree<'_>, index: &Index, sin
         let files = named.filter_map(|path| tree.number(&tree::join("", path.as_str()?)?));
         let all = patch::layered(files.flat_map(|file| tree.docs(file)).map(|doc| (**doc).clone()).chain(values));
         chart::find(tree, &folder, Some(&all.unwrap_or_else(|| Node::nothing(resource.node.at))), &mut given);
+        for source in spec.get("valuesFrom").into_iter().flat_map(Node::items) {
+            if values_from(source, (resource, root), index).is_none() {
+                let name = source.get("name").unwrap_or(source);
+                let places = name.places().collect();
+                sink.closed(source.str_at(&["name"]), Confidence::Opaque, places, helm::UNSEEN_VALUES);
+            }
+        }
     } else {
         if let Some(inline) = inline {
             chart(inline, (resource, root), index, sink);
@@ -286,19 +291,22 @@ fn release(resource: &Resource, root: usize, tree: &Tree<'_>, index: &Index, sin
     given.into_iter().for_each(|hit| sink.push(hit));
 }
 
+// What a release refers to, if that can be seen.
+fn values_from<'i>(source: &Node, (resource, root): (&Resource, usize), index: &'i Index) -> Option<&'i Node> {
+    let (kind, name) = (source.str_at(&["kind"]), source.str_at(&["name"]));
+    let found = index.find(kind, name, resource.namespace(), (&resource.node, root)).filter(|_| kind == "ConfigMap");
+    let key = Some(source.str_at(&["valuesKey"])).filter(|key| !key.is_empty()).unwrap_or("values.yaml");
+    found?.node.at_path(&["data", key])
+}
+
 /// What a release gives its chart: what it refers to in order, then its own.
 pub(super) fn values((resource, root): (&Resource, usize), spec: &Node, index: &Index) -> Option<Node> {
     let mut layers = Vec::new();
     for source in spec.get("valuesFrom").into_iter().flat_map(Node::items) {
-        let (kind, name) = (source.str_at(&["kind"]), source.str_at(&["name"]));
-        let found =
-            index.find(kind, name, resource.namespace(), (&resource.node, root)).filter(|_| kind == "ConfigMap");
-        let key = Some(source.str_at(&["valuesKey"])).filter(|key| !key.is_empty()).unwrap_or("values.yaml");
-        let Some(data) = found.and_then(|found| found.node.at_path(&["data", key])) else { continue };
+        let Some(data) = values_from(source, (resource, root), index) else { continue };
         let target = source.str_at(&["targetPath"]);
         if target.is_empty() {
-            let text = data.as_str().unwrap_or_default();
-            layers.extend(yaml::parse(text.as_bytes(), data.at.file, data.at.line).docs);
+            layers.extend(yaml::within(data).docs);
         } else {
             layers.push(helm::nested(target, data.clone()));
         }

@@ -9,6 +9,8 @@ use super::{patch, workload, yaml};
 
 /// What is said of a chart that is not in the tree.
 pub(super) const UNSEEN: &str = "a chart, whose own images cannot be seen";
+/// What is said of values that are not in the tree.
+pub(super) const UNSEEN_VALUES: &str = "values that cannot be seen, which may name other images";
 /// What is said of an image whose tag nobody gives.
 pub(super) const NO_TAG: &str = "the chart chooses its tag";
 const TAGS: &[&str] = &["tag", "imageTag"];
@@ -16,8 +18,10 @@ const DIGESTS: &[&str] = &["digest", "imageDigest", "sha"];
 
 /// Whether a key is one under which an image is named.
 pub(super) fn is_image_key(key: &str) -> bool {
+    const SUFFIXES: &[&str] = &["Image", "ImageUrl", "ImageURL", "ImageURI", "ImageUri"];
     matches!(key, "image" | "imageName" | "baseImage" | "imageRef" | "dockerImage")
-        || key.ends_with("Image")
+        || matches!(key, "imageUrl" | "imageURL" | "imageURI" | "imageUri")
+        || SUFFIXES.iter().any(|suffix| key.ends_with(suffix))
         || key.ends_with("ImageName")
         || key.ends_with("_image")
         || (key.starts_with("image_") && !key.contains("pull"))
@@ -157,7 +161,8 @@ pub(super) fn shape<'a>(map: &'a Node, key: &str, global: Option<&Node>, sink: &
     }
     // `fooImage` beside `fooImageTag`.
     for (name, node) in map.entries().iter().filter(|(name, _)| is_image_key(name)) {
-        let tag = of_image(name).iter().find_map(|tag| scalar_at(map, tag));
+        let of_base = ["tag", "version"].iter().filter(|_| &**name == "baseImage");
+        let tag = of_image(name).iter().map(String::as_str).chain(of_base.copied()).find_map(|tag| scalar_at(map, tag));
         if let (Some(text), Some(tag)) = (node.as_str(), tag)
             && text.contains('/')
             && !reference::is_pinned(text)
@@ -338,9 +343,8 @@ pub(super) fn embedded(object: &Node, sink: &mut Sink) {
         chart(spec.get("repo").unwrap_or(&none), text, spec.get("version"), name, sink);
         sink.closed(text, Confidence::Opaque, name.places().collect(), UNSEEN);
     }
-    if let Some((text, node)) = spec.get("valuesContent").and_then(|node| Some((node.as_str()?, node))) {
-        let parsed = yaml::parse(text.as_bytes(), node.at.file, node.at.line);
-        parsed.docs.iter().for_each(|doc| values(doc, sink));
+    if let Some(text) = spec.get("valuesContent") {
+        yaml::within(text).docs.iter().for_each(|doc| values(doc, sink));
     }
 }
 

@@ -28,8 +28,13 @@ const MAX_WORK: usize = 20_000_000;
 const MAX_HELD: usize = 1_000_000;
 /// What is said of a file that kustomize reads only if it is told to, as Flux tells it.
 pub(super) const OUTSIDE: &str = "kustomize cannot build it: the file is outside of the folder";
+// What is said of an expression for names.
+const UNREAD: &str = "nobody knows what it changes: the expression cannot be read, or is too large";
 // Most entries of one list of images.
 const MAX_IMAGES: usize = 5000;
+const MAX_EXPRESSIONS: usize = 20;
+// How many entries are tried on an object at the cost of one step.
+const RETAGS: usize = 8;
 
 /// Builds folders, each once.
 pub(super) struct Kustomizer<'a> {
@@ -118,7 +123,7 @@ impl<'a> Kustomizer<'a> {
             if let Some(inner) = nearest {
                 done = Some(inner);
                 self.include(inner, At { file, line: 1 }, built);
-            } else if name.ends_with(".yaml") || name.ends_with(".yml") {
+            } else if tree::is_manifest(name) {
                 self.take(file, built);
             }
         }
@@ -288,7 +293,7 @@ impl<'a> Kustomizer<'a> {
                 if is_list(item) {
                     todo.extend(item.get("items").map(Node::items).unwrap_or_default().iter().rev());
                 } else {
-                    built.resources.push(Resource::new(Arc::new(item.clone())));
+                    built.resources.push(Resource::new(Arc::new(typed(item, doc))));
                 }
             }
         }
@@ -351,10 +356,8 @@ impl<'a> Kustomizer<'a> {
         path: Option<&Node>,
         built: &mut Built,
     ) -> Vec<Arc<Node>> {
-        if let Some(text) = inline
-            && let Some(yaml) = text.as_str()
-        {
-            let parsed = yaml::parse(yaml.as_bytes(), text.at.file, text.at.line);
+        if let Some(text) = inline.filter(|text| text.as_str().is_some()) {
+            let parsed = yaml::within(text);
             if let Some(fault) = parsed.fault {
                 let at = At { file: text.at.file, line: fault.line };
                 self.close("patch", Confidence::Unreadable, at, &fault.why, built);
@@ -401,9 +404,18 @@ impl<'a> Kustomizer<'a> {
         }
     }
 
+    /// Which objects something means.
+    pub(super) fn selector(&self, target: &Node, built: &mut Built) -> Selector {
+        let selector = Selector::read(target);
+        if let Some(text) = &selector.unread {
+            self.close(text, Confidence::Unreadable, target.at, UNREAD, built);
+        }
+        selector
+    }
+
     /// Applies the documents of one patch.
     pub(super) fn apply(&mut self, docs: &[Arc<Node>], target: Option<&Node>, at: At, built: &mut Built) {
-        let selector = target.map(Selector::read);
+        let selector = target.map(|target| self.selector(target, built));
         for doc in docs {
             self.work += built.resources.len();
             if self.work > MAX_WORK {
@@ -415,7 +427,7 @@ impl<'a> Kustomizer<'a> {
             let mut failed = None;
             let (mut is_found, mut is_used) = (target.is_some() || is_list, false);
             built.resources.retain_mut(|resource| {
-                if !selector.is_match(resource) {
+                if !selector.is_match(resource, self.tree) {
                     return true;
                 }
                 (is_found, is_used) = (true, true);
@@ -483,8 +495,14 @@ impl<'a> Kustomizer<'a> {
         if retags.is_empty() {
             return;
         }
-        if retags.len() > MAX_IMAGES {
+        self.work += built.resources.len() * retags.len() / RETAGS;
+        let expressions = retags.iter().filter(|retag| retag.is_expression).count();
+        if retags.len() > MAX_IMAGES || expressions > MAX_EXPRESSIONS || self.work > MAX_WORK {
             return self.close(folder, Confidence::Unreadable, doc.at, "it renames too many images", built);
+        }
+        for retag in retags.iter().filter(|retag| retag.is_unread) {
+            let at = retag.places.first().copied().unwrap_or(doc.at);
+            self.close(&retag.name, Confidence::Unreadable, at, UNREAD, built);
         }
         for (at, text) in retags.iter().filter_map(|retag| retag.number.clone()) {
             let why = format!("kustomize cannot build it: newTag {text} is a number without quotes");
@@ -523,6 +541,17 @@ impl<'a> Kustomizer<'a> {
 // Whether an object stands for those that it holds.
 fn is_list(object: &Node) -> bool {
     object.kind().ends_with("List") && object.get("items").is_some_and(|items| !items.items().is_empty())
+}
+
+// An item of a list as an object: lists of one kind need not say it again.
+fn typed(item: &Node, list: &Node) -> Node {
+    let mut item = item.clone();
+    let kind = list.kind().strip_suffix("List").filter(|kind| !kind.is_empty());
+    if let (Some(kind), Some(version), true) = (kind, list.get("apiVersion"), item.kind().is_empty()) {
+        item.set("kind", Node::text(item.at, kind));
+        item.set("apiVersion", version.clone());
+    }
+    item
 }
 
 // Whether the lists of an object have keys: those of the API's own kinds do.

@@ -17,6 +17,7 @@ mod lock;
 mod node;
 mod params;
 mod patch;
+mod pattern;
 mod plugin;
 pub mod range;
 pub mod reference;

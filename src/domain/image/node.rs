@@ -148,7 +148,8 @@ impl Node {
 
     /// Writes another text into it, made by what stands elsewhere too.
     pub(super) fn rewrite(&mut self, text: &str, by: impl IntoIterator<Item = At>) {
-        self.value = Value::Text(text.into(), Style::Quoted);
+        let is_block = matches!(self.value, Value::Text(_, Style::Block));
+        self.value = Value::Text(text.into(), if is_block { Style::Block } else { Style::Quoted });
         self.more.extend(by);
     }
 

@@ -28,9 +28,9 @@ fn replace(kustomizer: &Kustomizer<'_>, entry: &Node, built: &mut Built) {
         return put_everywhere(kustomizer, entry, value, built);
     }
     let Some(source) = entry.get("source") else { return };
-    let selector = Selector::read(source);
+    let selector = kustomizer.selector(source, built);
     let path = source.get("fieldPath").and_then(Node::as_str).unwrap_or("metadata.name");
-    let mut chosen = built.resources.iter().filter(|resource| selector.is_match(resource));
+    let mut chosen = built.resources.iter().filter(|resource| selector.is_match(resource, kustomizer.tree));
     let Some(from) = chosen.next() else {
         return kustomizer.unbuildable("replacement", source.at, "its source selects nothing", built);
     };
@@ -53,11 +53,12 @@ fn replace(kustomizer: &Kustomizer<'_>, entry: &Node, built: &mut Built) {
 fn put_everywhere(kustomizer: &Kustomizer<'_>, entry: &Node, value: &Node, built: &mut Built) {
     let mut missing = None;
     for target in entry.get("targets").into_iter().flat_map(Node::items) {
-        let Some(select) = target.get("select").map(Selector::read) else { continue };
-        let reject: Vec<Selector> =
-            target.get("reject").into_iter().flat_map(Node::items).map(Selector::read).collect();
+        let Some(select) = target.get("select").map(|select| kustomizer.selector(select, built)) else { continue };
+        let rejected = target.get("reject").into_iter().flat_map(Node::items);
+        let reject: Vec<Selector> = rejected.map(|reject| kustomizer.selector(reject, built)).collect();
+        let tree = kustomizer.tree;
         for resource in &mut built.resources {
-            if !select.is_match(resource) || reject.iter().any(|reject| reject.is_match(resource)) {
+            if !select.is_match(resource, tree) || reject.iter().any(|reject| reject.is_match(resource, tree)) {
                 continue;
             }
             for field in target.get("fieldPaths").into_iter().flat_map(Node::items).filter_map(Node::as_str) {

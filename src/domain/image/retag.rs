@@ -2,16 +2,23 @@
 
 use std::sync::Arc;
 
-use regex_lite::Regex;
+use regex_lite::{Regex, RegexBuilder};
 
 use super::node::{At, Node, Style, Trust, Value};
 use super::reference;
+
+// Largest expression for names, and longest text on which one is tried.
+const MAX_SIZE: usize = 8 << 10;
+const LONGEST: usize = 1024;
 
 /// One entry.
 pub(super) struct Retag {
     /// The name as written.
     pub(super) name: String,
     pattern: Option<Regex>,
+    /// Whether the name is an expression, and whether one that cannot be read.
+    pub(super) is_expression: bool,
+    pub(super) is_unread: bool,
     new_name: Option<String>,
     new_tag: Option<String>,
     digest: Option<String>,
@@ -37,12 +44,15 @@ impl Retag {
         }
         let is_plain = name.chars().all(|c| c.is_alphanumeric() || "./_:-@".contains(c));
         let pattern = format!("^{name}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$");
-        let pattern = if is_plain { None } else { Some(Regex::new(&pattern).ok()?) };
+        let build = || RegexBuilder::new(&pattern).size_limit(MAX_SIZE).build().ok();
+        let pattern = if is_plain { None } else { build() };
         let found = || parts.into_iter().flatten();
         let number = part("newTag")
             .filter(|tag| matches!(&tag.value, Value::Text(text, Style::Plain) if text.parse::<f64>().is_ok()));
         Some(Self {
             name: name.to_owned(),
+            is_expression: !is_plain,
+            is_unread: !is_plain && pattern.is_none(),
             pattern,
             new_name,
             new_tag,
@@ -56,8 +66,8 @@ impl Retag {
     }
 
     fn is_match(&self, image: &str) -> bool {
-        if let Some(pattern) = &self.pattern {
-            return pattern.is_match(image);
+        if self.is_expression {
+            return image.len() <= LONGEST && self.pattern.as_ref().is_some_and(|pattern| pattern.is_match(image));
         }
         let is_word = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || "_.{}-".contains(c));
         let Some(rest) = image.strip_prefix(self.name.as_str()) else { return false };
@@ -95,7 +105,7 @@ impl Retag {
 
     /// What it makes of a reference in its normal form, or of one whose tag is not known; None: it is for another image.
     pub(super) fn renamed(&mut self, reference: &str) -> Option<(String, bool)> {
-        let own = reference::normalise(&self.name).filter(|_| self.pattern.is_none())?.text;
+        let own = reference::normalise(&self.name).filter(|_| !self.is_expression)?.text;
         let (name, tag, digest) = reference::split(reference);
         if own.trim_end_matches(":latest") != name || self.places.is_empty() {
             return None;
@@ -111,7 +121,7 @@ impl Retag {
     /// What it says of an image that cannot be seen: a reference, and whether all of it is known.
     pub(super) fn evidence(&self) -> Option<(String, bool)> {
         let is_known = self.new_tag.is_some() || self.digest.is_some();
-        if self.places.is_empty() || self.pattern.is_some() {
+        if self.places.is_empty() || self.is_expression {
             return None;
         }
         let known = reference::normalise(&self.change(&self.name))?.text;

@@ -23,6 +23,10 @@ const ALONE: &str = "-";
 // Most builds of roots.
 const MAX_BUILDS: usize = 20_000;
 
+// Most that all builds together may hold: an object, and the nodes of one that no other build has as well.
+const MAX_HELD: usize = 3_000_000;
+const HELD: usize = 10;
+
 // Most nodes of the objects that sets of the operator of Flux make.
 const MAX_MADE: usize = 1_000_000;
 
@@ -45,6 +49,8 @@ struct Roots<'a> {
     hits: Vec<(usize, Hit)>,
     images: Images,
     room: usize,
+    // How much more builds may hold.
+    held: usize,
     // How many more nodes the objects that sets make may have.
     nodes: usize,
     there: Option<There<'a>>,
@@ -101,6 +107,7 @@ impl<'a> Roots<'a> {
             hits: Vec::new(),
             images: Images::default(),
             room: MAX_FILLED,
+            held: MAX_HELD,
             nodes: MAX_MADE,
             there,
             builds: Builds::default(),
@@ -239,6 +246,7 @@ impl<'a> Roots<'a> {
     // Takes in what a root builds; `by` is the build that names it.
     fn add(&mut self, folder: &str, mut built: Built, by: Option<usize>) -> usize {
         self.unfold(&mut built);
+        self.hold(folder, &mut built);
         let build = self.images.build(&shown(folder));
         self.index.begin(build, by);
         for resource in &built.resources {
@@ -253,6 +261,22 @@ impl<'a> Roots<'a> {
         self.visited.insert(folder.to_owned());
         self.built.push((build, built));
         build
+    }
+
+    // Leaves out what is too much for all builds together, and says so.
+    fn hold(&mut self, folder: &str, built: &mut Built) {
+        let nodes = |resource: &Resource| if Arc::strong_count(&resource.node) > 1 { 0 } else { resource.node.size() };
+        let held =
+            built.resources.iter().map(|resource| HELD + nodes(resource)).sum::<usize>() + HELD * built.closed.len();
+        match self.held.checked_sub(held) {
+            Some(left) => self.held = left,
+            None => {
+                self.held = 0;
+                let at = built.resources.first().map_or(At { file: 0, line: 1 }, |resource| resource.node.at);
+                *built = Built::default();
+                self.kustomizer.close(folder, Confidence::Unreadable, at, "more is built than is looked at", built);
+            }
+        }
     }
 
     // Adds the objects that sets make, which may be sets.
@@ -327,7 +351,7 @@ impl<'a> Roots<'a> {
             self.images.claims.insert((by, *build));
             return None;
         }
-        if self.images.roots.len() > MAX_BUILDS {
+        if self.images.roots.len() > MAX_BUILDS || self.held == 0 {
             let mut sink = Sink::default();
             let why = "more is built than is looked at";
             sink.closed(folder, Confidence::Unreadable, object.places().collect(), why);

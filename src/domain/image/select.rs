@@ -1,30 +1,36 @@
 //! Which objects a patch or a replacement means.
 
-use regex_lite::Regex;
-
-use super::node::Node;
+use super::node::{At, Node};
+use super::pattern::Pattern;
 use super::resource::Resource;
+use super::tree::Tree;
 
 /// Which objects are meant.
 pub(super) struct Selector {
     group: Option<String>,
     version: Option<String>,
-    kind: Option<Regex>,
-    name: Option<Regex>,
-    namespace: Option<Regex>,
+    kind: Option<Pattern>,
+    name: Option<Pattern>,
+    namespace: Option<Pattern>,
     labels: Vec<Requirement>,
     annotations: Vec<Requirement>,
     is_none: bool,
+    at: At,
+    /// The expression that cannot be read, if there is one: then nobody knows what is meant.
+    pub(super) unread: Option<String>,
 }
 
 impl Selector {
     /// Reads the target of a patch, or what a replacement selects.
     pub(super) fn read(target: &Node) -> Self {
         let text = |key: &str| Some(target.str_at(&[key])).filter(|text| !text.is_empty()).map(str::to_owned);
-        let pattern = |key: &str| text(key).map(|text| Regex::new(&format!("^(?:{text})$")));
-        let patterns = ["kind", "name", "namespace"].map(pattern);
-        let is_none = patterns.iter().any(|pattern| matches!(pattern, Some(Err(_))));
-        let [kind, name, namespace] = patterns.map(|pattern| pattern.and_then(Result::ok));
+        let mut unread = None;
+        let [kind, name, namespace] = ["kind", "name", "namespace"].map(|key| {
+            let text = text(key)?;
+            let pattern = Pattern::read(&text);
+            unread = if pattern.is_none() { Some(text) } else { unread.take() };
+            pattern
+        });
         Self {
             group: text("group"),
             version: text("version"),
@@ -33,16 +39,15 @@ impl Selector {
             namespace,
             labels: requirements(target.str_at(&["labelSelector"])),
             annotations: requirements(target.str_at(&["annotationSelector"])),
-            is_none,
+            is_none: unread.is_some(),
+            at: target.at,
+            unread,
         }
     }
 
     /// The object that a patch names itself.
     pub(super) fn of(patch: &Node) -> Self {
-        let exact = |text: &str| {
-            let pattern = format!("^{}$", regex_lite::escape(text));
-            Some(text).filter(|text| !text.is_empty()).and_then(|_| Regex::new(&pattern).ok())
-        };
+        let exact = |text: &str| (!text.is_empty()).then(|| Pattern::Text(text.to_owned()));
         Self {
             group: Some(patch.group().to_owned()),
             version: patch.str_at(&["apiVersion"]).rsplit('/').next().map(str::to_owned),
@@ -52,12 +57,15 @@ impl Selector {
             labels: Vec::new(),
             annotations: Vec::new(),
             is_none: patch.kind().is_empty() || patch.name().is_empty(),
+            at: patch.at,
+            unread: None,
         }
     }
 
     /// Whether an object is meant.
-    pub(super) fn is_match(&self, resource: &Resource) -> bool {
+    pub(super) fn is_match(&self, resource: &Resource, tree: &Tree<'_>) -> bool {
         let node = &resource.node;
+        let is_like = |pattern: &Pattern, text: &str| pattern.is_match(text, tree, self.at);
         let api = node.str_at(&["apiVersion"]);
         let has = |all: &[Requirement], key: &str| {
             let own = node.at_path(&["metadata", key]);
@@ -66,12 +74,12 @@ impl Selector {
         !self.is_none
             && self.group.as_deref().is_none_or(|group| group == node.group())
             && self.version.as_deref().is_none_or(|version| api.rsplit('/').next() == Some(version))
-            && self.kind.as_ref().is_none_or(|kind| kind.is_match(node.kind()))
-            && self.name.as_ref().is_none_or(|name| resource.all_names().any(|own| name.is_match(own)))
+            && self.kind.as_ref().is_none_or(|kind| is_like(kind, node.kind()))
+            && self.name.as_ref().is_none_or(|name| resource.all_names().any(|own| is_like(name, own)))
             && self.namespace.as_ref().is_none_or(|namespace| {
                 let mut own = std::iter::once(node.namespace()).chain(resource.namespaces.iter().map(|name| &**name));
                 own.any(|own| {
-                    namespace.is_match(if own.is_empty() { "default" } else { own }) || namespace.is_match(own)
+                    is_like(namespace, if own.is_empty() { "default" } else { own }) || is_like(namespace, own)
                 })
             })
             && has(&self.labels, "labels")

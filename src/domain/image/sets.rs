@@ -76,8 +76,7 @@ fn made(tree: &Tree<'_>, generator: &Node, depth: usize) -> Vec<Values> {
     if let Some(elements) = generator.get("list") {
         own = Some(elements);
         let text = elements.get("elementsYaml").filter(|text| text.as_str().is_some_and(|text| !text.contains("{{")));
-        let docs =
-            text.map(|text| yaml::parse(text.as_str().unwrap_or_default().as_bytes(), text.at.file, text.at.line).docs);
+        let docs = text.map(|text| yaml::within(text).docs);
         let more = docs.iter().flatten().flat_map(Node::items);
         made.extend(list(&["list", "elements"]).iter().chain(more).map(|element| flat(element, "")));
     } else if let Some(git) = generator.get("git") {

@@ -159,10 +159,10 @@ pub(super) fn is_open(text: &str) -> bool {
 fn filled(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
-    while let Some(at) = rest.find("${") {
+    while let Some(at) = rest.find("${").into_iter().chain(rest.find("$(")).min() {
         out.push_str(rest.get(..at).unwrap_or_default());
         out.push('x');
-        rest = rest.get(at..).and_then(|tail| tail.split_once('}')).map_or("", |(_, tail)| tail);
+        rest = rest.get(at..).and_then(|tail| tail.split_once(['}', ')'])).map_or("", |(_, tail)| tail);
     }
     out.push_str(rest);
     out.replace('?', "x")

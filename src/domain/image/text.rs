@@ -29,6 +29,18 @@ pub(super) fn scan(bytes: &[u8], file: u32, from: u32) -> Vec<Hit> {
     sink.hits()
 }
 
+/// Lines of a template that make something that deploys more, and what it is.
+pub(super) fn deployers(bytes: &[u8]) -> Vec<(u32, &'static str)> {
+    const KINDS: &[&str] =
+        &["Application", "ApplicationSet", "HelmRelease", "HelmChart", "Kustomization", "OCIRepository", "ResourceSet"];
+    let text = String::from_utf8_lossy(bytes);
+    let kind = |line: &str| {
+        let kind = line.strip_prefix("kind:")?.trim().trim_matches(['"', '\'']);
+        KINDS.iter().find(|known| **known == kind).copied()
+    };
+    (1..).zip(text.lines()).filter_map(|(number, line)| Some((number, kind(line)?))).collect()
+}
+
 /// Images that stand literally in the lines of a text within a file. Only those of a block are lines of the file too.
 pub(super) fn inner(node: &Node, sink: &mut Sink) {
     match &node.value {

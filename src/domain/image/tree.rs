@@ -266,7 +266,7 @@ fn texts<'n>(item: &'n Node, keys: &'static [&'static str]) -> impl Iterator<Ite
 
 // Definitions are large, and of no interest but as the targets of patches.
 fn slim(mut doc: Node) -> Node {
-    if doc.kind() == "CustomResourceDefinition" {
+    if doc.kind() == "CustomResourceDefinition" && doc.group() == "apiextensions.k8s.io" {
         doc.remove("spec");
     }
     doc

@@ -5,6 +5,7 @@ use super::fields;
 use super::helm;
 use super::node::{Node, Style, Trust, Value};
 use super::params;
+use super::reference;
 use super::sink::{self, Sink};
 use super::text;
 use super::yaml;
@@ -37,15 +38,8 @@ const SILENT_GROUPS: &[&str] = &[
     "dashboard.grafana.com",
 ];
 
-const SILENT_KINDS: &[&str] = &[
-    "CustomResourceDefinition",
-    "GrafanaDashboard",
-    "PrometheusRule",
-    "ServiceMonitor",
-    "PodMonitor",
-    "SealedSecret",
-    "ExternalSecret",
-];
+const SILENT_KINDS: &[&str] =
+    &["GrafanaDashboard", "PrometheusRule", "ServiceMonitor", "PodMonitor", "SealedSecret", "ExternalSecret"];
 
 // Kinds of the core group that deploy nothing.
 const SILENT_CORE: &[&str] =
@@ -60,7 +54,6 @@ const SILENT_KEYS: &[&str] = &[
     "matchExpressions",
     "selector",
     "nodeSelector",
-    "status",
     "rbd",
     "cephfs",
     "iscsi",
@@ -108,12 +101,31 @@ pub(super) fn find(object: &Node, sink: &mut Sink) {
         if let Some(spec) = object.at_path(path) {
             pod(spec, Trust::Certain, sink);
         }
+    } else if (group, kind) == ("upgrade.cattle.io", "Plan") {
+        custom(&planned(object), "", &[], sink);
     } else if kind.ends_with("List") && object.get("items").is_some() {
         object.get("items").into_iter().flat_map(Node::items).for_each(|item| find(item, sink));
     } else {
         let certain = fields::find(object, sink);
         custom(object, "", &certain, sink);
     }
+}
+
+// A plan of Rancher's upgrades, whose images have its version for a tag.
+fn planned(object: &Node) -> Node {
+    let mut plan = object.clone();
+    let version = object.at_path(&["spec", "version"]).filter(|version| version.as_str().is_some());
+    for part in ["upgrade", "prepare"] {
+        let image = plan.get_mut("spec").and_then(|spec| spec.get_mut(part)?.get_mut("image"));
+        if let (Some(image), Some(version)) = (image, version)
+            && let Some(text) = image.as_str().filter(|text| !reference::is_pinned(text))
+        {
+            let tag = version.as_str().unwrap_or_default().replace('+', "-");
+            let whole = reference::join(text, Some(&tag), None);
+            image.rewrite(&whole, version.places());
+        }
+    }
+    plan
 }
 
 /// The images of a pod spec, in its four places, and those that arguments and variables name.
@@ -146,7 +158,9 @@ fn mentions(container: &Node, sink: &mut Sink) {
     for variable in container.get("env").into_iter().flat_map(Node::items) {
         let Some(value) = variable.get("value") else { continue };
         let is_named = variable.str_at(&["name"]).to_ascii_uppercase().contains("IMAGE");
-        if value.as_str().is_some_and(|text| sink::is_literal(text) || (is_named && sink::is_plausible(text))) {
+        if is_named {
+            sink.plausible(value);
+        } else if value.as_str().is_some_and(sink::is_literal) {
             sink.image(value, Trust::Inferred);
         }
     }
@@ -159,15 +173,38 @@ fn mentions(container: &Node, sink: &mut Sink) {
             if manifests(argument, sink) {
                 continue;
             }
-            let is_named = option.starts_with('-') && option.to_ascii_lowercase().contains("image");
-            let is_image = sink::is_literal(value) || (is_named && sink::is_plausible(value));
-            if is_image && (value.len() < text.len() || !text.starts_with('-')) {
+            let mut say = |value: &str, is_named: bool| {
                 let mut node = argument.clone();
                 node.value = Value::Text(value.into(), Style::Quoted);
-                sink.image(&node, Trust::Inferred);
+                match is_named {
+                    true => sink.plausible(&node),
+                    false if sink::is_literal(value) => sink.image(&node, Trust::Inferred),
+                    false => {}
+                }
+            };
+            if text.contains(char::is_whitespace) {
+                options(text).for_each(|value| say(value, true));
+            } else if value.len() < text.len() || !text.starts_with('-') {
+                value.split(',').for_each(|value| say(value, is_option_of_image(option)));
             }
         }
     }
+}
+
+fn is_option_of_image(option: &str) -> bool {
+    option.starts_with('-') && option.to_ascii_lowercase().contains("image") && !option.contains("pull")
+}
+
+// The values of options for images on the command lines in a text.
+fn options(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split_whitespace().map(|word| word.trim_matches(['"', '\'']));
+    let pairs = std::iter::once("").chain(words.clone()).zip(words);
+    let values = pairs.filter_map(|(before, word)| match word.split_once('=') {
+        Some((option, value)) if is_option_of_image(option) => Some(value),
+        None if is_option_of_image(before) && !before.contains('=') => Some(word),
+        _ => None,
+    });
+    values.flat_map(|value| value.split(',')).map(|value| value.trim_matches(['"', '\'']))
 }
 
 /// The images of a part of an object.
@@ -183,6 +220,14 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
     match &node.value {
         Value::Text(..) if helm::is_image_key(key) => sink.plausible(node),
         Value::Text(text, _) if text.starts_with("oci://") => sink.artifact(node),
+        Value::Text(text, style) if text.starts_with("docker://") => {
+            let mut bare = node.clone();
+            bare.value = Value::Text(text.trim_start_matches("docker://").into(), *style);
+            sink.plausible(&bare);
+        }
+        Value::Text(..) if key == "podSpecPatch" => {
+            yaml::within(node).docs.iter().for_each(|spec| pod(spec, Trust::Inferred, sink));
+        }
         Value::Text(text, _) if text.contains('\n') => drop(manifests(node, sink)),
         Value::Map(_) if !key.is_empty() && is_object(node) => lowered(node, sink),
         Value::List(items) => {
@@ -193,6 +238,8 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
                         sink.image(image, Trust::Inferred);
                     }
                     mentions(item, sink);
+                } else if key == "images" && item.as_str().is_some_and(|text| reference::has_host(text)) {
+                    sink.plausible(item);
                 } else {
                     custom(item, key, certain, sink);
                 }
@@ -203,6 +250,11 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
                 && let Some(reference) = node.get("reference")
             {
                 sink.image(reference, Trust::Inferred);
+            }
+            if node.str_at(&["name"]) == "bundle"
+                && let Some(bundle) = node.get("value")
+            {
+                sink.plausible(bundle);
             }
             if node.str_at(&["kind"]) == "DockerImage"
                 && let Some(name) = node.get("name")
@@ -221,7 +273,9 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
             // What a policy says must not be there is not.
             let is_absent = node.str_at(&["complianceType"]).eq_ignore_ascii_case("mustnothave");
             for (name, child) in entries.iter().filter(|(name, _)| !is_absent || &**name != "objectDefinition") {
-                if !SILENT_KEYS.contains(&&**name) && !used.contains(&&**name) {
+                // What an object has become is told at its top; deeper it may be the name of anything.
+                let is_silent = SILENT_KEYS.contains(&&**name) || (key.is_empty() && &**name == "status");
+                if !is_silent && !used.contains(&&**name) {
                     custom(child, name, certain, sink);
                 }
             }
@@ -259,10 +313,10 @@ pub(super) fn text(node: &Node, sink: &mut Sink) {
 
 // Objects in a text, which somebody else applies; false: there are none.
 fn manifests(node: &Node, sink: &mut Sink) -> bool {
-    let Some(text) = node.as_str().filter(|text| text.contains("apiVersion") && text.contains("kind")) else {
+    if !node.as_str().is_some_and(|text| text.contains("apiVersion") && text.contains("kind")) {
         return false;
-    };
-    let parsed = yaml::parse(text.as_bytes(), node.at.file, node.at.line);
+    }
+    let parsed = yaml::within(node);
     if parsed.fault.is_some() || parsed.docs.iter().all(|doc| doc.kind().is_empty()) {
         text::inner(node, sink);
     } else {

@@ -96,6 +96,28 @@ pub(super) fn parse(bytes: &[u8], file: u32, first: u32) -> Parsed {
     reader.parsed
 }
 
+/// Reads the documents in a text within a file: only the lines of a block are lines of the file too.
+pub(super) fn within(node: &Node) -> Parsed {
+    let mut parsed = parse(node.as_str().unwrap_or_default().as_bytes(), node.at.file, node.at.line);
+    if !matches!(node.value, Value::Text(_, Style::Block)) {
+        parsed.docs.iter_mut().for_each(|doc| put_on(doc, node.at.line));
+        if let Some(fault) = &mut parsed.fault {
+            (fault.line, fault.from) = (node.at.line, node.at.line);
+        }
+    }
+    parsed
+}
+
+fn put_on(node: &mut Node, line: u32) {
+    node.at.line = line;
+    node.more.iter_mut().for_each(|at| at.line = line);
+    match &mut node.value {
+        Value::List(items) => items.iter_mut().for_each(|item| put_on(item, line)),
+        Value::Map(entries) => entries.iter_mut().for_each(|(_, child)| put_on(child, line)),
+        _ => {}
+    }
+}
+
 // The text of a file: in UTF-8, or in UTF-16 with the mark that YAML knows it by.
 fn text(bytes: &[u8]) -> Option<Cow<'_, str>> {
     let units = |rest: &[u8], of: fn([u8; 2]) -> u16| {

@@ -1,0 +1,59 @@
+//! Regular expressions out of a tree, with what it may cost to try them.
+
+use regex_lite::{Regex, RegexBuilder};
+
+use super::node::At;
+use super::tree::Tree;
+
+// Sizes that expressions may have, in bytes; what is larger is not read. One of few repetitions has the first.
+const SIZES: &[usize] = &[2 << 10, 8 << 10, 32 << 10];
+// What one try of the smallest costs, where a look at a path costs 1.
+const COST: usize = 8;
+// Longest text on which one is tried: no name and no image is longer.
+const LONGEST: usize = 1024;
+
+/// What texts must be like.
+#[derive(Debug)]
+pub(super) enum Pattern {
+    /// This very text.
+    Text(String),
+    /// What the expression matches from its beginning to its end, at a cost.
+    Regex(Regex, usize),
+}
+
+impl Pattern {
+    /// Reads an expression; None: it cannot be read, or is too large.
+    pub(super) fn read(text: &str) -> Option<Self> {
+        if text.chars().all(|c| c.is_ascii_alphanumeric() || "-_/:@ ".contains(c)) {
+            return Some(Self::Text(text.to_owned()));
+        }
+        let whole = format!("^(?:{text})$");
+        SIZES.iter().find_map(|size| {
+            let regex = RegexBuilder::new(&whole).size_limit(*size).build().ok()?;
+            Some(Self::Regex(regex, size / SIZES.first()? * COST))
+        })
+    }
+
+    /// Whether a text is like that, if there is room to look.
+    pub(super) fn is_match(&self, text: &str, tree: &Tree<'_>, at: At) -> bool {
+        match self {
+            Self::Text(own) => own == text,
+            Self::Regex(regex, cost) => text.len() <= LONGEST && tree.spend(*cost, at) && regex.is_match(text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_large_is_not_read() {
+        assert!(matches!(Pattern::read("web-1"), Some(Pattern::Text(_))));
+        assert!(matches!(Pattern::read("web.*"), Some(Pattern::Regex(_, COST))));
+        assert!(matches!(Pattern::read("Deployment|StatefulSet|DaemonSet"), Some(Pattern::Regex(_, COST))));
+        for text in ["(a{1,50}){1,50}", "\\pL", "("] {
+            assert!(Pattern::read(text).is_none(), "{text}");
+        }
+    }
+}
