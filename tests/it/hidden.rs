@@ -205,7 +205,7 @@ fn images_are_found_where_only_some_kinds_have_them() {
             "cdi.kubevirt.io/v1beta1",
             "DataVolume",
             "{source: {registry: {url: \"docker://e.io/dv:1\"}}}",
-            "e.io/dv:1 inferred",
+            "e.io/dv:1 certain",
         ),
         ("extensions.istio.io/v1alpha1", "WasmPlugin", "{url: \"e.io/wasm:1\"}", "e.io/wasm:1 certain"),
         ("a.io/v1", "Cache", "{cacheSpec: [{images: [e.io/s1:1]}]}", "e.io/s1:1 inferred"),

@@ -93,6 +93,7 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("operators.coreos.com", "ClusterServiceVersion", "spec.relatedImages.[].image"),
     ("operators.coreos.com", "ClusterServiceVersion", "spec.install.spec.deployments.[].spec.template.spec!"),
     ("actions.github.com", "", "spec.template.spec!"),
+    ("cdi.kubevirt.io", "", "spec.source.registry.url"),
     ("extensions.istio.io", "WasmPlugin", "spec.url"),
     ("machineconfiguration.openshift.io", "MachineConfig", "spec.osImageURL"),
     ("kubevirt.io", "VirtualMachine", "spec.template.spec.volumes.[].containerDisk.image"),
@@ -129,13 +130,15 @@ pub(super) fn find(object: &Node, sink: &mut Sink) -> Vec<*const Node> {
                 // Parts of an image are put together elsewhere.
                 let Some(text) = node.as_str() else { continue };
                 told.push(std::ptr::from_ref(node));
-                match text.strip_prefix("oci://") {
-                    Some(text) => {
-                        let mut bare = node.clone();
-                        bare.rewrite(text, []);
-                        sink.image_of(Class::Oci, &bare, Trust::Certain, None);
-                    }
-                    None => sink.image(node, Trust::Certain),
+                let bare = |text: &str| {
+                    let mut bare = node.clone();
+                    bare.rewrite(text, []);
+                    bare
+                };
+                match (text.strip_prefix("oci://"), text.strip_prefix("docker://")) {
+                    (Some(text), _) => sink.image_of(Class::Oci, &bare(text), Trust::Certain, None),
+                    (None, Some(text)) => sink.image(&bare(text), Trust::Certain),
+                    (None, None) => sink.image(node, Trust::Certain),
                 }
                 continue;
             }

@@ -220,11 +220,6 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
     match &node.value {
         Value::Text(..) if helm::is_image_key(key) => sink.plausible(node),
         Value::Text(text, _) if text.starts_with("oci://") => sink.artifact(node),
-        Value::Text(text, style) if text.starts_with("docker://") => {
-            let mut bare = node.clone();
-            bare.value = Value::Text(text.trim_start_matches("docker://").into(), *style);
-            sink.plausible(&bare);
-        }
         Value::Text(..) if key == "podSpecPatch" => {
             yaml::within(node).docs.iter().for_each(|spec| pod(spec, Trust::Inferred, sink));
         }
