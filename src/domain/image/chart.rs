@@ -63,9 +63,12 @@ pub(super) fn find(tree: &Tree<'_>, folder: &str, given: Option<&Node>, sink: &m
     own_hits.extend(templates.hits);
     if own_hits.is_empty() {
         // Values of no shape that is known: the lines say at least where.
-        own_hits.extend(templates.open);
+        own_hits.extend(templates.open.into_iter().map(|open| open.hit));
     } else if !templates.open.is_empty() {
         tagged(tree, folder, &all, &mut own_hits);
+        let beside: Vec<Hit> =
+            templates.open.into_iter().filter(|open| open.is_beside(&own_hits)).map(|open| open.hit).collect();
+        own_hits.extend(beside);
     }
     own_hits.into_iter().for_each(|hit| sink.push(hit));
     for (file, name) in tree.below(folder) {

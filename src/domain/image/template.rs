@@ -1,6 +1,8 @@
 //! Lines of a chart's templates that put an image together out of values, as far as that takes no more than values, the
 //! version in Chart.yaml and defaults.
 
+use std::collections::HashSet;
+
 use super::helm;
 use super::node::{At, Node, Style, Trust, Value};
 use super::sink::{self, Hit};
@@ -13,24 +15,34 @@ pub(super) struct Templates {
     /// The images of the lines that could be filled in.
     pub(super) hits: Vec<Hit>,
     /// The lines that could not.
-    pub(super) open: Vec<Hit>,
+    pub(super) open: Vec<Open>,
 }
 
-impl Templates {
-    // A line that cannot be filled in.
-    fn open(&mut self, text: &str, at: At) {
-        self.open.push(Hit {
-            class: Class::Image,
-            reference: text.trim().to_owned(),
-            confidence: Confidence::Unresolved,
-            places: vec![at],
-            note: Some("a template puts it together".to_owned()),
-        });
+/// A line that could not be filled in.
+pub(super) struct Open {
+    /// What is said of it.
+    pub(super) hit: Hit,
+    // Where the values stand that it names, if it names no helper that may look at others.
+    about: Option<HashSet<At>>,
+}
+
+impl Open {
+    /// Whether none of these can be the image of the line.
+    pub(super) fn is_beside(&self, hits: &[Hit]) -> bool {
+        let is_it = |about: &HashSet<At>| hits.iter().flat_map(|hit| &hit.places).any(|at| about.contains(at));
+        self.about.as_ref().is_some_and(|about| !is_it(about))
     }
 }
 
 // How an image stands within a line.
 const IMAGE: &str = " image: ";
+
+// Every place of a node, and of what is within it.
+fn places(node: &Node, all: &mut HashSet<At>) {
+    all.extend(node.places());
+    node.items().iter().for_each(|item| places(item, all));
+    node.entries().iter().for_each(|(_, child)| places(child, all));
+}
 
 // What an expression comes to.
 struct Part {
@@ -56,13 +68,24 @@ pub(super) fn images(tree: &Tree<'_>, folder: &str, values: &Node) -> Templates 
     let mut found = Templates::default();
     for (file, _) in tree.below(&path("templates")) {
         let whole = String::from_utf8_lossy(tree.bytes(file));
+        let scope = |at: At| Scope { tree, at, values, version, text: &whole };
+        let mut above = "";
         for (line, text) in (1..).zip(whole.lines()) {
-            let bare = text.trim_start().trim_start_matches("- ");
-            let Some((key, value)) = bare.split_once(": ") else { continue };
             let at = At { file, line };
+            let bare = text.trim_start().trim_start_matches("- ");
+            // A value may stand on the line below its key.
+            let key = std::mem::replace(
+                &mut above,
+                bare.trim_end_matches(['>', '|', '-', ' ']).strip_suffix(':').unwrap_or_default(),
+            );
+            let (key, value) = match bare.split_once(": ") {
+                _ if helm::is_image_key(key) && bare.trim_start_matches(['"', '\'']).starts_with("{{") => (key, bare),
+                Some(pair) => pair,
+                None => continue,
+            };
             if !helm::is_image_key(key) || bare.starts_with('#') {
                 if bare.contains(IMAGE) && bare.contains("{{") && !bare.starts_with('#') {
-                    found.open(bare, at);
+                    found.open.push(scope(at).open(bare));
                 }
                 continue;
             }
@@ -81,9 +104,8 @@ pub(super) fn images(tree: &Tree<'_>, folder: &str, values: &Node) -> Templates 
                 }
                 continue;
             }
-            let scope = Scope { tree, at, values, version, text: &whole };
-            match scope.fill(value.trim().trim_matches(['"', '\''])) {
-                None => found.open(value, at),
+            match scope(at).fill(value.trim().trim_matches(['"', '\''])) {
+                None => found.open.push(scope(at).open(value)),
                 Some(None) => {}
                 Some(Some(part)) => {
                     let Some(known) = reference::normalise(&part.text) else { continue };
@@ -98,6 +120,28 @@ pub(super) fn images(tree: &Tree<'_>, folder: &str, values: &Node) -> Templates 
 }
 
 impl Scope<'_> {
+    // A line that cannot be filled in.
+    fn open(&self, text: &str) -> Open {
+        let hit = Hit {
+            class: Class::Image,
+            reference: text.trim().to_owned(),
+            confidence: Confidence::Unresolved,
+            places: vec![self.at],
+            note: Some("a template puts it together".to_owned()),
+        };
+        let mut about = HashSet::new();
+        for path in text.split(".Values.").skip(1) {
+            let is_step = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+            let path = path.split(|c| !is_step(c)).next().unwrap_or_default();
+            let node = path.split('.').try_fold(self.values, |node, step| node.get(step));
+            if let Some(node) = node.filter(|node| self.tree.spend(node.size(), self.at)) {
+                places(node, &mut about);
+            }
+        }
+        let is_helped = ["include ", "template ", "tpl ", "$"].iter().any(|word| text.contains(word));
+        Open { hit, about: (!is_helped && text.contains(".Values.")).then_some(about) }
+    }
+
     // A line with its expressions filled in. None: it takes more than that; Some(None): it is switched off, or says nothing.
     fn fill(&self, line: &str) -> Option<Option<Part>> {
         let mut whole = Part { text: String::new(), places: Vec::new(), trust: Trust::Certain };
