@@ -246,6 +246,10 @@ fn values_and_templates_that_cannot_be_seen_are_told() {
     has(&with("a.yaml", argo), &["e.io/c:1 inferred", "gone.yaml opaque"]);
     let template = "apiVersion: argoproj.io/v1alpha1\nkind: Application\nspec: {source: {path: {{ .Values.path }}}}\n";
     has(&with("c/templates/a.yaml", template), &["e.io/c:1 inferred", "Application opaque"]);
+    // Clusters may be declared elsewhere too.
+    let set = "apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: {name: s}\nspec: {generators: [{clusters: {}}], template: {spec: {source: {path: \"apps/{{name}}\"}}}}\n---\n\
+               apiVersion: v1\nkind: Secret\nmetadata: {labels: {argocd.argoproj.io/secret-type: cluster}}\nstringData: {name: eu}\n";
+    has(&[("set.yaml", set), ("apps/eu/p.yaml", POD)], &["e.io/a:1 certain", "apps/{{name}} opaque"]);
     // A line that no known image can be behind, and one below its key.
     let values = "image: e.io/c:1\nside: {repo: e.io/side, at: \"2\"}\n";
     let templates = "image: {{ include \"c.image\" . }}\n---\nimage: {{ printf \"%s:%s\" .Values.side.repo .Values.side.at }}\n---\nimage: >-\n  {{ .Values.side.repo }}:{{ .Values.side.at }}\n";

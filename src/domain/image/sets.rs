@@ -93,8 +93,9 @@ fn made(tree: &Tree<'_>, generator: &Node, depth: usize) -> Vec<Values> {
         }
     } else if let Some(clusters) = generator.get("clusters") {
         own = Some(clusters);
+        // Most clusters are declared where nobody can see them.
         made.extend(self::clusters(tree, clusters));
-        is_known = !made.is_empty();
+        is_known = false;
     } else if generator.get("matrix").is_some() {
         let mut all = vec![Values::new()];
         for inner in list(&["matrix", "generators"]) {
@@ -133,10 +134,11 @@ fn made(tree: &Tree<'_>, generator: &Node, depth: usize) -> Vec<Values> {
         made.push(Values::new());
     }
     for values in &mut made {
+        let is_meant = is_known || !values.is_empty();
         for (name, value) in own.and_then(|own| own.get("values")).map(Node::entries).unwrap_or_default() {
             let mut value = value.clone();
             fill(&mut value, values);
-            if let Some(text) = value.as_str().filter(|text| is_known || !text.contains("{{")) {
+            if let Some(text) = value.as_str().filter(|text| is_meant || !text.contains("{{")) {
                 values.insert(format!("values.{name}"), Param::of(text, Some(value.at)));
             }
         }

@@ -233,7 +233,7 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
                         sink.image(image, Trust::Inferred);
                     }
                     mentions(item, sink);
-                } else if key == "images" && item.as_str().is_some_and(|text| reference::has_host(text)) {
+                } else if key == "images" && item.as_str().is_some_and(reference::has_host) {
                     sink.plausible(item);
                 } else {
                     custom(item, key, certain, sink);
