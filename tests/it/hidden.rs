@@ -259,3 +259,30 @@ fn values_and_templates_that_cannot_be_seen_are_told() {
     let rows = of(&files);
     assert!(short(&rows).iter().any(|row| row.ends_with("unresolved")), "{rows:#?}");
 }
+
+#[test]
+fn charts_within_a_chart_have_the_values_that_it_gives_them() {
+    let line = "image: {{ .Values.img.repo }}:{{ .Values.img.at }}\n";
+    let dependencies = "name: top\ndependencies:\n- {name: side, version: 1.0.0, repository: \"file://../side\", alias: one}\n\
+                        - {name: side, version: 1.0.0, repository: \"file://../side\", alias: two, condition: two.enabled}\n\
+                        - {name: packed, version: 1.0.0}\n";
+    let values = "one: {img: {at: \"2\"}}\ntwo: {enabled: false, img: {at: \"3\"}}\npacked: {image: {tag: \"5\"}}\n";
+    let files = [
+        ("top/Chart.yaml", dependencies),
+        ("top/values.yaml", values),
+        ("top/charts/packed/Chart.yaml", "name: packed\n"),
+        ("top/charts/packed/values.yaml", "image: {repository: e.io/packed, tag: \"4\"}\n"),
+        ("side/Chart.yaml", "name: side\n"),
+        ("side/values.yaml", "img: {repo: e.io/side, at: \"1\"}\n"),
+        ("side/templates/a.yaml", line),
+    ];
+    let rows = of(&files);
+    let of_top: Vec<String> = short(&rows.into_iter().filter(|row| row.root == "top").collect::<Vec<_>>());
+    assert_eq!(of_top, ["e.io/side:2 inferred", "e.io/packed:5 inferred"]);
+    // Charts that are parts of each other have an end.
+    let each = |name: &str| {
+        format!("name: a\ndependencies: [{{name: b, version: 1.0.0, repository: \"file://../{name}\"}}]\n")
+    };
+    let (a, b) = (each("b"), each("a"));
+    has(&[("a/Chart.yaml", &a), ("b/Chart.yaml", &b), ("a/values.yaml", "image: e.io/a:1\n")], &["e.io/a:1 inferred"]);
+}

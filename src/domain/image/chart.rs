@@ -44,8 +44,16 @@ pub(super) fn is_part(charts: &BTreeSet<String>, path: &str) -> bool {
     }
 }
 
-/// A chart of the tree: its values under those that it is given, and what its templates say literally.
+// Deepest nesting of charts, and what it costs to look into one, where a look at a path costs 1.
+const MAX_DEPTH: usize = 5;
+const COST: usize = 1000;
+
+/// A chart of the tree: its values under those that it is given, what its templates say, and the charts that it consists of.
 pub(super) fn find(tree: &Tree<'_>, folder: &str, given: Option<&Node>, sink: &mut Sink) {
+    within(tree, folder, given, sink, 0);
+}
+
+fn within(tree: &Tree<'_>, folder: &str, given: Option<&Node>, sink: &mut Sink, depth: usize) {
     let path = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
     let docs = |name: &str| tree.number(&path(name)).into_iter().flat_map(|file| tree.docs(file));
     let own = docs("values.yaml").next().map(|doc| (**doc).clone());
@@ -84,14 +92,10 @@ pub(super) fn find(tree: &Tree<'_>, folder: &str, given: Option<&Node>, sink: &m
                 let note = "a template makes it, and what it deploys is not looked at";
                 sink.closed(kind, Confidence::Opaque, vec![At { file, line }], note);
             }
-        } else if let Some(chart) = rest.strip_prefix("charts/").and_then(|rest| rest.strip_suffix("/values.yaml")) {
-            for doc in tree.docs(file) {
-                patch::layered([&**doc].into_iter().chain(all.get(chart)).cloned())
-                    .iter()
-                    .for_each(|all| helm::values(all, sink));
-            }
         }
     }
+    let mut parts: BTreeSet<(String, String)> = BTreeSet::new();
+    let mut named: HashSet<&str> = HashSet::new();
     for doc in docs("Chart.yaml").chain(docs("requirements.yaml")) {
         for entry in doc.get("dependencies").into_iter().flat_map(Node::items) {
             let name = entry.str_at(&["name"]);
@@ -99,8 +103,12 @@ pub(super) fn find(tree: &Tree<'_>, folder: &str, given: Option<&Node>, sink: &m
             let url = entry.get("repository").unwrap_or(&none);
             let repository = url.as_str().unwrap_or_default();
             let beside = repository.strip_prefix("file://").and_then(|there| tree::join(folder, there));
-            let is_here = |folder: &str| tree.has_folder(folder);
-            if is_here(&path(&format!("charts/{name}"))) || beside.as_deref().is_some_and(is_here) {
+            let packed = Some(path(&format!("charts/{name}"))).filter(|folder| tree.has_folder(folder));
+            let key = Some(entry.str_at(&["alias"])).filter(|alias| !alias.is_empty()).unwrap_or(name);
+            named.insert(name);
+            if let Some(folder) = packed.or(beside.filter(|folder| tree.has_folder(folder))) {
+                let is_off = !entry.str_at(&["condition"]).is_empty() && all.get(key).is_some_and(helm::is_off);
+                parts.extend((!is_off).then(|| (folder, key.to_owned())));
                 continue;
             }
             let at = entry.get("name").unwrap_or(entry);
@@ -111,6 +119,21 @@ pub(super) fn find(tree: &Tree<'_>, folder: &str, given: Option<&Node>, sink: &m
             helm::chart(url, name, entry.get("version"), at, sink);
             sink.closed(name, Confidence::Opaque, at.places().collect(), helm::UNSEEN);
         }
+    }
+    let inner = tree.below(&path("charts")).filter_map(|(_, name)| {
+        let name = name.get(path("charts/").len()..)?.strip_suffix("/Chart.yaml")?;
+        (!name.contains('/') && !named.contains(name)).then(|| (path(&format!("charts/{name}")), name.to_owned()))
+    });
+    parts.extend(inner);
+    for (folder, key) in parts {
+        let at = At { file: tree.number(&path("Chart.yaml")).unwrap_or_default(), line: 1 };
+        if depth >= MAX_DEPTH || !tree.spend(COST, at) {
+            sink.closed(&folder, Confidence::Unreadable, vec![at], "charts within charts, which are too many");
+            continue;
+        }
+        let mut given = all.get(&key).cloned().unwrap_or_else(|| Node::nothing(at));
+        all.get("global").into_iter().for_each(|global| given.set("global", global.clone()));
+        within(tree, &folder, Some(&given), sink, depth + 1);
     }
 }
 
