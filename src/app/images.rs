@@ -78,7 +78,11 @@ pub fn images(
     };
     let rules = policy.as_ref().and_then(|policy| policy.images.as_ref());
     let is_own = |path: &str| !own.contains(path) && policy.as_ref().is_some_and(|policy| !is_of(&all, policy, path));
-    let environment = rules.map(|rules| Environment { roots: &rules.roots, is_own: &is_own });
+    let environment = policy.as_ref().zip(rules).map(|(policy, rules)| Environment {
+        repository: &policy.repository,
+        roots: &rules.roots,
+        is_own: &is_own,
+    });
     let fields = rules.map(|rules| rules.fields.as_slice()).unwrap_or_default();
     let (mut images, failed) = find(context, &files, (fields, environment), renderers.zip(everything.as_ref()))?;
     if request.compose {

@@ -102,6 +102,15 @@ fn decoys(good: &str, bad: &str) -> Vec<Decoy> {
             ),
             true,
         ),
+        decoy(
+            "an overlay over a folder within",
+            vec![
+                ("apps/prod/sub/kustomization.yaml", over("d.yaml")),
+                ("apps/prod/sub/d.yaml", deployment("d", bad)),
+                ("apps/fake/kustomization.yaml", format!("{}{rename}\n", over("../prod/sub"))),
+            ],
+            true,
+        ),
         decoy("a chart above", with(loose(), vec![("apps/Chart.yaml", "name: x\n".to_owned())]), false),
     ]
 }
@@ -196,4 +205,36 @@ fn a_folder_that_only_the_artifact_explains_is_told_with_the_way_out() {
     let rewrite = format!("  rewrite: [{{from: {}/**, to: {}/**}}]\n", yard.dev.host, yard.prod.host);
     yard.rules(&format!("{rewrite}  roots: [apps/clusters/prod]\n"));
     yard.release(&artifact).is(0, "released");
+}
+
+#[test]
+fn what_another_repository_holds_is_not_taken_for_known() {
+    let yard = Yard::new("  roots: [apps/prod]\n  strict: true\n");
+    yard.dev.has("shop/web", "1", "same");
+    yard.prod.has("shop/web", "1", "same");
+    let argo = |url: &str| {
+        format!(
+            "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: a}}\nspec: {{source: {{repoURL: \"{url}\", path: apps/base}}}}\n"
+        )
+    };
+    let flux = |url: &str| {
+        format!(
+            "{FLUX}spec: {{path: ./apps/base, sourceRef: {{kind: GitRepository, name: g}}}}\n---\n\
+             apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata: {{name: g, namespace: flux}}\nspec: {{url: \"{url}\"}}\n"
+        )
+    };
+    let to = yard.world.to("dev");
+    let own = to.split('#').next().unwrap();
+    let with = |order: String| {
+        let edits =
+            [put("apps/prod/o.yaml", &order), put("apps/base/d.yaml", &deployment("d", &yard.image("shop/web:1")))];
+        yard.world.repo("source").commit("main", &edits);
+        yard.world.package("main")
+    };
+    for order in [argo("https://e.io/other.git"), flux("https://e.io/other.git")] {
+        yard.refuses(&with(order), "apps/base (apps/prod/o.yaml");
+    }
+    for order in [argo(own), flux(own)] {
+        yard.release(&with(order)).is(0, "released");
+    }
 }

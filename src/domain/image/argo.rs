@@ -1,5 +1,6 @@
 //! What Argo CD deploys: the folders and charts of Applications, and of the ApplicationSets that make them.
 
+use super::index::Index;
 use super::node::{Node, Trust, Value};
 use super::resource::Extra;
 use super::retag::Retag;
@@ -43,7 +44,7 @@ pub(super) fn has_values(tree: &Tree<'_>, object: &Node) -> bool {
 }
 
 /// The references of an Application whose content is not in the tree; false: it is none.
-pub(super) fn find(object: &Node, tree: &Tree<'_>, sink: &mut Sink) -> bool {
+pub(super) fn find(object: &Node, tree: &Tree<'_>, index: &Index, sink: &mut Sink) -> bool {
     if !is_application(object) {
         return object.group() == "argoproj.io" && object.kind() == "AppProject";
     }
@@ -69,6 +70,10 @@ pub(super) fn find(object: &Node, tree: &Tree<'_>, sink: &mut Sink) -> bool {
                 helm::values(&values, sink);
             }
         } else if let Some(folder) = folder(tree, &source) {
+            if index.is_elsewhere(url.as_str().unwrap_or_default()) {
+                let note = "Argo CD builds it from another repository, which may have something else there";
+                sink.closed(&folder, Confidence::Opaque, url.places().collect(), note);
+            }
             let files = source.at_path(&["helm", "valueFiles"]).map(Node::items).unwrap_or_default();
             let is_lax = source.str_at(&["helm", "ignoreMissingValueFiles"]) == "true";
             let is_unseen =

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::Confidence;
+use super::actions;
 use super::node::{At, Node};
 use super::sink::{Hit, Sink};
 use super::tree::{self, Tree};
@@ -87,7 +88,8 @@ fn within(tree: &Tree<'_>, folder: &str, given: Option<&Node>, sink: &mut Sink, 
                 patch::layered(own.iter().chain([&**doc]).cloned()).iter().for_each(|all| helm::values(all, sink));
             }
         } else if rest.split('/').any(|part| part == "templates") {
-            text::scan(tree.bytes(file), file, 1).into_iter().for_each(|hit| sink.push(hit));
+            let said = actions::without_comments(&String::from_utf8_lossy(tree.bytes(file)));
+            text::scan(said.as_bytes(), file, 1).into_iter().for_each(|hit| sink.push(hit));
             for (line, kind) in text::deployers(tree.bytes(file)) {
                 let note = "a template makes it, and what it deploys is not looked at";
                 sink.closed(kind, Confidence::Opaque, vec![At { file, line }], note);

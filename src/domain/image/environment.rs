@@ -2,10 +2,13 @@
 
 use super::tree::{self, Tree};
 use crate::domain::policy::PathPatterns;
+use crate::domain::url::RepoUrl;
 
 /// An environment, as its policy and its own files tell of it.
 #[derive(Clone, Copy)]
 pub struct Environment<'a> {
+    /// Its repository: what others hold under the paths of this one is not the same.
+    pub repository: &'a RepoUrl,
     /// The folders that it builds; empty: all.
     pub roots: &'a PathPatterns,
     /// Whether a file is the environment's own, and no part of what is judged.

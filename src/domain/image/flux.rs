@@ -161,12 +161,20 @@ pub(super) fn find(resource: &Resource, root: usize, tree: &Tree<'_>, index: &In
             }
         }
         (GROUP, "Kustomization") => {
+            let source = object.at_path(&["spec", "sourceRef"]).unwrap_or(object);
+            let namespace = Some(source.str_at(&["namespace"])).filter(|own| !own.is_empty());
+            let (kind, name) = (source.str_at(&["kind"]), source.str_at(&["name"]));
+            let from = index.find(kind, name, namespace.unwrap_or_else(|| resource.namespace()), (object, root));
             if folder(tree, index, object).is_none() {
                 let path = object.at_path(&["spec", "path"]).unwrap_or(object);
                 let places = path.places().collect();
                 let note = "Flux builds it from a source that is not in the tree";
                 sink.closed(path.as_str().unwrap_or("."), Confidence::Opaque, places, note);
                 object.get("spec").into_iter().for_each(|spec| evidence(spec, &mut [], sink));
+            } else if from.is_some_and(|from| index.is_elsewhere(from.node.str_at(&["spec", "url"]))) {
+                let path = object.at_path(&["spec", "path"]).unwrap_or(object);
+                let note = "Flux builds it from another repository, which may have something else there";
+                sink.closed(path.as_str().unwrap_or("."), Confidence::Opaque, path.places().collect(), note);
             }
         }
         ("source.toolkit.fluxcd.io" | "source.extensions.fluxcd.io", _) => {}

@@ -5,10 +5,12 @@ use std::collections::{HashMap, HashSet};
 use super::flux;
 use super::node::Node;
 use super::resource::Resource;
+use super::sink;
 use super::tree::Tree;
+use crate::domain::url::RepoUrl;
 
 // Kinds that others refer to.
-const KINDS: &[&str] = &["ConfigMap", "HelmRepository", "OCIRepository", "ArtifactGenerator"];
+const KINDS: &[&str] = &["ConfigMap", "GitRepository", "HelmRepository", "OCIRepository", "ArtifactGenerator"];
 
 /// An object, and the build that it is of.
 type Known = (Option<usize>, Resource);
@@ -21,13 +23,15 @@ pub(super) struct Index {
     // The first of the builds that name each other down to this one, of each.
     families: Vec<usize>,
     prefixes: HashMap<String, String>,
+    // The repository of the tree, if it is known.
+    here: Option<RepoUrl>,
 }
 
 impl Index {
     /// What stands in these files, whoever uses them.
-    pub(super) fn of(tree: &Tree<'_>, is_heeded: &dyn Fn(u32) -> bool) -> Self {
+    pub(super) fn of(tree: &Tree<'_>, here: Option<&RepoUrl>, is_heeded: &dyn Fn(u32) -> bool) -> Self {
         let folders = tree.all().map(|(_, name)| name.to_owned()).collect();
-        let mut index = Self { folders, prefixes: flux::prefixes(tree), ..Self::default() };
+        let mut index = Self { folders, prefixes: flux::prefixes(tree), here: here.cloned(), ..Self::default() };
         for (file, _) in tree.all().filter(|(file, _)| is_heeded(*file)) {
             for doc in tree.docs(file) {
                 index.insert(&Resource::new(std::sync::Arc::clone(doc)), None);
@@ -95,6 +99,12 @@ impl Index {
     /// Where in the tree a source of Flux begins, if that is not where the tree does.
     pub(super) fn prefix(&self, source: &str) -> Option<&str> {
         self.prefixes.get(source).map(String::as_str)
+    }
+
+    /// Whether an address is that of another repository than this one.
+    pub(super) fn is_elsewhere(&self, url: &str) -> bool {
+        let is_other = |here: &RepoUrl| url.parse::<RepoUrl>().is_ok_and(|url| url != *here);
+        !sink::is_open(url) && self.here.as_ref().is_some_and(is_other)
     }
 
     /// Every object of a kind.

@@ -1,9 +1,10 @@
 //! A folder as kustomize builds it: resources and bases, components, generators, patches, images, replacements, in its order.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::chart;
 use super::evidence;
 use super::generate;
 use super::node::{At, Node, Value};
@@ -44,6 +45,7 @@ pub(super) struct Kustomizer<'a> {
     pub(super) used: HashSet<u32>,
     /// Files whose contents config maps and secrets have.
     pub(super) data: HashSet<u32>,
+    charts: BTreeSet<String>,
     cache: HashMap<String, Rc<Built>>,
     building: Vec<String>,
     work: usize,
@@ -54,7 +56,7 @@ impl<'a> Kustomizer<'a> {
     /// Nothing is built yet.
     pub(super) fn new(tree: &'a Tree<'a>) -> Self {
         let (used, data, cache, building) = (HashSet::new(), HashSet::new(), HashMap::new(), Vec::new());
-        Self { tree, used, data, cache, building, work: 0, held: 0 }
+        Self { tree, used, data, charts: chart::folders(tree), cache, building, work: 0, held: 0 }
     }
 
     /// What a folder with a kustomization file builds.
@@ -87,21 +89,6 @@ impl<'a> Kustomizer<'a> {
         built
     }
 
-    /// Manifests below a folder that are below no kustomization there.
-    pub(super) fn loose(&mut self, folder: &str) -> Built {
-        let mut built = Built::default();
-        for (file, name) in self.tree.below(folder).filter(|(_, name)| tree::is_manifest(name)) {
-            let mut parent = tree::folder_of(name);
-            while parent.len() > folder.len() && self.tree.kustomization(parent).is_none() {
-                parent = tree::folder_of(parent);
-            }
-            if parent.len() <= folder.len() {
-                self.take(file, &mut built);
-            }
-        }
-        built
-    }
-
     // All manifests below a folder, and what has a kustomization file as that says.
     fn everything(&mut self, folder: &str, is_flat: bool, built: &mut Built) {
         let mut done: Option<&str> = None;
@@ -123,10 +110,15 @@ impl<'a> Kustomizer<'a> {
             if let Some(inner) = nearest {
                 done = Some(inner);
                 self.include(inner, At { file, line: 1 }, built);
-            } else if tree::is_manifest(name) {
+            } else if tree::is_manifest(name) && !self.is_template(file, name) {
                 self.take(file, built);
             }
         }
+    }
+
+    // Whether a file is no YAML before a chart fills it in.
+    fn is_template(&self, file: u32, name: &str) -> bool {
+        self.tree.fault(file).is_some() && chart::is_part(&self.charts, name)
     }
 
     fn layer(&mut self, folder: &str, file: u32, extra: &Extra, built: &mut Built) {

@@ -1,6 +1,7 @@
 //! The images that a tree of configuration deploys, resolved as the environment would resolve it: every reference with its
 //! places and how sure it is, and everything that could not be looked into.
 
+mod actions;
 mod argo;
 mod change;
 mod chart;

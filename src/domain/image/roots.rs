@@ -97,7 +97,9 @@ impl<'a> Roots<'a> {
             tree,
             environment,
             kustomizer: Kustomizer::new(tree),
-            index: Index::of(tree, &|file| heeded.as_ref().is_none_or(|heeded| heeded.contains(&file))),
+            index: Index::of(tree, environment.map(|environment| environment.repository), &|file| {
+                heeded.as_ref().is_none_or(|heeded| heeded.contains(&file))
+            }),
             heeded,
             queue: VecDeque::new(),
             done: HashMap::new(),
@@ -173,14 +175,7 @@ impl<'a> Roots<'a> {
             if claims.given.contains(folder) || self.standing.contains(folder) {
                 continue;
             }
-            let build = if charts.contains(folder) {
-                self.chart(folder, None)
-            } else if tree.kustomization(folder).is_some() {
-                self.plain(folder)
-            } else {
-                let loose = self.kustomizer.loose(folder);
-                self.add(folder, loose, None)
-            };
+            let build = if charts.contains(folder) { self.chart(folder, None) } else { self.plain(folder) };
             if !named.contains(folder) {
                 self.images.doubted.insert(build);
             }
@@ -425,7 +420,7 @@ impl<'a> Roots<'a> {
                     self.builds.release((resource, build), tree, &self.index);
                 }
                 if !flux::find(resource, build, tree, &self.index, &mut sink)
-                    && !argo::find(&resource.node, tree, &mut sink)
+                    && !argo::find(&resource.node, tree, &self.index, &mut sink)
                 {
                     workload::find(&resource.node, &mut sink);
                 }

@@ -1,8 +1,9 @@
-//! Lines of a chart's templates that put an image together out of values, as far as that takes no more than values, the
-//! version in Chart.yaml and defaults.
+//! Lines of a chart's templates that put an image together out of values, as far as that takes no more than values, what
+//! Chart.yaml says, defaults, variables and helpers that consist of these.
 
 use std::collections::HashSet;
 
+use super::actions::{self, Action, Helpers};
 use super::helm;
 use super::node::{At, Node, Style, Trust, Value};
 use super::sink::{self, Hit};
@@ -22,7 +23,7 @@ pub(super) struct Templates {
 pub(super) struct Open {
     /// What is said of it.
     pub(super) hit: Hit,
-    // Where the values stand that it names, if it names no helper that may look at others.
+    // Where the values stand that it and its helpers name, if these are all that it looks at.
     about: Option<HashSet<At>>,
 }
 
@@ -51,24 +52,34 @@ struct Part {
     trust: Trust,
 }
 
+// Deepest chain of helpers and variables.
+const MAX_DEPTH: usize = 8;
+
 // What the expressions of a line may look at.
+#[derive(Clone, Copy)]
 struct Scope<'a> {
     tree: &'a Tree<'a>,
     at: At,
     values: &'a Node,
-    version: Option<&'a Node>,
+    chart: Option<&'a Node>,
+    helpers: &'a Helpers,
+    // The template, or the helper, in which its variables are set.
     text: &'a str,
+    depth: usize,
 }
 
 /// Fills in the lines with images of a chart's templates.
 pub(super) fn images(tree: &Tree<'_>, folder: &str, values: &Node) -> Templates {
     let path = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
-    let chart = tree.number(&path("Chart.yaml")).and_then(|file| tree.docs(file).first());
-    let version = chart.and_then(|doc| doc.get("appVersion"));
+    let chart = tree.number(&path("Chart.yaml")).and_then(|file| tree.docs(file).first()).map(|doc| &**doc);
     let mut found = Templates::default();
+    let mut helpers = Helpers::default();
     for (file, _) in tree.below(&path("templates")) {
-        let whole = String::from_utf8_lossy(tree.bytes(file));
-        let scope = |at: At| Scope { tree, at, values, version, text: &whole };
+        helpers.read(&actions::without_comments(&String::from_utf8_lossy(tree.bytes(file))));
+    }
+    for (file, _) in tree.below(&path("templates")) {
+        let whole = actions::without_comments(&String::from_utf8_lossy(tree.bytes(file)));
+        let scope = |at: At| Scope { tree, at, values, chart, helpers: &helpers, text: &whole, depth: 0 };
         let mut above = "";
         for (line, text) in (1..).zip(whole.lines()) {
             let at = At { file, line };
@@ -129,35 +140,61 @@ impl Scope<'_> {
             places: vec![self.at],
             note: Some("a template puts it together".to_owned()),
         };
-        let mut about = HashSet::new();
+        let (mut about, mut is_all) = (HashSet::new(), true);
+        self.looks_at(text, &mut about, &mut is_all, 0);
+        Open { hit, about: is_all.then_some(about) }
+    }
+
+    // Where the values stand that a text and its helpers name; it is not all if these may look at others.
+    fn looks_at(&self, text: &str, about: &mut HashSet<At>, is_all: &mut bool, depth: usize) {
         for path in text.split(".Values.").skip(1) {
             let is_step = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
             let path = path.split(|c| !is_step(c)).next().unwrap_or_default();
             let node = path.split('.').try_fold(self.values, |node, step| node.get(step));
             if let Some(node) = node.filter(|node| self.tree.spend(node.size(), self.at)) {
-                places(node, &mut about);
+                places(node, about);
             }
         }
-        let is_helped = ["include ", "template ", "tpl ", "$"].iter().any(|word| text.contains(word));
-        Open { hit, about: (!is_helped && text.contains(".Values.")).then_some(about) }
+        // What a helper is given, what a loop goes over, and what a block is about is not followed.
+        let is_relative = |word: &str| {
+            let is_name = |rest: &str| rest.starts_with(|c: char| c.is_ascii_alphabetic());
+            let rest = word
+                .strip_prefix('$')
+                .map_or(word, |rest| rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric()));
+            rest.strip_prefix('.').is_some_and(is_name)
+                && ![".Values", ".Chart", ".Release", ".Template"].iter().any(|own| rest.starts_with(own))
+        };
+        *is_all &= !actions::words(text).any(is_relative);
+        for name in actions::helpers(text) {
+            match self.helpers.body(name).filter(|body| depth < MAX_DEPTH && self.tree.spend(body.len(), self.at)) {
+                Some(body) => self.looks_at(body, about, is_all, depth + 1),
+                None => *is_all = false,
+            }
+        }
     }
 
     // A line with its expressions filled in. None: it takes more than that; Some(None): it is switched off, or says nothing.
     fn fill(&self, line: &str) -> Option<Option<Part>> {
         let mut whole = Part { text: String::new(), places: Vec::new(), trust: Trust::Certain };
         let (mut rest, mut is_said) = (line, false);
-        while let Some((before, tail)) = rest.split_once("{{") {
-            let (inner, after) = tail.split_once("}}")?;
+        while let Some((before, action, after)) = actions::next(rest) {
             is_said |= before.contains(|c: char| c.is_ascii_alphanumeric());
             whole.text.push_str(before);
-            let Some(part) = self.pipeline(inner.trim_matches(['-', ' ']))? else { return Some(None) };
+            rest = after;
+            let Action::Output(inner) = action else {
+                if matches!(action, Action::Control) {
+                    return None;
+                }
+                continue;
+            };
+            let Some(part) = self.pipeline(inner)? else { return Some(None) };
             whole.text.push_str(&part.text);
             whole.places.extend(part.places);
             whole.trust = whole.trust.max(part.trust);
-            rest = after;
         }
         is_said |= rest.contains(|c: char| c.is_ascii_alphanumeric());
         whole.text.push_str(rest);
+        whole.text = whole.text.trim().to_owned();
         if is_said || whole.places.is_empty() {
             whole.places.push(self.at);
         }
@@ -168,14 +205,26 @@ impl Scope<'_> {
 
     // `operand | default operand | quote`.
     fn pipeline(&self, text: &str) -> Option<Option<Part>> {
-        let mut stages = text.split('|').map(str::trim);
+        let mut stages = actions::split(text, '|').into_iter();
         let first = stages.next()?;
-        let mut part = match first.strip_prefix("default ") {
-            Some(rest) => {
-                let (other, own) = rest.trim().split_once(' ')?;
-                self.or(own.trim(), other)?
-            }
-            None => self.operand(first)?,
+        let words = actions::split(first, ' ');
+        let mut part = match words.as_slice() {
+            ["default", other, own] => self.or(own, other)?,
+            ["coalesce", own, other] => self.or(own, other)?,
+            ["printf", format, rest @ ..] => self.print(format, rest)?,
+            ["include" | "template", name, ..] => self.help(name)?,
+            ["tpl", inner, "." | "$"] => match self.operand(inner)? {
+                Some(part) if part.text.contains("{{") => {
+                    let places = part.places;
+                    self.deeper(self.text)?
+                        .fill(&part.text)?
+                        .map(|own| Part { places: [places, own.places].concat(), ..own })
+                }
+                own => own,
+            },
+            ["toString" | "quote" | "required", .., own] => self.operand(own)?,
+            [own] => self.operand(own)?,
+            _ => return None,
         };
         for stage in stages {
             match stage.strip_prefix("default ") {
@@ -190,6 +239,35 @@ impl Scope<'_> {
         Some(part)
     }
 
+    // `printf "%s:%s" operand operand`.
+    fn print(&self, format: &str, operands: &[&str]) -> Option<Option<Part>> {
+        let format = format.strip_prefix('"')?.strip_suffix('"')?;
+        let mut operands = operands.iter();
+        let mut whole = Part { text: String::new(), places: Vec::new(), trust: Trust::Certain };
+        let mut rest = format;
+        while let Some((before, after)) = rest.split_once('%') {
+            whole.text.push_str(before);
+            rest = after.strip_prefix(['s', 'v'])?;
+            let Some(part) = self.operand(operands.next()?)? else { return Some(None) };
+            whole.text.push_str(&part.text);
+            whole.places.extend(part.places);
+            whole.trust = whole.trust.max(part.trust);
+        }
+        whole.text.push_str(rest);
+        Some(Some(whole))
+    }
+
+    // A helper of the chart, if it consists of nothing else.
+    fn help(&self, name: &str) -> Option<Option<Part>> {
+        let body = self.helpers.body(name.trim_matches('"'))?;
+        self.deeper(body)?.fill(body.trim())
+    }
+
+    fn deeper<'s>(&'s self, text: &'s str) -> Option<Scope<'s>> {
+        let has_room = self.depth < MAX_DEPTH && self.tree.spend(text.len(), self.at);
+        has_room.then_some(Scope { text, depth: self.depth + 1, ..*self })
+    }
+
     fn or(&self, own: &str, other: &str) -> Option<Option<Part>> {
         let own = self.operand(own)?;
         if own.as_ref().is_some_and(|part| !part.text.is_empty()) { Some(own) } else { self.operand(other) }
@@ -197,6 +275,13 @@ impl Scope<'_> {
 
     // None: it is no value; Some(None): it is a value of something that is switched off.
     fn operand(&self, text: &str) -> Option<Option<Part>> {
+        if let Some(inner) = text.strip_prefix('(').and_then(|text| text.strip_suffix(')')) {
+            return self.deeper(self.text)?.pipeline(inner.trim());
+        }
+        if let Some(name) = text.strip_prefix('$').filter(|name| !name.contains('.') && !name.is_empty()) {
+            // One that is set twice may be either.
+            return self.deeper(self.text)?.pipeline(actions::variable(self.text, name)?);
+        }
         let path = text.strip_prefix('$').unwrap_or(text);
         let of = |node: Option<&Node>| {
             let (text, style) = match node.map(|node| &node.value) {
@@ -209,8 +294,9 @@ impl Scope<'_> {
             let trust = node.map_or(Trust::Certain, |node| node.trust);
             Some(Part { text: number.unwrap_or(text), places, trust })
         };
-        if path == ".Chart.AppVersion" {
-            return of(self.version).map(Some);
+        let of_chart = [(".Chart.AppVersion", "appVersion"), (".Chart.Version", "version"), (".Chart.Name", "name")];
+        if let Some((_, key)) = of_chart.iter().find(|(name, _)| *name == path) {
+            return of(self.chart.and_then(|chart| chart.get(key))).map(Some);
         }
         if let Some(text) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
             return Some(Some(Part { text: text.to_owned(), places: Vec::new(), trust: Trust::Certain }));
