@@ -252,7 +252,7 @@ fn values_and_templates_that_cannot_be_seen_are_told() {
     has(&[("set.yaml", set), ("apps/eu/p.yaml", POD)], &["e.io/a:1 certain", "apps/{{name}} opaque"]);
     // A line that no known image can be behind, and one below its key.
     let values = "image: e.io/c:1\nside: {repo: e.io/side, at: \"2\"}\n";
-    let templates = "image: {{ include \"c.image\" . }}\n---\nimage: {{ printf \"%s:%s\" .Values.side.repo .Values.side.at }}\n---\nimage: >-\n  {{ .Values.side.repo }}:{{ .Values.side.at }}\n";
+    let templates = "image: {{ include \"c.image\" . }}\n---\nimage: {{ ternary .Values.side.repo .Values.side.at true }}\n---\nimage: >-\n  {{ .Values.side.repo }}:{{ .Values.side.at }}\n";
     let files = [("Chart.yaml", "name: c\n"), ("values.yaml", values), ("templates/a.yaml", templates)];
     has(&files, &["e.io/c:1 inferred", "e.io/side:2 inferred"]);
     let files = [files[0], files[1], ("templates/a.yaml", templates.split("---\nimage: >-").next().unwrap())];

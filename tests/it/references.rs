@@ -193,11 +193,15 @@ fn templates_are_scanned_for_literals_and_definitions_are_not() {
         (
             "c/templates/a.yaml",
             "{{- if .x }}\nspec:\n  package: e.io/provider:v1\n  args:\n  - --helper=e.io/helper:1\n  - e.io/item:1\n  # - e.io/no:1\n  \
-             chart: {{ .Chart }}\n  url: https://e.io/no:2\n  app: e.io/no\n  json: {\"image\":\"e.io/no-braces\"}\n",
+             chart: {{ .Chart }}\n  url: https://e.io/no:2\n  app: e.io/no\n  json: {\"image\":\"e.io/braces\"}\n",
         ),
         ("c/crds/a.yaml", "spec:\n  image:\n    default: e.io/no:3\n"),
     ]);
-    assert_eq!(short(&rows), ["e.io/provider:v1 inferred", "e.io/helper:1 inferred", "e.io/item:1 inferred"]);
+    let found = short(&rows);
+    assert_eq!(
+        found,
+        ["e.io/provider:v1", "e.io/helper:1", "e.io/item:1", "e.io/braces:latest"].map(|row| format!("{row} inferred"))
+    );
 }
 
 #[test]

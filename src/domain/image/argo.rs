@@ -170,6 +170,16 @@ fn extra(source: &Node) -> Extra {
     }
 }
 
+/// The files out of which an object gives values.
+pub(super) fn value_files(tree: &Tree<'_>, object: &Node) -> Vec<u32> {
+    let of = |source: &Node| {
+        let folder = folder(tree, source).unwrap_or_default();
+        let files = source.at_path(&["helm", "valueFiles"]).map(Node::items).unwrap_or_default();
+        files.iter().filter_map(Node::as_str).filter_map(|entry| value_file(tree, &folder, entry)).collect::<Vec<_>>()
+    };
+    sources(tree, object).iter().flat_map(of).collect()
+}
+
 fn value_file(tree: &Tree<'_>, folder: &str, entry: &str) -> Option<u32> {
     // `$name/…` is a file of another source, which is this tree if it has it.
     let (from, path) = match entry.strip_prefix('$').and_then(|rest| rest.split_once('/')) {

@@ -18,9 +18,15 @@ const DIGESTS: &[&str] = &["digest", "imageDigest", "sha"];
 
 /// Whether a key is one under which an image is named.
 pub(super) fn is_image_key(key: &str) -> bool {
+    // `imageEnvoy` is one, and `imageTag` a part of one.
+    const PARTS: &[&str] =
+        &["Pull", "Tag", "Reg", "Repo", "Version", "Digest", "Policy", "Secret", "Cred", "Host", "Type", "Size"];
+    let is_of = |rest: &str| {
+        rest.starts_with(|c: char| c.is_ascii_uppercase()) && !PARTS.iter().any(|part| rest.starts_with(part))
+    };
     const SUFFIXES: &[&str] = &["Image", "ImageUrl", "ImageURL", "ImageURI", "ImageUri"];
     matches!(key, "image" | "imageName" | "baseImage" | "imageRef" | "dockerImage")
-        || matches!(key, "imageUrl" | "imageURL" | "imageURI" | "imageUri")
+        || key.strip_prefix("image").is_some_and(is_of)
         || SUFFIXES.iter().any(|suffix| key.ends_with(suffix))
         || key.ends_with("ImageName")
         || key.ends_with("_image")
@@ -129,7 +135,8 @@ pub(super) fn shape<'a>(map: &'a Node, key: &str, global: Option<&Node>, sink: &
     if !used_parts.is_empty() {
         return used_parts;
     }
-    let names: &[&str] = if is_image { &["repository", "name", "imageName", "image"] } else { &["repository"] };
+    let names: &[&str] =
+        if is_image { &["repository", "repo", "name", "imageName", "image", "url"] } else { &["repository"] };
     let repository = names.iter().filter(|_| is_told).find_map(|name| scalar_at(map, name));
     if let Some((name, repository)) =
         repository.filter(|(name, node)| *name != "image" || !sink::is_open(node.as_str().unwrap_or_default()))
@@ -143,7 +150,7 @@ pub(super) fn shape<'a>(map: &'a Node, key: &str, global: Option<&Node>, sink: &
         let text = repository.as_str().unwrap_or_default();
         // A name alone may be the name of anything.
         if name == "repository" || tag.is_some() || digest.is_some() || reference::has_host(text) {
-            let registry = scalar_at(map, "registry");
+            let registry = scalar_at(map, "registry").or_else(|| scalar_at(map, "containerRegistry"));
             let above = global.filter(|_| registry.is_some() || !reference::has_host(text));
             compose(
                 above.or(registry.map(|(_, node)| node)),
@@ -161,15 +168,20 @@ pub(super) fn shape<'a>(map: &'a Node, key: &str, global: Option<&Node>, sink: &
     }
     // `fooImage` beside `fooImageTag`.
     for (name, node) in map.entries().iter().filter(|(name, _)| is_image_key(name)) {
-        let of_base = ["tag", "version"].iter().filter(|_| &**name == "baseImage");
+        let is_beside = &**name == "baseImage" || (&**name == "image" && has("registry"));
+        let of_base = ["tag", "version"].iter().filter(|_| is_beside);
         let tag = of_image(name).iter().map(String::as_str).chain(of_base.copied()).find_map(|tag| scalar_at(map, tag));
         if let (Some(text), Some(tag)) = (node.as_str(), tag)
             && text.contains('/')
             && !reference::is_pinned(text)
             && !sink::is_open(text)
         {
-            compose(None, node, Some(tag.1), None, sink);
+            let beside =
+                if matches!(&**name, "image" | "imageName") { ["registry", "imageRegistry"].as_slice() } else { &[] };
+            let registry = beside.iter().filter(|_| !reference::has_host(text)).find_map(|key| scalar_at(map, key));
+            compose(registry.map(|(_, node)| node), node, Some(tag.1), None, sink);
             used.extend([&**name, tag.0]);
+            used.extend(registry.map(|(key, _)| key));
         }
     }
     // An artifact, and which one of it.
@@ -186,10 +198,13 @@ pub(super) fn shape<'a>(map: &'a Node, key: &str, global: Option<&Node>, sink: &
     }
     // `fooImageRepository` beside `fooImageTag`.
     for (name, node) in map.entries() {
-        let Some(stem) = name.strip_suffix("Repository").filter(|stem| stem.ends_with("mage")) else { continue };
+        let stem = name.strip_suffix("Repository").or_else(|| name.strip_suffix("Repo"));
+        let is_told = |stem: &&str| stem.ends_with("mage") || (!stem.is_empty() && has(&format!("{stem}Tag")));
+        let Some(stem) = stem.filter(is_told) else { continue };
         if node.as_str().is_some_and(|text| !text.is_empty()) {
             let part = |suffix: &str| scalar_at(map, &format!("{stem}{suffix}"));
-            let (registry, tag, digest) = (part("Registry"), part("Tag"), part("Digest"));
+            let (registry, digest) = (part("Registry"), part("Digest"));
+            let tag = part("Tag").or_else(|| part("Version"));
             let of = |found: Option<(&'a str, &'a Node)>| found.map(|(_, node)| node);
             compose(of(registry), node, of(tag), of(digest), sink);
             used.push(name);
@@ -201,7 +216,11 @@ pub(super) fn shape<'a>(map: &'a Node, key: &str, global: Option<&Node>, sink: &
 
 // `image` without a path, in the `repository` beside it; gives the keys that were used.
 fn in_parts<'a>(map: &'a Node, sink: &mut Sink) -> Vec<&'a str> {
-    let (Some(above), Some(name)) = (scalar_at(map, "repository"), scalar_at(map, "image")) else { return Vec::new() };
+    let Some(above) = scalar_at(map, "repository") else { return Vec::new() };
+    let registry = scalar_at(map, "registry");
+    let is_folder = registry.is_some() && !above.1.as_str().unwrap_or_default().contains('/');
+    let inner = scalar_at(map, "image").or_else(|| scalar_at(map, "name").filter(|_| is_folder));
+    let Some(name) = inner else { return Vec::new() };
     let text = name.1.as_str().unwrap_or_default();
     let is_whole = above.1.as_str().and_then(|above| above.strip_suffix(text)).is_some_and(|rest| rest.ends_with('/'));
     let tag = TAGS.iter().chain(&["version"]).find_map(|tag| scalar_at(map, tag));
@@ -210,8 +229,13 @@ fn in_parts<'a>(map: &'a Node, sink: &mut Sink) -> Vec<&'a str> {
         return Vec::new();
     }
     let of = |found: Option<(&'a str, &'a Node)>| found.map(|(_, node)| node);
-    compose(Some(above.1), name.1, of(tag), of(digest), sink);
-    [Some(above), Some(name), tag, digest].into_iter().flatten().map(|(name, _)| name).collect()
+    let mut folder = above.1.clone();
+    if let Some((host, node)) = registry.and_then(|(_, node)| Some((node.as_str()?, node))).filter(|_| is_folder) {
+        let whole = format!("{host}/{}", folder.as_str().unwrap_or_default());
+        folder.rewrite(&whole, node.places());
+    }
+    compose(Some(&folder), name.1, of(tag), of(digest), sink);
+    [registry, Some(above), Some(name), tag, digest].into_iter().flatten().map(|(name, _)| name).collect()
 }
 
 /// The text at a key, if there is one.

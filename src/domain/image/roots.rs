@@ -202,7 +202,7 @@ impl<'a> Roots<'a> {
     }
 
     // What objects say is to be built.
-    fn claims(&self) -> Claims {
+    fn claims(&mut self) -> Claims {
         let mut claims = Claims::default();
         for (file, name) in self.tree.all() {
             let is_given = self.environment.is_some_and(|environment| (environment.is_own)(name));
@@ -217,6 +217,8 @@ impl<'a> Roots<'a> {
                     claims.given.extend(folders.iter().chain(&chart).cloned());
                 }
                 let is_own = |folder: &&String| folder.is_empty() || is_within(name, folder);
+                // What gives values is applied by nobody.
+                self.kustomizer.data.extend(argo::value_files(self.tree, doc));
                 claims.own.extend(folders.iter().filter(is_own).cloned());
                 claims.all.extend(folders);
                 claims.charts.extend(chart);
@@ -457,8 +459,10 @@ impl Images {
         let mut all: BTreeMap<(&str, Vec<At>, Found), BTreeSet<usize>> = BTreeMap::new();
         for (build, hit) in hits {
             let root = self.roots.get(build).map(String::as_str).unwrap_or_default();
-            let places = hit.places.iter().map(|at| tree.place(*at)).collect();
-            let Hit { class, reference, confidence, note, places: at } = hit;
+            let Hit { class, reference, confidence, note, places: mut at } = hit;
+            let mut seen = HashSet::new();
+            at.retain(|at| seen.insert(*at));
+            let places = at.iter().map(|at| tree.place(*at)).collect();
             let found =
                 Found { root: root.to_owned(), class, reference, confidence, places, note, builds: BTreeSet::new() };
             all.entry((root, at, found)).or_default().insert(build);

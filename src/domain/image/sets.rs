@@ -46,7 +46,8 @@ pub(super) fn specs(tree: &Tree<'_>, set: &Node) -> (Vec<Node>, bool) {
     for generator in generators {
         let own = generator.entries().iter().find_map(|(_, child)| child.at_path(&["template", "spec"]));
         let mut template = template.clone();
-        own.into_iter().for_each(|own| patch::merge(&mut template, own, false));
+        // What is empty there is filled from the template of all.
+        own.into_iter().for_each(|own| patch::merge(&mut template, &filled_only(own), false));
         let room = (MAX_NODES / template.size().max(1)).min(MAX_MADE).saturating_sub(made.len());
         let values = self::made(tree, generator, 0);
         made.extend(values.iter().take(room).map(|values| {
@@ -63,6 +64,15 @@ pub(super) fn specs(tree: &Tree<'_>, set: &Node) -> (Vec<Node>, bool) {
         made.push(template.clone());
     }
     (made, false)
+}
+
+fn filled_only(node: &Node) -> Node {
+    let mut node = node.clone();
+    if let Value::Map(entries) = &mut node.value {
+        entries.retain(|(_, child)| child.as_str() != Some(""));
+        entries.iter_mut().for_each(|(_, child)| *child = filled_only(child));
+    }
+    node
 }
 
 // The parameters of every Application that one generator makes; of one that cannot be asked a single empty set.
@@ -118,10 +128,16 @@ fn made(tree: &Tree<'_>, generator: &Node, depth: usize) -> Vec<Values> {
         for (at, inner) in inner.iter().enumerate() {
             for values in self::made(tree, inner, depth + 1) {
                 let is_same = |base: &&mut Values| keys.iter().all(|key| text(base, key) == text(&values, key));
+                let is_known = keys.iter().all(|key| text(&values, key).is_some());
                 if at == 0 {
                     made.push(values);
                 } else if let Some(base) = made.iter_mut().find(is_same) {
+                    // Where nobody knows which one is meant, there may be others beside it.
+                    let old = (!is_known).then(|| base.clone());
                     base.extend(values);
+                    made.extend(old);
+                } else if let Some(base) = made.iter().find(|base| !is_known || base.is_empty()).cloned() {
+                    made.push(base.into_iter().chain(values).collect());
                 }
             }
         }

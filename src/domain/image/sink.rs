@@ -165,7 +165,11 @@ fn filled(text: &str) -> String {
         rest = rest.get(at..).and_then(|tail| tail.split_once(['}', ')'])).map_or("", |(_, tail)| tail);
     }
     out.push_str(rest);
-    out.replace('?', "x")
+    let mut text = out.replace('?', "x");
+    while let Some((before, after)) = text.split_once("{{") {
+        text = format!("{before}x{}", after.split_once("}}").map_or("", |(_, after)| after));
+    }
+    text
 }
 
 /// Whether a text reads like an image: a path or a tag, and nothing that names have not.

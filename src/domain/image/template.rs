@@ -7,6 +7,7 @@ use super::actions::{self, Action, Helpers};
 use super::helm;
 use super::node::{At, Node, Style, Trust, Value};
 use super::sink::{self, Hit};
+use super::text;
 use super::tree::Tree;
 use super::{Class, Confidence, reference};
 
@@ -34,9 +35,6 @@ impl Open {
         self.about.as_ref().is_some_and(|about| !is_it(about))
     }
 }
-
-// How an image stands within a line.
-const IMAGE: &str = " image: ";
 
 // Every place of a node, and of what is within it.
 fn places(node: &Node, all: &mut HashSet<At>) {
@@ -83,46 +81,23 @@ pub(super) fn images(tree: &Tree<'_>, folder: &str, values: &Node) -> Templates 
         let mut above = "";
         for (line, text) in (1..).zip(whole.lines()) {
             let at = At { file, line };
-            let bare = text.trim_start().trim_start_matches("- ");
             // A value may stand on the line below its key.
             let key = std::mem::replace(
                 &mut above,
-                bare.trim_end_matches(['>', '|', '-', ' ']).strip_suffix(':').unwrap_or_default(),
+                text.trim_start_matches([' ', '-'])
+                    .trim_end_matches(['>', '|', '-', ' '])
+                    .strip_suffix(':')
+                    .unwrap_or_default(),
             );
-            let (key, value) = match bare.split_once(": ") {
-                _ if helm::is_image_key(key) && bare.trim_start_matches(['"', '\'']).starts_with("{{") => (key, bare),
-                Some(pair) => pair,
-                None => continue,
-            };
-            if !helm::is_image_key(key) || bare.starts_with('#') {
-                if bare.contains(IMAGE) && bare.contains("{{") && !bare.starts_with('#') {
-                    found.open.push(scope(at).open(bare));
-                }
+            let whole = text.trim();
+            if helm::is_image_key(key) && whole.trim_start_matches(['"', '\'']).starts_with("{{") {
+                scope(at).image(key, whole, &mut found);
                 continue;
             }
-            if !value.contains("{{") {
-                // A name alone is one of an image there.
-                let name = value.split(" #").next().unwrap_or_default().trim().trim_matches(['"', '\'']);
-                if key == "image" && !sink::is_plausible(name) && !sink::is_open(name) {
-                    let hit = |known: reference::Reference| Hit {
-                        class: Class::Image,
-                        reference: known.text,
-                        confidence: Confidence::Inferred,
-                        places: vec![at],
-                        note: None,
-                    };
-                    found.hits.extend(reference::normalise(name).map(hit));
-                }
-                continue;
-            }
-            match scope(at).fill(value.trim().trim_matches(['"', '\''])) {
-                None => found.open.push(scope(at).open(value)),
-                Some(None) => {}
-                Some(Some(part)) => {
-                    let Some(known) = reference::normalise(&part.text) else { continue };
-                    let confidence = Confidence::from(part.trust.max(Trust::Inferred));
-                    let (class, reference, places) = (Class::Image, known.text, part.places);
-                    found.hits.push(Hit { class, reference, confidence, places, note: None });
+            for (_, part) in text::parts(whole).into_iter().filter(|_| !whole.starts_with('#')) {
+                let bare = part.trim_start_matches("- ").trim_start();
+                if let Some((key, value)) = bare.split_once(": ").or_else(|| bare.split_once("\":")) {
+                    scope(at).image(key.trim_matches(['"', '\'', ' ']), value, &mut found);
                 }
             }
         }
@@ -131,6 +106,39 @@ pub(super) fn images(tree: &Tree<'_>, folder: &str, values: &Node) -> Templates 
 }
 
 impl Scope<'_> {
+    // What a key and its value say of an image.
+    fn image(&self, key: &str, value: &str, found: &mut Templates) {
+        let is_named = helm::is_image_key(key);
+        if !is_named && !(key == "value" && value.contains("{{")) {
+            return;
+        }
+        if !value.contains("{{") {
+            // A name alone is one of an image there.
+            let name = value.split(" #").next().unwrap_or_default().trim().trim_matches(['"', '\'']);
+            if key == "image" && !sink::is_plausible(name) && !sink::is_open(name) {
+                let hit = |known: reference::Reference| Hit {
+                    class: Class::Image,
+                    reference: known.text,
+                    confidence: Confidence::Inferred,
+                    places: vec![self.at],
+                    note: None,
+                };
+                found.hits.extend(reference::normalise(name).map(hit));
+            }
+            return;
+        }
+        match self.fill(value.trim().trim_matches(['"', '\''])) {
+            None if is_named => found.open.push(self.open(value)),
+            Some(Some(part)) if is_named || sink::is_literal(&part.text) => {
+                let Some(known) = reference::normalise(&part.text) else { return };
+                let confidence = Confidence::from(part.trust.max(Trust::Inferred));
+                let (class, reference, places) = (Class::Image, known.text, part.places);
+                found.hits.push(Hit { class, reference, confidence, places, note: None });
+            }
+            _ => {}
+        }
+    }
+
     // A line that cannot be filled in.
     fn open(&self, text: &str) -> Open {
         let hit = Hit {
@@ -200,7 +208,9 @@ impl Scope<'_> {
         }
         let is_whole =
             !whole.text.is_empty() && !whole.text.starts_with([':', '/']) && !whole.text.ends_with([':', '/']);
-        Some(is_whole.then_some(whole))
+        let is_empty = !whole.text.contains(|c: char| c.is_ascii_alphanumeric());
+        // A part of it is given by nobody here.
+        if is_whole || is_empty { Some(is_whole.then_some(whole)) } else { None }
     }
 
     // `operand | default operand | quote`.

@@ -3,7 +3,7 @@
 use super::node::{At, Node, Style, Trust, Value};
 use super::sink::{self, Hit, Sink};
 use super::tree::Tree;
-use super::{Class, Confidence, helm};
+use super::{Class, Confidence, helm, workload};
 
 /// A file that could not be read to its end: that, and what its lines say.
 pub(super) fn broken(tree: &Tree<'_>, file: u32, hits: &mut Vec<Hit>) {
@@ -53,26 +53,96 @@ pub(super) fn inner(node: &Node, sink: &mut Sink) {
 }
 
 fn lines(text: &str, at: At, from: u32, sink: &mut Sink) {
+    let mut is_below = false;
     for (line, text) in (at.line..).zip(text.lines()).filter(|(line, _)| *line >= from) {
-        let text = text.trim_start();
-        let bare = text.trim_start_matches("- ").trim_start();
-        // Jenkins keeps its pods as XML.
-        let element = bare.trim_end().strip_prefix("<image>").and_then(|rest| rest.strip_suffix("</image>"));
-        if let Some(value) = element.filter(|value| sink::is_plausible(value)) {
-            sink.image(&Node::text(At { line, ..at }, value), Trust::Inferred);
+        let text = text.trim();
+        if text.starts_with('#') || text.starts_with("{{/*") {
             continue;
         }
-        let (key, value) = match bare.split_once(": ").or_else(|| bare.split_once("\":")) {
-            Some((key, value)) => (key.trim_matches(['"', '\'', ' ', '{']), value),
-            // An item of a list, or an argument.
-            None if text.len() > bare.len() => ("", bare.split_once('=').map_or(bare, |(_, value)| value)),
-            None => continue,
+        // Jenkins keeps its pods as XML.
+        let element = text.strip_prefix("<image>").and_then(|rest| rest.strip_suffix("</image>"));
+        let mut say = |value: &str, is_named: bool| {
+            let value = value.trim().trim_matches(['"', '\'']);
+            let is_image = if is_named { sink::is_plausible(value) } else { sink::is_literal(value) };
+            if is_image && !value.contains("{{") {
+                sink.image(&Node::text(At { line, ..at }, value), Trust::Inferred);
+            }
         };
-        let value = value.split(" #").next().unwrap_or_default().trim().trim_end_matches(',');
-        let value = value.trim_matches(['"', '\'']);
-        let is_image = if helm::is_image_key(key) { sink::is_plausible(value) } else { sink::is_literal(value) };
-        if !text.starts_with(['#']) && !text.starts_with("{{/*") && !value.contains("{{") && is_image {
-            sink.image(&Node::text(At { line, ..at }, value), Trust::Inferred);
+        // A value may stand on the line below its key.
+        if std::mem::take(&mut is_below) {
+            say(text, true);
+            continue;
+        }
+        if let Some(value) = element {
+            say(value, true);
+            continue;
+        }
+        for (is_item, part) in parts(text) {
+            let bare = part.trim_start_matches("- ").trim_start();
+            let is_item = is_item || bare.len() < part.len();
+            let pair = bare.split_once(": ").or_else(|| bare.split_once("\":")).or_else(|| assigned(bare, is_item));
+            let Some((key, value)) = pair else {
+                if is_item {
+                    say(bare, false);
+                }
+                continue;
+            };
+            let key = key.trim_matches(['"', '\'', ' ']);
+            let value = value.split(" #").next().unwrap_or_default().trim();
+            // An anchor or a tag before it says nothing of it.
+            let marked = value.split_once(' ').filter(|(mark, _)| mark.starts_with(['&', '!']));
+            let value = marked.map_or(value, |(_, value)| value);
+            let is_named = helm::is_image_key(key) || workload::is_variable_of_image(key);
+            is_below = is_named && matches!(value, ">" | ">-" | "|" | "|-");
+            say(value, is_named);
         }
     }
+}
+
+// A setting: `image = "x"`, `spark.image=x`, `X_IMAGE=x`; and what an item of a list says behind `=`.
+fn assigned(text: &str, is_item: bool) -> Option<(&str, &str)> {
+    let (key, value) = text.trim_matches(['"', '\'']).split_once('=')?;
+    let key = key.trim();
+    let last = key.rsplit('.').next().unwrap_or(key);
+    (is_item || (!key.contains(char::is_whitespace) && !key.starts_with('-'))).then_some((last, value))
+}
+
+/// The parts of a line, taken apart where its mappings and lists in braces are; and whether it is one of a list so.
+pub(super) fn parts(text: &str) -> Vec<(bool, &str)> {
+    let (mut parts, mut from, mut open, mut quote, mut before) = (Vec::new(), 0, Vec::new(), None, ' ');
+    let mut skip = 0;
+    for (at, c) in text.char_indices() {
+        let rest = text.get(at..).unwrap_or_default();
+        if at < skip {
+            continue;
+        }
+        if rest.starts_with("{{") {
+            skip = at + rest.find("}}").map_or(rest.len(), |end| end + 2);
+            before = '}';
+            continue;
+        }
+        let is_opened = |before: char| matches!(before, ':' | ',' | '[' | '{' | '-' | '=' | ' ');
+        match (quote, c) {
+            (Some(open), c) if open == c => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') if is_opened(before) => quote = Some(c),
+            (None, '{' | '[' | '}' | ']') | (None, ',') if c != ',' || !open.is_empty() => {
+                let part = text.get(from..at).unwrap_or_default().trim();
+                parts.push((open.last() == Some(&'['), part));
+                from = at + 1;
+                match c {
+                    '{' | '[' => open.push(c),
+                    '}' | ']' => drop(open.pop()),
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+        if !c.is_whitespace() {
+            before = c;
+        }
+    }
+    parts.push((open.last() == Some(&'['), text.get(from..).unwrap_or_default().trim()));
+    parts.retain(|(_, part)| !part.is_empty());
+    parts
 }

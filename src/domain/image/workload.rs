@@ -43,7 +43,7 @@ const SILENT_KINDS: &[&str] =
 
 // Kinds of the core group that deploy nothing.
 const SILENT_CORE: &[&str] =
-    &["PersistentVolume", "PersistentVolumeClaim", "Secret", "Service", "ServiceAccount", "Namespace", "Event"];
+    &["PersistentVolume", "PersistentVolumeClaim", "Service", "ServiceAccount", "Namespace", "Event"];
 
 // Keys below which no field deploys anything.
 const SILENT_KEYS: &[&str] = &[
@@ -84,6 +84,9 @@ pub(super) fn find(object: &Node, sink: &mut Sink) {
     if kind.is_empty() || SILENT_KINDS.contains(&kind) || SILENT_GROUPS.contains(&group) {
         return;
     }
+    if group.is_empty() && kind == "Secret" {
+        return config_map(object, "stringData", sink);
+    }
     if group.is_empty() && SILENT_CORE.contains(&kind) {
         return;
     }
@@ -96,7 +99,7 @@ pub(super) fn find(object: &Node, sink: &mut Sink) {
         return object.get("objects").into_iter().flat_map(Node::items).for_each(|object| lowered(object, sink));
     }
     if kind == "ConfigMap" && group.is_empty() {
-        config_map(object, sink);
+        config_map(object, "data", sink);
     } else if let Some(path) = pod_path(kind, group) {
         if let Some(spec) = object.at_path(path) {
             pod(spec, Trust::Certain, sink);
@@ -148,6 +151,20 @@ pub(super) fn pod(spec: &Node, trust: Trust, sink: &mut Sink) {
     }
 }
 
+// Images in a text, one a line or with commas between, each perhaps behind a name: `3.7=x/y:1`.
+fn listed(node: &Node, sink: &mut Sink) {
+    let is_block = matches!(node.value, Value::Text(_, Style::Block));
+    for (line, text) in (node.at.line..).zip(node.as_str().unwrap_or_default().lines()) {
+        for part in text.split([',', ' ']) {
+            let image = part.split_once('=').map_or(part, |(_, image)| image).trim();
+            let mut one = node.clone();
+            one.value = Value::Text(image.into(), Style::Quoted);
+            one.at.line = if is_block { line } else { node.at.line };
+            sink.plausible(&one);
+        }
+    }
+}
+
 /// Whether a key of settings is the name of a variable with an image.
 pub(super) fn is_variable_of_image(name: &str) -> bool {
     name.contains("IMAGE") && !name.contains(|c: char| c.is_ascii_lowercase())
@@ -158,7 +175,12 @@ fn mentions(container: &Node, sink: &mut Sink) {
     for variable in container.get("env").into_iter().flat_map(Node::items) {
         let Some(value) = variable.get("value") else { continue };
         let is_named = variable.str_at(&["name"]).to_ascii_uppercase().contains("IMAGE");
-        if is_named {
+        let text = value.as_str().unwrap_or_default();
+        if is_named && text.contains(['\n', ',']) && !manifests(value, sink) {
+            listed(value, sink);
+        } else if text.contains('\n') || text.starts_with('{') {
+            self::text(value, sink);
+        } else if is_named {
             sink.plausible(value);
         } else if value.as_str().is_some_and(sink::is_literal) {
             sink.image(value, Trust::Inferred);
@@ -286,13 +308,15 @@ pub(super) fn is_object(node: &Node) -> bool {
 }
 
 // Manifests that somebody applies out of a ConfigMap, and parts of them.
-fn config_map(object: &Node, sink: &mut Sink) {
-    for (name, value) in object.get("data").map(Node::entries).unwrap_or_default() {
+fn config_map(object: &Node, key: &str, sink: &mut Sink) {
+    for (name, value) in object.get(key).map(Node::entries).unwrap_or_default() {
         // By Knative's custom what stands there is an explanation.
         let Some(text) = value.as_str().filter(|_| &**name != "_example") else { continue };
         let is_named = helm::is_image_key(name) || is_variable_of_image(name);
         if sink::is_literal(text) || (is_named && sink::is_plausible(text)) {
             sink.image(value, Trust::Inferred);
+        } else if is_named && text.contains('\n') {
+            listed(value, sink);
         } else if !PROGRAMS.iter().any(|kind| name.ends_with(kind)) {
             self::text(value, sink);
         }
@@ -308,7 +332,14 @@ pub(super) fn text(node: &Node, sink: &mut Sink) {
 
 // Objects in a text, which somebody else applies; false: there are none.
 fn manifests(node: &Node, sink: &mut Sink) -> bool {
-    if !node.as_str().is_some_and(|text| text.contains("apiVersion") && text.contains("kind")) {
+    let text = node.as_str().unwrap_or_default();
+    if text.starts_with('{') && text.ends_with('}') && !text.contains("apiVersion") {
+        let parsed = yaml::within(node);
+        let is_whole = parsed.fault.is_none() && parsed.docs.iter().all(|doc| matches!(doc.value, Value::Map(_)));
+        parsed.docs.iter().filter(|_| is_whole).for_each(|doc| custom(doc, "", &[], sink));
+        return is_whole;
+    }
+    if !text.contains("apiVersion") || !text.contains("kind") {
         return false;
     }
     let parsed = yaml::within(node);
