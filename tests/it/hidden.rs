@@ -286,3 +286,84 @@ fn charts_within_a_chart_have_the_values_that_it_gives_them() {
     let (a, b) = (each("b"), each("a"));
     has(&[("a/Chart.yaml", &a), ("b/Chart.yaml", &b), ("a/values.yaml", "image: e.io/a:1\n")], &["e.io/a:1 inferred"]);
 }
+
+#[test]
+fn images_are_found_in_whatever_form_a_template_or_a_text_has_them() {
+    let template = "spec:\n  initContainers: [{name: i, image: \"e.io/flow:1\"}]\n  containers:\n  - {name: b, image: \"e.io/filled:{{ .Values.tag }}\"}\n  \
+                    - image: &d \"e.io/anchor:1\"\n  - image: >-\n      e.io/below:1\n    args: [\"--sidecar-image=e.io/option:1\"]\n    \
+                    env: [{name: X, value: \"e.io/value:{{ .Values.tag }}\"}]\n  - image: {{ include \"c.helper\" . | quote }}\n  \
+                    {{- /* image: e.io/no:1 */}}\n";
+    let helper = "{{- define \"c.helper\" -}}\n{{- $tag := .Values.tag | default .Chart.AppVersion -}}\n\
+                  {{- printf \"%s/helped:%s\" .Values.host $tag -}}\n{{- end -}}\n";
+    let rows = of(&[
+        ("Chart.yaml", "name: c\n"),
+        ("values.yaml", "tag: \"2\"\nhost: e.io\n"),
+        ("templates/_h.tpl", helper),
+        ("templates/a.yaml", template),
+    ]);
+    let mut found = short(&rows);
+    found.sort();
+    let expected = ["anchor:1", "below:1", "filled:2", "flow:1", "helped:2", "option:1", "value:2"];
+    assert_eq!(found, expected.map(|row| format!("e.io/{row} inferred")));
+    let env = "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - image: e.io/a:1\n    env:\n    - name: KAFKA_IMAGES\n      value: |\n        \
+               3.6=e.io/k:6\n        3.7=e.io/k:7\n    - {name: IMAGES, value: \"e.io/i:1,e.io/i:2\"}\n    - {name: C, value: '{\"image\": \"e.io/json:1\"}'}\n";
+    let rows = of(&[("a.yaml", env)]);
+    let of_line = |reference: &str| rows.iter().find(|row| row.reference == reference).map(|row| row.places[0].clone());
+    for (reference, place) in
+        [("e.io/k:6", 9), ("e.io/k:7", 10), ("e.io/i:1", 11), ("e.io/i:2", 11), ("e.io/json:1", 12)]
+    {
+        assert_eq!(of_line(reference), Some(format!("a.yaml:{place}")), "{rows:#?}");
+    }
+    let broken = "kind: {\n- {name: i, image: e.io/flow:1}\n{\"image\":\"e.io/json:1\"}\n";
+    has(&[("a.yaml", broken)], &["a.yaml unreadable", "e.io/flow:1 inferred", "e.io/json:1 inferred"]);
+    let settings = "apiVersion: v1\nkind: ConfigMap\ndata:\n  a.toml: |\n    image = \"e.io/toml:1\"\n  b.conf: |\n    spark.container.image=e.io/spark:1\n    WORKER_IMAGE=e.io/w:1\n";
+    has(&[("a.yaml", settings)], &["e.io/toml:1 inferred", "e.io/spark:1 inferred", "e.io/w:1 inferred"]);
+    let secret = "apiVersion: v1\nkind: Secret\nstringData: {WORKER_IMAGE: \"e.io/s:1\"}\n";
+    has(&[("a.yaml", secret)], &["e.io/s:1 inferred"]);
+}
+
+#[test]
+fn sets_merge_and_override_as_argo_does() {
+    let set = |generators: &str| {
+        format!(
+            "apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: {{name: s}}\nspec:\n  generators: {generators}\n  \
+             template: {{spec: {{source: {{chart: c, repoURL: \"https://c.io\", targetRevision: 1.0.0, helm: {{parameters: [{{name: image, value: \"e.io/a:{{{{values.t}}}}\"}}, \
+             {{name: sideImage, value: \"e.io/b:{{{{ .x | default \\\"1\\\" }}}}\"}}]}}}}}}}}\n"
+        )
+    };
+    let merge = set(
+        "[{merge: {mergeKeys: [server], generators: [{clusters: {values: {t: \"1\"}}}, {clusters: {selector: {matchLabels: {env: prod}}, values: {t: \"2\"}}}]}}]",
+    );
+    has(
+        &[("a.yaml", &merge)],
+        &["e.io/a:1 inferred", "e.io/a:2 inferred", "e.io/b:{{ .x | default \"1\" }} unresolved"],
+    );
+    let own = set(
+        "[{list: {elements: [{values.t: \"3\"}], template: {spec: {source: {repoURL: \"\", targetRevision: 2.0.0}}}}}]",
+    );
+    let rows = of(&[("a.yaml", &own)]);
+    assert!(rows.iter().any(|row| row.reference == "https://c.io/c:2.0.0"), "{rows:#?}");
+    assert!(rows.iter().any(|row| row.reference == "e.io/a:3"), "{rows:#?}");
+}
+
+#[test]
+fn parts_of_images_are_put_together_as_charts_do() {
+    for (values, expected) in [
+        ("op: {image: tigera/operator, version: v1, registry: quay.io}", "quay.io/tigera/operator:v1"),
+        ("image: {registry: e.io, repository: strimzi, name: kafka, tag: \"1\"}", "e.io/strimzi/kafka:1"),
+        ("image: {containerRegistry: e.io, repository: ebs/driver, tag: v1}", "e.io/ebs/driver:v1"),
+        ("x: {imageRegistry: e.io, imageName: team/x, imageTag: \"3\"}", "e.io/team/x:3"),
+        ("x: {imageRepo: e.io/x, imageVersion: \"4\"}", "e.io/x:4"),
+        ("x: {defaultRepository: e.io/air, defaultTag: \"2\"}", "e.io/air:2"),
+        ("x: {image: {repo: e.io/r, version: \"5\"}}", "e.io/r:5"),
+        ("x: {image: {url: e.io/u, tag: \"6\"}}", "e.io/u:6"),
+        ("x: {imageEnvoy: \"envoyproxy/envoy:v1\", imagePullPolicy: a/b:1}", "docker.io/envoyproxy/envoy:v1"),
+    ] {
+        let release = format!(
+            "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nspec: {{chartRef: {{kind: OCIRepository, name: o}}, values: {{{values}}}}}\n"
+        );
+        let rows = of(&[("r.yaml", &release)]);
+        let found: Vec<String> = short(&rows).into_iter().filter(|row| !row.ends_with("opaque")).collect();
+        assert_eq!(found, [format!("{expected} inferred")], "{values}");
+    }
+}
