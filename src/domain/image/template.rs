@@ -52,6 +52,8 @@ struct Part {
 
 // Deepest chain of helpers and variables.
 const MAX_DEPTH: usize = 8;
+// How many bytes are searched at the cost of one look at a path.
+const BYTES: usize = 64;
 
 // What the expressions of a line may look at.
 #[derive(Clone, Copy)]
@@ -109,7 +111,8 @@ impl Scope<'_> {
     // What a key and its value say of an image.
     fn image(&self, key: &str, value: &str, found: &mut Templates) {
         let is_named = helm::is_image_key(key);
-        if !is_named && !(key == "value" && value.contains("{{")) {
+        let may_be = key == "value" && value.contains("{{");
+        if !is_named && !may_be {
             return;
         }
         if !value.contains("{{") {
@@ -174,7 +177,11 @@ impl Scope<'_> {
         };
         *is_all &= !actions::words(text).any(is_relative);
         for name in actions::helpers(text) {
-            match self.helpers.body(name).filter(|body| depth < MAX_DEPTH && self.tree.spend(body.len(), self.at)) {
+            match self
+                .helpers
+                .body(name)
+                .filter(|body| depth < MAX_DEPTH && self.tree.spend(1 + body.len() / BYTES, self.at))
+            {
                 Some(body) => self.looks_at(body, about, is_all, depth + 1),
                 None => *is_all = false,
             }
@@ -274,7 +281,7 @@ impl Scope<'_> {
     }
 
     fn deeper<'s>(&'s self, text: &'s str) -> Option<Scope<'s>> {
-        let has_room = self.depth < MAX_DEPTH && self.tree.spend(text.len(), self.at);
+        let has_room = self.depth < MAX_DEPTH && self.tree.spend(1 + text.len() / BYTES, self.at);
         has_room.then_some(Scope { text, depth: self.depth + 1, ..*self })
     }
 
