@@ -318,6 +318,10 @@ fn images_are_found_in_whatever_form_a_template_or_a_text_has_them() {
     has(&[("a.yaml", broken)], &["a.yaml unreadable", "e.io/flow:1 inferred", "e.io/json:1 inferred"]);
     let settings = "apiVersion: v1\nkind: ConfigMap\ndata:\n  a.toml: |\n    image = \"e.io/toml:1\"\n  b.conf: |\n    spark.container.image=e.io/spark:1\n    WORKER_IMAGE=e.io/w:1\n";
     has(&[("a.yaml", settings)], &["e.io/toml:1 inferred", "e.io/spark:1 inferred", "e.io/w:1 inferred"]);
+    let servers = "apiVersion: v1\nkind: ConfigMap\ndata: {IMAGE_REGISTRY: \"e.io:5000\", IMAGE_SERVICE: \"thumbor:8000\", DEFAULT_IMAGE: \"localhost:5000\", IMAGE_REPOSITORY: e.io/team}\n";
+    assert_eq!(short(&of(&[("a.yaml", servers)])), Vec::<String>::new());
+    let open = "apiVersion: v1\nkind: ConfigMap\ndata:\n  p.yaml: |\n    image: e.io/open:${nope}\n";
+    has(&[("a.yaml", open)], &["e.io/open:${nope} unresolved"]);
     let secret = "apiVersion: v1\nkind: Secret\nstringData: {WORKER_IMAGE: \"e.io/s:1\"}\n";
     has(&[("a.yaml", secret)], &["e.io/s:1 inferred"]);
 }

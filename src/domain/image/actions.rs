@@ -42,11 +42,14 @@ fn close(tail: &str) -> Option<(&str, &str)> {
 /// A template without its comments, line by line what it was.
 pub(super) fn without_comments(text: &str) -> String {
     let (mut out, mut rest) = (String::new(), text);
-    while let Some((before, inner)) =
-        ["{{/*", "{{- /*"].iter().filter_map(|open| rest.split_once(open)).min_by_key(|pair| pair.0.len())
-    {
-        let (comment, after) = inner.split_once("*/").unwrap_or((inner, ""));
+    while let Some((before, inner)) = rest.split_once("{{") {
         out.push_str(before);
+        let Some(comment) = inner.trim_start_matches(['-', ' ']).strip_prefix("/*") else {
+            out.push_str("{{");
+            rest = inner;
+            continue;
+        };
+        let (comment, after) = comment.split_once("*/").unwrap_or((comment, ""));
         out.extend(comment.chars().filter(|c| *c == '\n'));
         rest = after.split_once("}}").map_or("", |(_, after)| after);
     }

@@ -62,7 +62,9 @@ fn walk(node: &Node, key: &str, global: Option<&Node>, sink: &mut Sink) {
             }
             let used = shape(node, key, global, sink);
             for (name, child) in entries {
-                if used.contains(&&**name) || matches!(&**name, "labels" | "annotations" | "nodeSelector") {
+                if used.contains(&&**name)
+                    || matches!(&**name, "labels" | "annotations" | "podLabels" | "podAnnotations" | "nodeSelector")
+                {
                     continue;
                 }
                 match &child.value {
@@ -254,6 +256,10 @@ fn compose(registry: Option<&Node>, repository: &Node, tag: Option<&Node>, diges
         node.and_then(Node::as_str).map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
     };
     let Some(mut name) = text(Some(repository)) else { return };
+    // A host alone is where images are, and none.
+    if registry.is_none() && name.contains('.') && !name.contains(['/', '$', '{']) {
+        return;
+    }
     if let Some(registry) = text(registry) {
         name = format!("{}/{}", registry.trim_end_matches('/'), name);
     }

@@ -175,10 +175,21 @@ fn filled(text: &str) -> String {
 /// Whether a text reads like an image: a path or a tag, and nothing that names have not.
 pub(super) fn is_plausible(text: &str) -> bool {
     !text.contains("://")
+        && !is_server(text)
         && !text.starts_with(['/', '.'])
         && (text.contains('/') || reference::is_pinned(text))
         && !text.chars().all(|c| c.is_ascii_digit() || c == ':' || c == '.')
         && reference::normalise(text).is_some()
+}
+
+// Whether a text is a host with a port, and no name with a tag.
+fn is_server(text: &str) -> bool {
+    text.split_once(':').is_some_and(|(host, port)| {
+        (host.contains('.') || host == "localhost")
+            && !host.contains('/')
+            && !port.is_empty()
+            && port.bytes().all(|b| b.is_ascii_digit())
+    })
 }
 
 /// Whether a text can hardly be anything but an image: host, path and a tag or digest.

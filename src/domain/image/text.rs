@@ -64,8 +64,11 @@ fn lines(text: &str, at: At, from: u32, sink: &mut Sink) {
         let mut say = |value: &str, is_named: bool| {
             let value = value.trim().trim_matches(['"', '\'']);
             let is_image = if is_named { sink::is_plausible(value) } else { sink::is_literal(value) };
+            let node = Node::text(At { line, ..at }, value);
             if is_image && !value.contains("{{") {
-                sink.image(&Node::text(At { line, ..at }, value), Trust::Inferred);
+                sink.image(&node, Trust::Inferred);
+            } else if is_named && value.contains("${") {
+                sink.plausible(&node);
             }
         };
         // A value may stand on the line below its key.
@@ -116,8 +119,9 @@ pub(super) fn parts(text: &str) -> Vec<(bool, &str)> {
         if at < skip {
             continue;
         }
-        if rest.starts_with("{{") {
-            skip = at + rest.find("}}").map_or(rest.len(), |end| end + 2);
+        let end = [("{{", "}}"), ("${", "}")].iter().find(|(open, _)| rest.starts_with(open)).map(|(_, end)| end);
+        if let Some(end) = end {
+            skip = at + rest.find(end).map_or(rest.len(), |at| at + end.len());
             before = '}';
             continue;
         }

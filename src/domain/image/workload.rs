@@ -36,6 +36,7 @@ const SILENT_GROUPS: &[&str] = &[
     "image.toolkit.fluxcd.io",
     "notification.toolkit.fluxcd.io",
     "dashboard.grafana.com",
+    "aquasecurity.github.io",
 ];
 
 const SILENT_KINDS: &[&str] =
@@ -167,14 +168,19 @@ fn listed(node: &Node, sink: &mut Sink) {
 
 /// Whether a key of settings is the name of a variable with an image.
 pub(super) fn is_variable_of_image(name: &str) -> bool {
-    name.contains("IMAGE") && !name.contains(|c: char| c.is_ascii_lowercase())
+    // What is a part of one, or serves them, is none.
+    const OTHERS: &[&str] =
+        &["REGISTR", "REPO", "URL", "SERVICE", "DIR", "HOST", "PORT", "TAG", "PULL", "PATH", "PROXY"];
+    name.contains("IMAGE")
+        && !name.contains(|c: char| c.is_ascii_lowercase())
+        && !name.split('_').any(|word| OTHERS.iter().any(|other| word.starts_with(other)))
 }
 
 // What arguments and variables name is started by the program that reads them.
 fn mentions(container: &Node, sink: &mut Sink) {
     for variable in container.get("env").into_iter().flat_map(Node::items) {
         let Some(value) = variable.get("value") else { continue };
-        let is_named = variable.str_at(&["name"]).to_ascii_uppercase().contains("IMAGE");
+        let is_named = is_variable_of_image(&variable.str_at(&["name"]).to_ascii_uppercase());
         let text = value.as_str().unwrap_or_default();
         if is_named && text.contains(['\n', ',']) && !manifests(value, sink) {
             listed(value, sink);
