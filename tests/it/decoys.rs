@@ -111,6 +111,30 @@ fn decoys(good: &str, bad: &str) -> Vec<Decoy> {
             ],
             true,
         ),
+        decoy(
+            "a chart in the folder",
+            with(
+                plain(),
+                vec![
+                    ("apps/prod/Chart.yaml", "name: x\n".to_owned()),
+                    ("apps/fake/kustomization.yaml", format!("{}{rename}\n", over("../prod"))),
+                ],
+            ),
+            true,
+        ),
+        decoy(
+            "the same without a kustomization",
+            with(loose(), vec![("apps/prod/Chart.yaml", "name: x\n".to_owned())]),
+            false,
+        ),
+        decoy(
+            "a kustomization in a chart",
+            with(
+                chart(),
+                vec![("apps/prod/kustomization.yaml", over("e.yaml")), ("apps/prod/e.yaml", deployment("e", good))],
+            ),
+            false,
+        ),
         decoy("a chart above", with(loose(), vec![("apps/Chart.yaml", "name: x\n".to_owned())]), false),
     ]
 }

@@ -2,7 +2,7 @@
 //! manifests that stand alone.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use super::environment::{Environment, is_gated};
@@ -45,6 +45,9 @@ struct Roots<'a> {
     visited: HashSet<String>,
     // Folders that were built as they stand.
     standing: HashSet<String>,
+    // Charts that were built.
+    charted: HashSet<String>,
+    hasher: RandomState,
     built: Vec<(usize, Built)>,
     hits: Vec<(usize, Hit)>,
     images: Images,
@@ -105,6 +108,8 @@ impl<'a> Roots<'a> {
             done: HashMap::new(),
             visited: HashSet::new(),
             standing: HashSet::new(),
+            charted: HashSet::new(),
+            hasher: RandomState::new(),
             built: Vec::new(),
             hits: Vec::new(),
             images: Images::default(),
@@ -121,6 +126,7 @@ impl<'a> Roots<'a> {
         let tree = self.tree;
         let charts = chart::folders(tree);
         let claims = self.claims();
+        self.named(&charts, &claims);
         for folder in &claims.all {
             if !charts.contains(folder) {
                 self.kustomizer.build(folder);
@@ -129,54 +135,71 @@ impl<'a> Roots<'a> {
         let included = included(tree);
         for (folder, file) in tree.kustomizations() {
             let is_used = self.kustomizer.used.contains(&file) || included.contains(folder);
-            if !is_used && !claims.all.contains(folder) {
+            if !is_used && !claims.all.contains(folder) && !self.standing.contains(folder) {
                 self.plain(folder);
             }
         }
         // What only includes itself has no root.
         for (folder, file) in tree.kustomizations() {
-            if !self.kustomizer.used.contains(&file) && !claims.all.contains(folder) {
+            let is_built = self.kustomizer.used.contains(&file) || self.standing.contains(folder);
+            if !is_built && !claims.all.contains(folder) {
                 self.plain(folder);
             }
         }
-        self.stand(&charts, &claims);
+        self.doubted(&charts, &claims);
         let alone = self.alone(&charts);
         self.add(ALONE, alone, None);
         self.follow(&charts);
         // A cluster's own folder is named by what stands in it; what is left is named by what nobody deploys.
         for folder in claims.own.iter().chain(&claims.all) {
-            if !self.visited.contains(folder) {
-                if charts.contains(folder) {
+            if charts.contains(folder) {
+                if !self.charted.contains(folder) {
                     self.chart(folder, None);
-                } else {
-                    self.plain(folder);
                 }
+            } else if !self.visited.contains(folder) {
+                self.plain(folder);
                 self.follow(&charts);
             }
         }
         for folder in &charts {
             let file = tree.number(&tree::join(folder, "Chart.yaml").unwrap_or_default());
             let is_used = file.is_some_and(|file| self.kustomizer.used.contains(&file));
-            if !is_used && !self.visited.contains(folder) {
+            if !is_used && !self.charted.contains(folder) {
                 self.chart(folder, None);
             }
         }
     }
 
-    // Builds the folders that the policy names as they stand, whoever includes them, and those of which only what is judged
-    // says how they are built: else an object that nobody applies could say what a folder deploys.
-    fn stand(&mut self, charts: &BTreeSet<String>, claims: &Claims) {
+    // Builds the folders that the policy names as they stand, whoever includes them: first of all, so that nothing else uses
+    // up what may be spent.
+    fn named(&mut self, charts: &BTreeSet<String>, claims: &Claims) {
+        let Some(environment) = self.environment else { return };
+        for folder in self.tree.all_folders().filter(|folder| environment.roots.names(folder)) {
+            if !claims.given.contains(folder) {
+                self.plain(folder);
+                if charts.contains(folder) {
+                    self.chart(folder, None);
+                }
+            }
+        }
+    }
+
+    // Builds the folders as they stand of which only what is judged says how they are built: else an object that nobody
+    // applies could say what a folder deploys.
+    fn doubted(&mut self, charts: &BTreeSet<String>, claims: &Claims) {
         let Some(environment) = self.environment else { return };
         let tree = self.tree;
-        let named: BTreeSet<&str> = tree.all_folders().filter(|folder| environment.roots.names(folder)).collect();
-        let claimed = claims.all.iter().chain(&claims.charts).map(String::as_str);
-        let doubted = claimed.filter(|folder| environment.may_build(tree, folder));
-        for folder in named.iter().copied().chain(doubted).collect::<BTreeSet<_>>() {
-            if claims.given.contains(folder) || self.standing.contains(folder) {
+        for folder in claims.all.iter().chain(&claims.charts).collect::<BTreeSet<_>>() {
+            if claims.given.contains(folder) || !environment.may_build(tree, folder) {
                 continue;
             }
-            let build = if charts.contains(folder) { self.chart(folder, None) } else { self.plain(folder) };
-            if !named.contains(folder) {
+            let is_chart = charts.contains(folder);
+            if !self.standing.contains(folder) && (!is_chart || tree.kustomization(folder).is_some()) {
+                let build = self.plain(folder);
+                self.images.doubted.insert(build);
+            }
+            if is_chart && !environment.roots.names(folder) {
+                let build = self.chart(folder, None);
                 self.images.doubted.insert(build);
             }
         }
@@ -250,7 +273,7 @@ impl<'a> Roots<'a> {
             if self.is_heeded(&resource.node, build) {
                 self.index.add(resource, build);
             }
-            self.visited.extend(flux::own_chart(&resource.node, self.tree));
+            self.charted.extend(flux::own_chart(&resource.node, self.tree));
             if flux::is_kustomization(&resource.node) || argo::is_application(&resource.node) {
                 self.queue.push_back((resource.clone(), build));
             }
@@ -341,9 +364,7 @@ impl<'a> Roots<'a> {
 
     // What an object has built, unless that is built already, or too much is.
     fn order(&mut self, by: usize, folder: &str, object: &Node, print: &str) -> Option<Ordered> {
-        let mut hasher = DefaultHasher::new();
-        print.hash(&mut hasher);
-        let ordered = (folder.to_owned(), hasher.finish());
+        let ordered = (folder.to_owned(), self.hasher.hash_one(print));
         if let Some(build) = self.done.get(&ordered) {
             self.images.claims.insert((by, *build));
             return None;
@@ -372,10 +393,7 @@ impl<'a> Roots<'a> {
         if self.there.is_some() {
             self.builds.chart(self.tree, folder, by, build);
         }
-        self.visited.insert(folder.to_owned());
-        if by.is_none() {
-            self.standing.insert(folder.to_owned());
-        }
+        self.charted.insert(folder.to_owned());
         self.hits.extend(sink.hits().into_iter().map(|hit| (build, hit)));
         build
     }
