@@ -118,9 +118,9 @@ pub(super) fn variable<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     set
 }
 
-/// The helpers of a chart, by name.
+/// The helpers of a chart, by name; None: there are several of one name.
 #[derive(Debug, Default)]
-pub(super) struct Helpers(HashMap<String, String>);
+pub(super) struct Helpers(HashMap<String, Option<String>>);
 
 impl Helpers {
     /// Reads those of a file.
@@ -140,7 +140,7 @@ impl Helpers {
             };
             body.push_str(before);
             if (first, depth) == ("end", 0) {
-                self.0.entry(name).or_insert(body);
+                self.0.entry(name).and_modify(|known| *known = None).or_insert(Some(body));
                 continue;
             }
             body.push_str(&format!("{{{{{inner}}}}}"));
@@ -155,7 +155,7 @@ impl Helpers {
 
     /// What a helper consists of.
     pub(super) fn body(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.0.get(name)?.as_deref()
     }
 }
 
@@ -171,6 +171,8 @@ mod tests {
         );
         assert_eq!(helpers.body("a"), Some("x{{ if .b }}y{{ end }}z"));
         assert_eq!(helpers.body("c"), Some("{{ include \"a\" . }}"));
+        helpers.read("{{ define \"d\" }}1{{ end }}{{ define \"d\" }}2{{ end }}");
+        assert_eq!(helpers.body("d"), None);
         assert_eq!(super::helpers(helpers.body("c").unwrap()).collect::<Vec<_>>(), ["a"]);
     }
 

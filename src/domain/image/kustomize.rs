@@ -27,6 +27,8 @@ const MAX_OBJECTS: usize = 100_000;
 const MAX_WORK: usize = 20_000_000;
 // Most copies of objects that bases give to what includes them.
 const MAX_HELD: usize = 1_000_000;
+/// What is said of what kustomize refuses.
+pub(super) const UNBUILDABLE: &str = "kustomize cannot build it";
 /// What is said of a file that kustomize reads only if it is told to, as Flux tells it.
 pub(super) const OUTSIDE: &str = "kustomize cannot build it: the file is outside of the folder";
 // What is said of an expression for names.
@@ -337,7 +339,7 @@ impl<'a> Kustomizer<'a> {
 
     /// Notes what kustomize refuses in any case.
     pub(super) fn refuse(&self, what: &str, at: At, why: &str, built: &mut Built) {
-        self.close(what, Confidence::Unreadable, at, &format!("kustomize cannot build it: {why}"), built);
+        self.close(what, Confidence::Unreadable, at, &format!("{UNBUILDABLE}: {why}"), built);
     }
 
     /// The documents of a text within a file, or of the file that an entry names.

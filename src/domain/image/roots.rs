@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::environment::{Environment, is_gated};
 use super::fields::Field;
 use super::index::Index;
-use super::kustomize::{Kustomizer, OUTSIDE};
+use super::kustomize::{Kustomizer, OUTSIDE, UNBUILDABLE};
 use super::node::{At, Node, Value};
 use super::render::{Builds, There};
 use super::resource::{Built, Extra, Resource};
@@ -253,9 +253,11 @@ impl<'a> Roots<'a> {
     // A folder as it stands.
     fn plain(&mut self, folder: &str) -> usize {
         let mut built = self.kustomizer.build_with(folder, &Extra::default());
-        if self.tree.is_component(folder) {
+        let is_named = self.environment.is_some_and(|environment| environment.roots.names(folder));
+        if self.tree.is_component(folder) && !is_named {
             // Most components change what only those have that include them.
-            built.closed.retain(|hit| hit.confidence != Confidence::Unreadable);
+            let is_alone = |hit: &Hit| hit.note.as_deref().is_some_and(|note| note.starts_with(UNBUILDABLE));
+            built.closed.retain(|hit| hit.confidence != Confidence::Unreadable || !is_alone(hit));
         }
         let build = self.add(folder, built, None);
         self.standing.insert(folder.to_owned());
