@@ -305,6 +305,19 @@ fn images_are_found_in_whatever_form_a_template_or_a_text_has_them() {
     found.sort();
     let expected = ["anchor:1", "below:1", "filled:2", "flow:1", "helped:2", "option:1", "value:2"];
     assert_eq!(found, expected.map(|row| format!("e.io/{row} inferred")));
+    // What nothing known can be behind is told, whatever it goes through.
+    let values = "image: e.io/c:1\nodd: {a: e.io/odd, b: \"1\"}\nmore: {x: {repository: e.io/x}}\n";
+    for template in [
+        "image: {{ include \"lib.image\" (dict \"root\" .Values.odd \"global\" .Values.global) }}\n",
+        "{{- with .Values.odd }}\nimage: {{ .a }}:{{ .b }}\n{{- end }}\n",
+        "{{- range $k, $v := .Values.more }}\nimage: \"{{ $v.repository }}:{{ $v.tag | default \"1\" }}\"\n{{- end }}\n",
+    ] {
+        let rows = of(&[("Chart.yaml", "name: c\n"), ("values.yaml", values), ("templates/a.yaml", template)]);
+        assert!(short(&rows).iter().any(|row| row.ends_with(" unresolved")), "{template} {rows:#?}");
+    }
+    let known = "image: {{ include \"lib.image\" (dict \"root\" .Values.image \"global\" .Values.global) }}\n";
+    let rows = of(&[("Chart.yaml", "name: c\n"), ("values.yaml", values), ("templates/a.yaml", known)]);
+    assert_eq!(short(&rows), ["e.io/c:1 inferred"]);
     let env = "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - image: e.io/a:1\n    env:\n    - name: KAFKA_IMAGES\n      value: |\n        \
                3.6=e.io/k:6\n        3.7=e.io/k:7\n    - {name: IMAGES, value: \"e.io/i:1,e.io/i:2\"}\n    - {name: C, value: '{\"image\": \"e.io/json:1\"}'}\n";
     let rows = of(&[("a.yaml", env)]);

@@ -2,6 +2,10 @@
 
 use std::collections::HashMap;
 
+// Deepest nesting of blocks that is followed, and longest text of what one is about.
+const MAX_BLOCKS: usize = 20;
+const LONGEST: usize = 1000;
+
 /// What an action does.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Action<'a> {
@@ -65,6 +69,22 @@ fn action(inner: &str) -> Action<'_> {
         Action::Control
     } else {
         Action::Output(inner)
+    }
+}
+
+/// What the loops and blocks that a line begins or ends leave open.
+pub(super) fn blocks<'a>(line: &'a str, open: &mut Vec<&'a str>) {
+    let mut rest = line;
+    while let Some((_, tail)) = rest.split_once("{{") {
+        let Some((inner, after)) = close(tail) else { return };
+        rest = after;
+        let bare = inner.trim_matches('-').trim();
+        match bare.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default() {
+            "with" | "range" if open.len() < MAX_BLOCKS && bare.len() < LONGEST => open.push(bare),
+            "with" | "range" | "if" | "define" | "block" if open.len() < MAX_BLOCKS => open.push(""),
+            "end" => drop(open.pop()),
+            _ => {}
+        }
     }
 }
 
@@ -184,6 +204,10 @@ mod tests {
         assert_eq!(without_comments("a{{/* b\n{{ c */}}\nd{{- /* e */ -}}f"), "a\n\ndf");
         assert_eq!(next("{{ if .x }}"), Some(("", Action::Control, "")));
         assert_eq!(split("printf \"%s | %s\" (a | b) | quote", '|'), ["printf \"%s | %s\" (a | b)", "quote"]);
+        let mut open = Vec::new();
+        blocks("{{ if .a }}{{- range .Values.x }}{{ with .b }}", &mut open);
+        blocks("{{ end }}{{ else }}", &mut open);
+        assert_eq!(open, ["", "range .Values.x"]);
         assert_eq!(variable("{{- $tag := .Values.tag | quote -}}", "tag"), Some(".Values.tag | quote"));
         assert_eq!(variable("{{ $a := 1 }}{{ $a = 2 }}", "a"), None);
     }

@@ -65,6 +65,8 @@ struct Scope<'a> {
     helpers: &'a Helpers,
     // The template, or the helper, in which its variables are set.
     text: &'a str,
+    // What the loops and blocks around it are about.
+    around: &'a str,
     depth: usize,
 }
 
@@ -79,27 +81,31 @@ pub(super) fn images(tree: &Tree<'_>, folder: &str, values: &Node) -> Templates 
     }
     for (file, _) in tree.below(&path("templates")) {
         let whole = actions::without_comments(&String::from_utf8_lossy(tree.bytes(file)));
-        let scope = |at: At| Scope { tree, at, values, chart, helpers: &helpers, text: &whole, depth: 0 };
+        let text = whole.as_str();
+        let mut blocks: Vec<&str> = Vec::new();
         let mut above = "";
-        for (line, text) in (1..).zip(whole.lines()) {
+        for (line, said) in (1..).zip(text.lines()) {
             let at = At { file, line };
+            actions::blocks(said, &mut blocks);
+            let around = if said.contains("{{") { blocks.join(" ") } else { String::new() };
+            let scope = Scope { tree, at, values, chart, helpers: &helpers, text, around: &around, depth: 0 };
             // A value may stand on the line below its key.
             let key = std::mem::replace(
                 &mut above,
-                text.trim_start_matches([' ', '-'])
+                said.trim_start_matches([' ', '-'])
                     .trim_end_matches(['>', '|', '-', ' '])
                     .strip_suffix(':')
                     .unwrap_or_default(),
             );
-            let whole = text.trim();
-            if helm::is_image_key(key) && whole.trim_start_matches(['"', '\'']).starts_with("{{") {
-                scope(at).image(key, whole, &mut found);
+            let said = said.trim();
+            if helm::is_image_key(key) && said.trim_start_matches(['"', '\'']).starts_with("{{") {
+                scope.image(key, said, &mut found);
                 continue;
             }
-            for (_, part) in text::parts(whole).into_iter().filter(|_| !whole.starts_with('#')) {
+            for (_, part) in text::parts(said).into_iter().filter(|_| !said.starts_with('#')) {
                 let bare = part.trim_start_matches("- ").trim_start();
                 if let Some((key, value)) = bare.split_once(": ").or_else(|| bare.split_once("\":")) {
-                    scope(at).image(key.trim_matches(['"', '\'', ' ']), value, &mut found);
+                    scope.image(key.trim_matches(['"', '\'', ' ']), value, &mut found);
                 }
             }
         }
@@ -153,7 +159,12 @@ impl Scope<'_> {
         };
         let (mut about, mut is_all) = (HashSet::new(), true);
         self.looks_at(text, &mut about, &mut is_all, 0);
-        Open { hit, about: is_all.then_some(about) }
+        if !is_all {
+            self.looks_at(self.around, &mut about, &mut is_all, 0);
+        }
+        // What it is given is what it looks at, even if nobody knows how.
+        let is_told = is_all || !about.is_empty();
+        Open { hit, about: is_told.then_some(about) }
     }
 
     // Where the values stand that a text and its helpers name; it is not all if these may look at others.
@@ -162,6 +173,7 @@ impl Scope<'_> {
             let is_step = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
             let path = path.split(|c| !is_step(c)).next().unwrap_or_default();
             let node = path.split('.').try_fold(self.values, |node, step| node.get(step));
+            let node = node.filter(|_| path != "global");
             if let Some(node) = node.filter(|node| self.tree.spend(node.size(), self.at)) {
                 places(node, about);
             }
