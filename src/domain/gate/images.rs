@@ -179,8 +179,13 @@ impl<'a> Inquiry<'a> {
             let [there_is, before] = self.asks(wanted);
             let fate = match (wanted.blind, self.route(wanted)) {
                 (Some(confidence), _) => {
-                    let denied = (confidence == Confidence::Unresolved).then(|| self.rules.denies(&wanted.known));
-                    match (denied.flatten(), self.rules.skips(&wanted.known)) {
+                    let is_named = confidence == Confidence::Unresolved;
+                    let denied = is_named.then(|| self.rules.denies(&wanted.known));
+                    let skipped = match is_named {
+                        true => self.rules.skips(&wanted.known),
+                        false => self.rules.skips_unseen(&wanted.reference),
+                    };
+                    match (denied.flatten(), skipped) {
                         (Some(rule), _) => Fate::Denied(rule),
                         (None, Some(reason)) => Fate::Skipped(reason.to_owned()),
                         (None, None) => Fate::Blind(confidence),

@@ -88,6 +88,15 @@ pub(super) fn blocks<'a>(line: &'a str, open: &mut Vec<&'a str>) {
     }
 }
 
+/// Lines that consist of what an expression comes to, and may be whole objects.
+pub(super) fn whole(text: &str) -> Vec<u32> {
+    let is_whole = |line: &str| {
+        line.starts_with("{{")
+            && matches!(next(line), Some(("", Action::Output(inner), after)) if after.trim().is_empty() && !inner.contains("indent"))
+    };
+    (1..).zip(text.lines()).filter(|(_, line)| is_whole(line)).map(|(number, _)| number).collect()
+}
+
 /// A text in parts, where no quotes or parentheses hold it together.
 pub(super) fn split(text: &str, by: char) -> Vec<&str> {
     let (mut parts, mut from, mut depth, mut quote) = (Vec::new(), 0, 0_usize, None);

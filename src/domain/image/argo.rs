@@ -51,6 +51,14 @@ pub(super) fn find(object: &Node, tree: &Tree<'_>, index: &Index, sink: &mut Sin
     if let Some(patch) = object.at_path(&["spec", "templatePatch"]) {
         sink.closed(object.name(), Confidence::Opaque, patch.places().collect(), "a template changes the Applications");
     }
+    if let Some(hydrator) = object.at_path(&["spec", "sourceHydrator"]) {
+        sink.closed(
+            object.name(),
+            Confidence::Opaque,
+            hydrator.places().collect(),
+            "Argo CD hydrates it from elsewhere",
+        );
+    }
     let (sources, has_more) = made(tree, object);
     if has_more {
         let note = "it makes more Applications than are looked at";
@@ -59,6 +67,9 @@ pub(super) fn find(object: &Node, tree: &Tree<'_>, index: &Index, sink: &mut Sin
     for source in sources {
         let none = Node::new(source.at, Value::Null);
         let url = source.get("repoURL").unwrap_or(&none);
+        if let Some(plugin) = source.get("plugin") {
+            sink.closed(object.name(), Confidence::Opaque, plugin.places().collect(), "a plugin of Argo CD builds it");
+        }
         if url.as_str().is_some_and(|url| url.starts_with("oci://")) && source.get("chart").is_none() {
             artifact(url, source.get("targetRevision"), sink);
         } else if let Some(chart) = source.get("chart") {
@@ -70,7 +81,8 @@ pub(super) fn find(object: &Node, tree: &Tree<'_>, index: &Index, sink: &mut Sin
                 helm::values(&values, sink);
             }
         } else if let Some(folder) = folder(tree, &source) {
-            if index.is_elsewhere(url.as_str().unwrap_or_default()) {
+            if index.is_elsewhere(url.as_str().unwrap_or_default()) && !url.as_str().unwrap_or_default().contains("{{")
+            {
                 let note = "Argo CD builds it from another repository, which may have something else there";
                 sink.closed(&folder, Confidence::Opaque, url.places().collect(), note);
             }

@@ -87,9 +87,16 @@ fn within(tree: &Tree<'_>, folder: &str, given: Option<&Node>, sink: &mut Sink, 
             for doc in tree.docs(file) {
                 patch::layered(own.iter().chain([&**doc]).cloned()).iter().for_each(|all| helm::values(all, sink));
             }
-        } else if rest.split('/').any(|part| part == "templates") {
+        } else if rest.strip_prefix("charts/").is_some_and(|rest| rest.ends_with(".tgz") && !rest.contains('/')) {
+            sink.closed(rest, Confidence::Opaque, vec![At { file, line: 1 }], helm::UNSEEN);
+        } else if rest.split('/').any(|part| part == "templates") && !rest.ends_with("/NOTES.txt") {
             let said = actions::without_comments(&String::from_utf8_lossy(tree.bytes(file)));
             text::scan(said.as_bytes(), file, 1).into_iter().for_each(|hit| sink.push(hit));
+            let base = rest.rsplit('/').next().unwrap_or_default();
+            for line in actions::whole(&said).into_iter().filter(|_| !base.starts_with('_')) {
+                let note = "a template writes it whole, and what that is is not looked at";
+                sink.closed(rest, Confidence::Opaque, vec![At { file, line }], note);
+            }
             for (line, kind) in text::deployers(tree.bytes(file)) {
                 let note = "a template makes it, and what it deploys is not looked at";
                 sink.closed(kind, Confidence::Opaque, vec![At { file, line }], note);

@@ -11,6 +11,7 @@ use super::substitute::Variables;
 use super::tree::{self, Tree};
 use super::{Class, Confidence, chart, evidence, helm, patch, reference, resource_set, yaml};
 
+const FOREIGN: &str = "Flux takes it from a source that may have something else there";
 const GROUP: &str = "kustomize.toolkit.fluxcd.io";
 
 /// Whether an object is a Kustomization of Flux.
@@ -162,18 +163,15 @@ pub(super) fn find(resource: &Resource, root: usize, tree: &Tree<'_>, index: &In
         }
         (GROUP, "Kustomization") => {
             let source = object.at_path(&["spec", "sourceRef"]).unwrap_or(object);
-            let namespace = Some(source.str_at(&["namespace"])).filter(|own| !own.is_empty());
-            let (kind, name) = (source.str_at(&["kind"]), source.str_at(&["name"]));
-            let from = index.find(kind, name, namespace.unwrap_or_else(|| resource.namespace()), (object, root));
             if folder(tree, index, object).is_none() {
                 let path = object.at_path(&["spec", "path"]).unwrap_or(object);
                 let places = path.places().collect();
                 let note = "Flux builds it from a source that is not in the tree";
                 sink.closed(path.as_str().unwrap_or("."), Confidence::Opaque, places, note);
                 object.get("spec").into_iter().for_each(|spec| evidence(spec, &mut [], sink));
-            } else if from.is_some_and(|from| index.is_elsewhere(from.node.str_at(&["spec", "url"]))) {
+            } else if index.is_foreign(source, (resource, root)) {
                 let path = object.at_path(&["spec", "path"]).unwrap_or(object);
-                let note = "Flux builds it from another repository, which may have something else there";
+                let note = FOREIGN;
                 sink.closed(path.as_str().unwrap_or("."), Confidence::Opaque, path.places().collect(), note);
             }
         }
@@ -269,6 +267,10 @@ fn release(resource: &Resource, root: usize, tree: &Tree<'_>, index: &Index, sin
         let files = named.filter_map(|path| tree.number(&tree::join("", path.as_str()?)?));
         let all = patch::layered(files.flat_map(|file| tree.docs(file)).map(|doc| (**doc).clone()).chain(values));
         chart::find(tree, &folder, Some(&all.unwrap_or_else(|| Node::nothing(resource.node.at))), &mut given);
+        let source = inline.and_then(|inline| inline.get("sourceRef")).unwrap_or(spec);
+        if index.is_foreign(source, (resource, root)) {
+            sink.closed(&folder, Confidence::Opaque, source.places().collect(), FOREIGN);
+        }
         for source in spec.get("valuesFrom").into_iter().flat_map(Node::items) {
             if values_from(source, (resource, root), index).is_none() {
                 let name = source.get("name").unwrap_or(source);

@@ -5,12 +5,12 @@ use std::collections::{HashMap, HashSet};
 use super::flux;
 use super::node::Node;
 use super::resource::Resource;
-use super::sink;
 use super::tree::Tree;
 use crate::domain::url::RepoUrl;
 
 // Kinds that others refer to.
-const KINDS: &[&str] = &["ConfigMap", "GitRepository", "HelmRepository", "OCIRepository", "ArtifactGenerator"];
+const KINDS: &[&str] =
+    &["ConfigMap", "Bucket", "GitRepository", "HelmRepository", "OCIRepository", "ArtifactGenerator"];
 
 /// An object, and the build that it is of.
 type Known = (Option<usize>, Resource);
@@ -101,10 +101,23 @@ impl Index {
         self.prefixes.get(source).map(String::as_str)
     }
 
-    /// Whether an address is that of another repository than this one.
+    /// Whether an address is that of another repository than this one, or none.
     pub(super) fn is_elsewhere(&self, url: &str) -> bool {
-        let is_other = |here: &RepoUrl| url.parse::<RepoUrl>().is_ok_and(|url| url != *here);
-        !sink::is_open(url) && self.here.as_ref().is_some_and(is_other)
+        let is_other = |here: &RepoUrl| !url.parse::<RepoUrl>().is_ok_and(|url| url == *here);
+        self.here.as_ref().is_some_and(is_other)
+    }
+
+    /// Whether a source of Flux, as an object of a build refers to it, may hold something else than this tree.
+    pub(super) fn is_foreign(&self, source: &Node, (resource, build): (&Resource, usize)) -> bool {
+        let (kind, name) = (source.str_at(&["kind"]), source.str_at(&["name"]));
+        let namespace = Some(source.str_at(&["namespace"])).filter(|own| !own.is_empty());
+        let namespace = namespace.unwrap_or_else(|| resource.namespace());
+        match self.find(kind, name, namespace, (&resource.node, build)) {
+            _ if self.here.is_none() || !matches!(kind, "GitRepository" | "OCIRepository" | "Bucket") => false,
+            // The one that Flux makes for its own repository.
+            None => name != "flux-system",
+            Some(found) => kind != "GitRepository" || self.is_elsewhere(found.node.str_at(&["spec", "url"])),
+        }
     }
 
     /// Every object of a kind.

@@ -12,7 +12,7 @@ use super::patch;
 use super::plugin;
 use super::replace;
 use super::resource::{Built, Extra, Resource};
-use super::retag::{self, Retag};
+use super::retag::{self, FieldSpec, Retag};
 use super::select::Selector;
 use super::sink::{Hit, Sink};
 use super::strict;
@@ -52,13 +52,15 @@ pub(super) struct Kustomizer<'a> {
     building: Vec<String>,
     work: usize,
     held: usize,
+    // Whether the patch at hand may change what an object is.
+    change_kind: bool,
 }
 
 impl<'a> Kustomizer<'a> {
     /// Nothing is built yet.
     pub(super) fn new(tree: &'a Tree<'a>) -> Self {
         let (used, data, cache, building) = (HashSet::new(), HashSet::new(), HashMap::new(), Vec::new());
-        Self { tree, used, data, charts: chart::folders(tree), cache, building, work: 0, held: 0 }
+        Self { tree, used, data, charts: chart::folders(tree), cache, building, work: 0, held: 0, change_kind: false }
     }
 
     /// What a folder with a kustomization file builds.
@@ -114,6 +116,8 @@ impl<'a> Kustomizer<'a> {
                 self.include(inner, At { file, line: 1 }, built);
             } else if tree::is_manifest(name) && !self.is_template(file, name) {
                 self.take(file, built);
+            } else if name.ends_with(".jsonnet") {
+                self.close(name, Confidence::Opaque, At { file, line: 1 }, "Argo CD evaluates it", built);
             }
         }
     }
@@ -394,7 +398,13 @@ impl<'a> Kustomizer<'a> {
             if let Some(why) = strict::patch(&text, &docs, entry.get("target").is_some()) {
                 self.refuse("patch", entry.at, why, built);
             }
-            self.apply(&docs, entry.get("target"), entry.at, built);
+            // Of operations only the first document counts.
+            let is_list = docs.first().is_some_and(|doc| matches!(doc.value, Value::List(_)));
+            let docs = docs.get(..1).filter(|_| is_list).unwrap_or(&docs);
+            let may_change = entry.at_path(&["options", "allowKindChange"]).and_then(Node::as_str) == Some("true");
+            self.change_kind = may_change;
+            self.apply(docs, entry.get("target"), entry.at, built);
+            self.change_kind = false;
         }
     }
 
@@ -420,18 +430,24 @@ impl<'a> Kustomizer<'a> {
             let selector = selector.as_ref().unwrap_or(&own);
             let mut failed = None;
             let (mut is_found, mut is_used) = (target.is_some() || is_list, false);
+            let (may_change, mut lost) = (self.change_kind, None);
+            let is_definition = |object: &Node| object.kind() == "CustomResourceDefinition";
             built.resources.retain_mut(|resource| {
                 if !selector.is_match(resource, self.tree) {
                     return true;
                 }
                 (is_found, is_used) = (true, true);
                 let is_known = is_known(&resource.node);
+                let was_definition = is_definition(&resource.node);
                 if is_list {
                     let object = Arc::make_mut(&mut resource.node);
                     if let Err(path) = patch::operations(object, doc.items())
                         && object.kind() != "CustomResourceDefinition"
                     {
                         failed = Some(path);
+                    }
+                    if was_definition && !is_definition(object) {
+                        lost = Some(object.name().to_owned());
                     }
                     return true;
                 }
@@ -440,15 +456,24 @@ impl<'a> Kustomizer<'a> {
                 }
                 // The name and kind of a patch with a target say nothing.
                 let mut change = (**doc).clone();
-                change.remove("apiVersion");
-                change.remove("kind");
+                if !may_change {
+                    change.remove("apiVersion");
+                    change.remove("kind");
+                }
                 if let Some(metadata) = change.get_mut("metadata") {
                     metadata.remove("name");
                     metadata.remove("namespace");
                 }
-                patch::merge(Arc::make_mut(&mut resource.node), &change, is_known);
+                let object = Arc::make_mut(&mut resource.node);
+                patch::merge(object, &change, is_known);
+                if was_definition && !is_definition(object) {
+                    lost = Some(object.name().to_owned());
+                }
                 true
             });
+            if let Some(name) = lost {
+                self.close(&name, Confidence::Unreadable, at, "a definition is made something else", built);
+            }
             if !is_used && built.is_remote {
                 built.closed.extend(evidence::patched(doc));
             }
@@ -518,14 +543,14 @@ impl<'a> Kustomizer<'a> {
     }
 
     // The fields with images that kustomize knows, and those that a kustomization's configurations name.
-    fn fields(&mut self, folder: &str, doc: &Node, built: &mut Built) -> Vec<Vec<String>> {
-        let mut fields: Vec<Vec<String>> = retag::PODS.iter().map(|path| retag::steps(path)).collect();
+    fn fields(&mut self, folder: &str, doc: &Node, built: &mut Built) -> Vec<FieldSpec> {
+        let mut fields: Vec<FieldSpec> = retag::PODS.iter().map(|path| FieldSpec::everywhere(path)).collect();
         let named = doc.get("fieldSpecs").into_iter().flat_map(Node::items);
-        fields.extend(named.map(|field| retag::steps(field.str_at(&["path"]))));
+        fields.extend(named.map(FieldSpec::read));
         for entry in doc.get("configurations").into_iter().flat_map(Node::items) {
             for doc in self.inner(folder, None, Some(entry), built) {
                 let named = doc.get("images").into_iter().flat_map(Node::items);
-                fields.extend(named.map(|field| retag::steps(field.str_at(&["path"]))));
+                fields.extend(named.map(FieldSpec::read));
             }
         }
         fields

@@ -237,9 +237,11 @@ impl Images {
 
 // Whether a file can say anything of images, by its name.
 fn is_read(path: &str) -> bool {
-    const KINDS: &[&str] = &["yaml", "yml", "json", "tpl", "env", "properties"];
-    let name = path.rsplit('/').next().unwrap_or(path);
+    const KINDS: &[&str] = &["yaml", "yml", "json", "tpl", "env", "properties", "jsonnet"];
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
     name == "Kustomization"
+        || folder.split('/').any(|part| part == "templates")
+        || (name.ends_with(".tgz") && folder.rsplit('/').next() == Some("charts"))
         || name == lock::NAME
         || name.rsplit_once('.').is_some_and(|(_, kind)| KINDS.contains(&kind))
 }

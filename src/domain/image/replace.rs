@@ -43,6 +43,7 @@ fn replace(kustomizer: &Kustomizer<'_>, entry: &Node, built: &mut Built) {
         return kustomizer.unbuildable("replacement", source.at, "its source has no such field", built);
     };
     if let (Some(text), Some((delimiter, index))) = (value.as_str(), cut(source)) {
+        let index = usize::try_from(index).unwrap_or(usize::MAX);
         let part = text.split(delimiter).nth(index).unwrap_or_default().to_owned();
         value.rewrite(&part, []);
     }
@@ -101,21 +102,24 @@ pub(super) fn value(from: &Resource, path: &str, at: At) -> Option<Node> {
     value
 }
 
-fn cut(node: &Node) -> Option<(&str, usize)> {
+fn cut(node: &Node) -> Option<(&str, i64)> {
     let delimiter = node.str_at(&["options", "delimiter"]);
     let index = node.str_at(&["options", "index"]).parse().unwrap_or(0);
     (!delimiter.is_empty()).then_some((delimiter, index))
 }
 
-fn put(found: &mut Node, value: &Node, cut: Option<(&str, usize)>) {
+fn put(found: &mut Node, value: &Node, cut: Option<(&str, i64)>) {
     let (Some((delimiter, index)), Some(old), Some(new)) = (cut, found.as_str(), value.as_str()) else {
         *found = value.clone();
         return;
     };
     let mut parts: Vec<&str> = old.split(delimiter).collect();
-    match parts.get_mut(index) {
-        Some(part) => *part = new,
-        None => parts.push(new),
+    match usize::try_from(index) {
+        Err(_) => parts.insert(0, new),
+        Ok(index) => match parts.get_mut(index) {
+            Some(part) => *part = new,
+            None => parts.push(new),
+        },
     }
     let text = parts.join(delimiter);
     found.value = Value::Text(text.into(), Style::Quoted);

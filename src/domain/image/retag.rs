@@ -130,11 +130,45 @@ impl Retag {
     }
 }
 
+/// A field with an image, of some kinds of objects.
+pub(super) struct FieldSpec {
+    group: String,
+    version: String,
+    kind: String,
+    steps: Vec<String>,
+}
+
+impl FieldSpec {
+    /// A path in whatever object.
+    pub(super) fn everywhere(path: &str) -> Self {
+        Self { group: String::new(), version: String::new(), kind: String::new(), steps: steps(path) }
+    }
+
+    /// What a configuration says.
+    pub(super) fn read(spec: &Node) -> Self {
+        let text = |key: &str| spec.str_at(&[key]).to_owned();
+        Self {
+            group: text("group"),
+            version: text("version"),
+            kind: text("kind"),
+            steps: steps(spec.str_at(&["path"])),
+        }
+    }
+
+    fn is_for(&self, object: &Node) -> bool {
+        let is_it = |wanted: &str, own: &str| wanted.is_empty() || wanted == own;
+        let version = object.str_at(&["apiVersion"]).rsplit('/').next().unwrap_or_default();
+        is_it(&self.group, object.group()) && is_it(&self.version, version) && is_it(&self.kind, object.kind())
+    }
+}
+
 /// Rewrites every image that kustomize rewrites in an object; `fields` are the paths that it knows.
-pub(super) fn apply(object: &mut Arc<Node>, retags: &mut [Retag], fields: &[Vec<String>]) {
+pub(super) fn apply(object: &mut Arc<Node>, retags: &mut [Retag], fields: &[FieldSpec]) {
     if object.kind() == "CustomResourceDefinition" {
         return;
     }
+    let fields: Vec<&[String]> =
+        fields.iter().filter(|field| field.is_for(object)).map(|field| field.steps.as_slice()).collect();
     // Objects are shared between overlays, and most have nothing to rewrite.
     let mut is_touched = false;
     look(object, &mut |node| {
@@ -149,7 +183,7 @@ pub(super) fn apply(object: &mut Arc<Node>, retags: &mut [Retag], fields: &[Vec<
     // changed is found no more, but a suffix is added twice.
     for retag in retags {
         rewrite(object, &mut |node| retag.apply(node));
-        for field in fields {
+        for field in &fields {
             follow(object, field, &mut |node| retag.apply(node));
         }
     }

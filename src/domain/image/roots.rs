@@ -20,6 +20,9 @@ use crate::domain::path::is_within;
 
 /// The name of what stands alone.
 const ALONE: &str = "-";
+// The beginning of the names of files that Argo CD takes settings of a folder from.
+const OVERRIDES: &str = ".argocd-source";
+const OVERRIDDEN: &str = "Argo CD takes more settings of the folder from it";
 // Most builds of roots.
 const MAX_BUILDS: usize = 20_000;
 
@@ -267,6 +270,9 @@ impl<'a> Roots<'a> {
 
     // Takes in what a root builds; `by` is the build that names it.
     fn add(&mut self, folder: &str, mut built: Built, by: Option<usize>) -> usize {
+        if let Some(at) = self.overrides(folder) {
+            self.kustomizer.close(OVERRIDES, Confidence::Opaque, at, OVERRIDDEN, &mut built);
+        }
         self.unfold(&mut built);
         self.hold(folder, &mut built);
         let build = self.images.build(&shown(folder));
@@ -283,6 +289,12 @@ impl<'a> Roots<'a> {
         self.visited.insert(folder.to_owned());
         self.built.push((build, built));
         build
+    }
+
+    // The file with which a folder changes what an Application says of it.
+    fn overrides(&self, folder: &str) -> Option<At> {
+        let prefix = if folder.is_empty() { OVERRIDES.to_owned() } else { format!("{folder}/{OVERRIDES}") };
+        self.tree.beginning(&prefix).map(|file| At { file, line: 1 })
     }
 
     // Leaves out what is too much for all builds together, and says so.
@@ -390,6 +402,9 @@ impl<'a> Roots<'a> {
     fn chart(&mut self, folder: &str, by: Option<(&Node, Option<&Node>)>) -> usize {
         let build = self.images.build(&shown(folder));
         let mut sink = Sink::default();
+        if let Some(at) = self.overrides(folder) {
+            sink.closed(OVERRIDES, Confidence::Opaque, vec![at], OVERRIDDEN);
+        }
         let none = Node::nothing(At { file: 0, line: 1 });
         chart::find(self.tree, folder, by.map(|(_, values)| values.unwrap_or(&none)), &mut sink);
         if self.there.is_some() {

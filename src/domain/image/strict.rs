@@ -1,5 +1,7 @@
 //! What kustomize refuses to read, although it is YAML.
 
+use std::collections::HashSet;
+
 use super::node::{At, Node, Value};
 use super::tree::Tree;
 
@@ -79,7 +81,9 @@ pub(super) fn canonical(node: &mut Node) {
     match &mut node.value {
         Value::List(items) => items.iter_mut().for_each(canonical),
         Value::Map(entries) => {
-            for (name, child) in entries {
+            // Of two spellings the one counts that comes last in the order of bytes.
+            entries.sort_by(|(one, _), (other, _)| one.cmp(other));
+            for (name, child) in entries.iter_mut() {
                 let known = || FIELDS.iter().chain(IMAGE).chain(PATCH).chain(WITHIN);
                 let other = known().find(|known| known.eq_ignore_ascii_case(name));
                 if let Some(known) = other.filter(|_| !known().any(|known| **known == **name)) {
@@ -89,6 +93,10 @@ pub(super) fn canonical(node: &mut Node) {
                     canonical(child);
                 }
             }
+            let mut seen = HashSet::new();
+            entries.reverse();
+            entries.retain(|(name, _)| seen.insert(name.clone()));
+            entries.sort_by_key(|(_, child)| child.at);
         }
         _ => {}
     }

@@ -196,6 +196,12 @@ impl<'a> Tree<'a> {
         mine.map(|(number, name)| (u32::try_from(number).unwrap_or(u32::MAX), *name))
     }
 
+    /// The first file whose path begins so.
+    pub(super) fn beginning(&self, prefix: &str) -> Option<u32> {
+        let at = self.names.partition_point(|name| **name < *prefix);
+        self.names.get(at).filter(|name| name.starts_with(prefix)).and_then(|_| u32::try_from(at).ok())
+    }
+
     /// `file:line`.
     pub(super) fn place(&self, at: At) -> String {
         format!("{}:{}", self.name(at.file), at.line.max(1))

@@ -10,6 +10,8 @@ use super::node::{At, Node, Style, Value};
 
 // Most bytes of a file; the largest bundles of definitions have a third of it.
 const MAX_BYTES: usize = 16 << 20;
+// What else ends a line for readers of YAML 1.1.
+const BREAKS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
 // Most nodes of a file, those that aliases repeat included.
 const MAX_NODES: usize = 1_000_000;
 // Most nodes that aliases repeat.
@@ -63,6 +65,10 @@ struct Reader {
     repeated: usize,
     parsed: Parsed,
     doc: Option<Node>,
+    // Whether the scalar at hand is said to merge.
+    is_merge: bool,
+    // Lines that end where an editor sees no end.
+    breaks: Vec<u32>,
 }
 
 /// Reads the text of a file, or one that begins on line `first` of it.
@@ -76,12 +82,21 @@ pub(super) fn parse(bytes: &[u8], file: u32, first: u32) -> Parsed {
         repeated: 0,
         parsed: Parsed::default(),
         doc: None,
+        is_merge: false,
+        breaks: Vec::new(),
     };
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let outcome = if bytes.len() > MAX_BYTES {
         Err((first, format!("larger than {} MiB", MAX_BYTES >> 20)))
     } else {
         match text(bytes) {
+            // What YAML 1.1 takes for the end of a line is one for what reads manifests.
+            Some(text) if text.contains(BREAKS) => {
+                for (line, one) in (first..).zip(text.replace(BREAKS, "\u{85}\n").lines()) {
+                    reader.breaks.extend(one.ends_with('\u{85}').then_some(line));
+                }
+                reader.all(&text.replace(BREAKS, "\n"))
+            }
             Some(text) => reader.all(&text),
             None => Err((first, "not UTF-8".to_owned())),
         }
@@ -147,7 +162,10 @@ impl Reader {
     }
 
     fn line(&self, line: usize) -> u32 {
-        self.first + u32::try_from(line.saturating_sub(1)).unwrap_or(u32::MAX - self.first)
+        let line = self.first + u32::try_from(line.saturating_sub(1)).unwrap_or(u32::MAX - self.first);
+        // Editors count only some of the breaks.
+        let more = self.breaks.partition_point(|before| *before < line);
+        line.saturating_sub(u32::try_from(more).unwrap_or_default())
     }
 
     fn event(&mut self, event: Event<'_>, line: u32) -> Result<(), String> {
@@ -162,7 +180,8 @@ impl Reader {
             Event::DocumentEnd => {
                 self.parsed.docs.extend(self.doc.take().filter(|doc| !matches!(doc.value, Value::Null)));
             }
-            Event::Scalar(text, style, anchor, _) => {
+            Event::Scalar(text, style, anchor, tag) => {
+                let is_merge = tag.is_some_and(|tag| tag.suffix() == "merge");
                 let style = match style {
                     ScalarStyle::Plain => Style::Plain,
                     ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
@@ -177,6 +196,7 @@ impl Reader {
                     let empty = text.chars().take_while(|c| *c == '\n').count();
                     node.at.line -= u32::try_from(empty).unwrap_or(0).min(node.at.line);
                 }
+                self.is_merge = is_merge;
                 self.place(node, anchor, 1, 1)?;
             }
             Event::SequenceStart(_, anchor, _) => {
@@ -258,7 +278,8 @@ impl Reader {
                     let line = node.at.line;
                     let (text, is_merge) = match node.value {
                         Value::Text(text, style) => {
-                            let is_merge = style == Style::Plain && &*text == "<<";
+                            let is_merge =
+                                (style == Style::Plain && &*text == "<<") || std::mem::take(&mut self.is_merge);
                             (text, is_merge)
                         }
                         Value::Null => ("null".into(), false),

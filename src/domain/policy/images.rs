@@ -275,6 +275,13 @@ impl Images {
         self.skip.iter().find(|skip| skip.pattern.matches(text)).map(|skip| skip.reason.as_str())
     }
 
+    /// The same for what is not the name of an image, but of a chart or folder: it comes from the tree, and might be made to
+    /// look like an image that is skipped.
+    pub fn skips_unseen(&self, text: &str) -> Option<&str> {
+        let is_it = |skip: &&Skip| skip.pattern.text == text && host(text).is_err();
+        self.skip.iter().find(is_it).map(|skip| skip.reason.as_str())
+    }
+
     /// Every host that the rules name.
     pub fn hosts(&self) -> Hosts {
         let rewritten = self.rewrite.iter().flat_map(|rule| [rule.from.host(), rule.to.host()]);
