@@ -384,3 +384,93 @@ fn parts_of_images_are_put_together_as_charts_do() {
         assert_eq!(found, [format!("{expected} inferred")], "{values}");
     }
 }
+
+#[test]
+fn kustomize_is_followed_where_readers_differ() {
+    let patch = |name: &str, patch: &str, more: &str| {
+        format!("{OVER}patches:\n- target: {{{name}}}\n  patch: |\n    {patch}\n{more}")
+    };
+    let change = "[{\"op\": \"replace\", \"path\": \"/spec/containers/0/image\", \"value\": \"e.io/new:1\"}]";
+    let labelled = format!("{OVER}labels: [{{pairs: {{a: b}}}}]\ncommonAnnotations: {{c: d}}\n");
+    let over = |target: &str| format!("resources: [base]\npatches: [{{target: {{{target}}}, patch: '{change}'}}]\n");
+    // Labels that a base is given select what it has.
+    for target in ["labelSelector: a=b", "annotationSelector: c=d", "labelSelector: \"a=b,!e\""] {
+        let files = [
+            ("base/kustomization.yaml", labelled.as_str()),
+            ("base/p.yaml", POD),
+            ("kustomization.yaml", &over(target)),
+        ];
+        has(&files, &["e.io/new:1 certain"]);
+    }
+    // So do names that it had.
+    let renamed = format!(
+        "{OVER}patches: [{{target: {{kind: Pod}}, options: {{allowNameChange: true}}, patch: '[{{\"op\": \"replace\", \"path\": \"/metadata/name\", \"value\": \"q\"}}]'}}]\n"
+    );
+    has(
+        &[("base/kustomization.yaml", &renamed), ("base/p.yaml", POD), ("kustomization.yaml", &over("name: p"))],
+        &["e.io/new:1 certain"],
+    );
+    // Lines end where YAML 1.1 ends them, and are counted as editors do.
+    let hidden = "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - name: a # x\u{2028}    image: e.io/ls:1\n  - image: e.io/b:1\n";
+    let rows = of(&[("a.yaml", hidden)]);
+    assert!(rows.iter().any(|row| row.reference == "e.io/ls:1" && row.places == ["a.yaml:5"]), "{rows:#?}");
+    assert!(rows.iter().any(|row| row.reference == "e.io/b:1" && row.places == ["a.yaml:6"]), "{rows:#?}");
+    let merged = "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - !!merge \"<<\": {image: \"e.io/merged:1\"}\n";
+    has(&[("a.yaml", merged)], &["e.io/merged:1 certain"]);
+    let twice = "Resources: [q.yaml]\nresources: [p.yaml]\n";
+    has(&[("kustomization.yaml", twice), ("p.yaml", POD), ("q.yaml", "a: 1\n")], &["e.io/a:1 certain"]);
+    let several = "- {op: add, path: /metadata/labels, value: {}}\n---\n- {op: replace, path: /spec/containers/0/image, value: \"e.io/new:1\"}\n";
+    let files = [
+        ("kustomization.yaml", "resources: [p.yaml]\npatches: [{path: j.yaml, target: {kind: Pod}}]\n"),
+        ("p.yaml", POD),
+        ("j.yaml", several),
+    ];
+    has(&files, &["e.io/a:1 certain"]);
+    let monitor = "apiVersion: monitoring.coreos.com/v1\nkind: PodMonitor\nmetadata: {name: p}\nspec: {containers: [{image: \"e.io/kind:1\"}]}\n";
+    let kind = patch(
+        "kind: PodMonitor",
+        "{apiVersion: v1, kind: Pod, metadata: {name: p}}",
+        "  options: {allowKindChange: true}\n",
+    );
+    has(&[("kustomization.yaml", &kind), ("p.yaml", monitor)], &["e.io/kind:1 certain"]);
+    let front = format!(
+        "{OVER}replacements:\n- source: {{kind: Pod, fieldPath: metadata.name}}\n  targets: [{{select: {{kind: Pod}}, fieldPaths: [spec.containers.0.image], options: {{delimiter: /, index: -1}}}}]\n"
+    );
+    has(&[("kustomization.yaml", &front), ("p.yaml", POD)], &["docker.io/p/e.io/a:1 certain"]);
+    // What is not followed is told.
+    for (more, file, told) in [
+        ("openapi: {path: s.json}\n", "{}", "s.json opaque"),
+        (
+            "configurations: [s.json]\nnamePrefix: x-\n",
+            "namePrefix: [{path: spec/containers/image}]",
+            "spec/containers/image opaque",
+        ),
+        (
+            "labels: [{pairs: {reference: x}, fields: [{path: spec/volumes/image}]}]\n",
+            "{}",
+            "spec/volumes/image opaque",
+        ),
+    ] {
+        has(&[("kustomization.yaml", &format!("{OVER}{more}")), ("p.yaml", POD), ("s.json", file)], &[told]);
+    }
+}
+
+#[test]
+fn whatever_argo_and_helm_read_besides_is_told() {
+    let app = |more: &str| {
+        format!("apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: a}}\nspec: {{{more}}}\n")
+    };
+    let plain = app("source: {path: apps}");
+    for (path, content) in [("apps/d.jsonnet", "{}"), ("apps/.argocd-source-a.yaml", "kustomize: {}\n")] {
+        let rows = of(&[("app.yaml", &plain), ("apps/p.yaml", POD), (path, content)]);
+        assert!(rows.iter().any(|row| row.confidence == "opaque" && row.places[0].starts_with(path)), "{rows:#?}");
+    }
+    for more in ["sourceHydrator: {drySource: {path: x}}", "source: {path: apps, plugin: {name: p}}"] {
+        has(&[("app.yaml", &app(more)), ("apps/p.yaml", POD)], &["a opaque"]);
+    }
+    let chart = [("Chart.yaml", "name: c\n"), ("values.yaml", "image: e.io/a:1\n")];
+    let with = |path: &'static str, content: &'static str| [chart[0], chart[1], (path, content)];
+    has(&with("templates/d.txt", "image: e.io/txt:1\n"), &["e.io/txt:1 inferred"]);
+    has(&with("templates/d.yaml", "{{ .Values.m | b64dec }}\n"), &["templates/d.yaml opaque"]);
+    has(&with("charts/x-1.tgz", "x"), &["charts/x-1.tgz opaque"]);
+}

@@ -1,6 +1,6 @@
 //! What Flux deploys: the folders of its Kustomizations, the values of its releases, its artifacts and charts.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::index::Index;
 use super::node::{At, Node, Trust, Value};
@@ -50,13 +50,19 @@ fn source_of(named: &Node) -> String {
 /// The folders of the tree at which sources begin. It is the root for one of whose other paths some are there, for Flux's
 /// own and for none; else the one folder below which most of its paths are, if these are two at least: an artifact may have
 /// been made of a folder.
-pub(super) fn prefixes(tree: &Tree<'_>) -> HashMap<String, String> {
+pub(super) fn prefixes(tree: &Tree<'_>, is_own: &dyn Fn(&str) -> bool) -> HashMap<String, String> {
     let mut found: HashMap<String, String> =
         ["", "GitRepository/flux-system", "OCIRepository/flux-system", "Bucket/flux-system"]
             .map(|own| (own.to_owned(), String::new()))
             .into();
     let mut lost: HashMap<String, BTreeMap<String, At>> = HashMap::new();
-    for doc in tree.all().flat_map(|(file, _)| tree.docs(file)).filter(|doc| is_kustomization(doc)) {
+    let docs = || {
+        let files = tree.all().map(|(file, name)| (tree.docs(file), is_own(name)));
+        files.flat_map(|(docs, is_own)| docs.iter().filter(|doc| is_kustomization(doc)).map(move |doc| (doc, is_own)))
+    };
+    // Where the environment itself speaks of a source, nobody else is asked.
+    let told: HashSet<String> = docs().filter(|(_, is_own)| *is_own).map(|(doc, _)| source(doc)).collect();
+    for (doc, _) in docs().filter(|(doc, is_own)| *is_own || !told.contains(&source(doc))) {
         match tree::join("", doc.str_at(&["spec", "path"])) {
             Some(path) if path.is_empty() => {}
             Some(path) if tree.has_folder(&path) => drop(found.insert(source(doc), String::new())),

@@ -29,9 +29,15 @@ pub(super) struct Index {
 
 impl Index {
     /// What stands in these files, whoever uses them.
-    pub(super) fn of(tree: &Tree<'_>, here: Option<&RepoUrl>, is_heeded: &dyn Fn(u32) -> bool) -> Self {
+    pub(super) fn of(
+        tree: &Tree<'_>,
+        here: Option<&RepoUrl>,
+        is_own: &dyn Fn(&str) -> bool,
+        is_heeded: &dyn Fn(u32) -> bool,
+    ) -> Self {
         let folders = tree.all().map(|(_, name)| name.to_owned()).collect();
-        let mut index = Self { folders, prefixes: flux::prefixes(tree), here: here.cloned(), ..Self::default() };
+        let mut index =
+            Self { folders, prefixes: flux::prefixes(tree, is_own), here: here.cloned(), ..Self::default() };
         for (file, _) in tree.all().filter(|(file, _)| is_heeded(*file)) {
             for doc in tree.docs(file) {
                 index.insert(&Resource::new(std::sync::Arc::clone(doc)), None);

@@ -154,6 +154,11 @@ impl<'a> Kustomizer<'a> {
             self.refuse(folder, at, "the folder has several kustomization files", built);
         }
         let schema = doc.at_path(&["openapi", "path"]);
+        if let Some(schema) = schema {
+            let what = schema.as_str().unwrap_or_default();
+            self.close(what, Confidence::Opaque, schema.at, "lists are merged by a schema that is not followed", built);
+        }
+        self.unfollowed(folder, &doc, built);
         for entry in doc.get("crds").into_iter().flat_map(Node::items).chain(schema) {
             let path = entry.as_str().unwrap_or_default();
             if tree::join(folder, path).is_none_or(|path| self.tree.number(&path).is_none()) {
@@ -170,6 +175,40 @@ impl<'a> Kustomizer<'a> {
         }
         self.finish(folder, &doc, extra, built);
         self.building.pop();
+    }
+
+    // Rules by which names, labels and the like are written into fields of images.
+    fn unfollowed(&mut self, folder: &str, doc: &Node, built: &mut Built) {
+        const KEYS: &[&str] = &[
+            "namePrefix",
+            "nameSuffix",
+            "namespace",
+            "nameReference",
+            "commonLabels",
+            "commonAnnotations",
+            "labels",
+            "replicas",
+        ];
+        let mut fields: Vec<Node> = Vec::new();
+        let labels = doc.get("labels").into_iter().flat_map(Node::items);
+        fields.extend(labels.flat_map(|one| one.get("fields").into_iter().flat_map(Node::items)).cloned());
+        for entry in doc.get("configurations").into_iter().flat_map(Node::items) {
+            for doc in self.inner(folder, None, Some(entry), built) {
+                let specs = KEYS.iter().filter_map(|key| doc.get(key));
+                for spec in specs.flat_map(Node::items) {
+                    fields.push(spec.clone());
+                    fields.extend(spec.get("fieldSpecs").into_iter().flat_map(Node::items).cloned());
+                }
+            }
+        }
+        let is_of_image = |path: &str| {
+            let path = path.to_ascii_lowercase();
+            ["image", "containers", "volumes", "package"].iter().any(|word| path.contains(word)) || path == "spec"
+        };
+        for field in fields.iter().filter(|field| is_of_image(field.str_at(&["path"]))) {
+            let why = "what it writes into a field that may name an image is not followed";
+            self.close(field.str_at(&["path"]), Confidence::Opaque, field.at, why, built);
+        }
     }
 
     fn component(&mut self, folder: &str, entry: &Node, built: &mut Built) {
@@ -437,6 +476,7 @@ impl<'a> Kustomizer<'a> {
                     return true;
                 }
                 (is_found, is_used) = (true, true);
+                let before = resource.node.name().to_owned();
                 let is_known = is_known(&resource.node);
                 let was_definition = is_definition(&resource.node);
                 if is_list {
@@ -449,6 +489,7 @@ impl<'a> Kustomizer<'a> {
                     if was_definition && !is_definition(object) {
                         lost = Some(object.name().to_owned());
                     }
+                    resource.renamed(before);
                     return true;
                 }
                 if doc.str_at(&["$patch"]) == "delete" {
@@ -489,6 +530,9 @@ impl<'a> Kustomizer<'a> {
     fn rename(&self, doc: &Node, extra: &Extra, built: &mut Built) {
         let (prefix, suffix) = (doc.str_at(&["namePrefix"]), doc.str_at(&["nameSuffix"]));
         let namespace = extra.namespace.as_deref().unwrap_or_else(|| doc.str_at(&["namespace"]));
+        let pairs = doc.get("labels").into_iter().flat_map(Node::items).filter_map(|one| one.get("pairs"));
+        let labels: Vec<Arc<Node>> = pairs.chain(doc.get("commonLabels")).cloned().map(Arc::new).collect();
+        let annotations: Vec<Arc<Node>> = doc.get("commonAnnotations").cloned().map(Arc::new).into_iter().collect();
         for resource in &mut built.resources {
             if !prefix.is_empty() || !suffix.is_empty() {
                 let name = resource.names.last().map_or_else(|| resource.node.name(), |name| &**name);
@@ -498,6 +542,8 @@ impl<'a> Kustomizer<'a> {
             if !namespace.is_empty() {
                 resource.namespaces.push(namespace.into());
             }
+            resource.labels.extend(labels.iter().cloned());
+            resource.annotations.extend(annotations.iter().cloned());
         }
     }
 

@@ -68,10 +68,15 @@ pub fn with_one_host(text: &str) -> String {
     let from = text.find("://").map_or(0, |at| at + 3);
     let (scheme, bare) = text.split_at(from);
     let (first, rest) = bare.split_at(bare.find('/').unwrap_or(bare.len()));
+    let first = if from > 0 { first.rsplit('@').next().unwrap_or(first) } else { first };
     if !is_host(first) {
         return text.to_owned();
     }
-    let host = first.to_ascii_lowercase();
+    let host = match first.rsplit_once(':') {
+        Some((name, port)) => format!("{name}:{}", port.trim_start_matches('0')),
+        None => first.to_owned(),
+    };
+    let host = host.to_ascii_lowercase();
     // Where the port is the one of https, and https is what is spoken.
     let host = host.strip_suffix(":443").filter(|name| *name != "localhost" && !name.contains(':')).unwrap_or(&host);
     let host = if HUB.contains(&host) { "docker.io" } else { host };

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Confidence;
 use super::kustomize::Kustomizer;
 use super::node::{At, Node, Style, Value};
 use super::patch;
@@ -28,7 +29,8 @@ fn replace(kustomizer: &Kustomizer<'_>, entry: &Node, built: &mut Built) {
         return put_everywhere(kustomizer, entry, value, built);
     }
     let Some(source) = entry.get("source") else { return };
-    let selector = kustomizer.selector(source, built);
+    let mut selector = kustomizer.selector(source, built);
+    selector.has_default = false;
     let path = source.get("fieldPath").and_then(Node::as_str).unwrap_or("metadata.name");
     let mut chosen = built.resources.iter().filter(|resource| selector.is_match(resource, kustomizer.tree));
     let Some(from) = chosen.next() else {
@@ -54,9 +56,15 @@ fn replace(kustomizer: &Kustomizer<'_>, entry: &Node, built: &mut Built) {
 fn put_everywhere(kustomizer: &Kustomizer<'_>, entry: &Node, value: &Node, built: &mut Built) {
     let mut missing = None;
     for target in entry.get("targets").into_iter().flat_map(Node::items) {
-        let Some(select) = target.get("select").map(|select| kustomizer.selector(select, built)) else { continue };
+        let Some(select) = target.get("select") else { continue };
         let rejected = target.get("reject").into_iter().flat_map(Node::items);
-        let reject: Vec<Selector> = rejected.map(|reject| kustomizer.selector(reject, built)).collect();
+        let mut selectors: Vec<Selector> =
+            std::iter::once(select).chain(rejected).map(|one| kustomizer.selector(one, built)).collect();
+        selectors.iter_mut().for_each(|selector| selector.has_default = false);
+        let Some((select, reject)) = selectors.split_first() else { continue };
+        if !kustomizer.tree.spend(built.resources.len(), target.at) {
+            return kustomizer.close("replacement", Confidence::Unreadable, target.at, "it replaces too much", built);
+        }
         let tree = kustomizer.tree;
         for resource in &mut built.resources {
             if !select.is_match(resource, tree) || reject.iter().any(|reject| reject.is_match(resource, tree)) {

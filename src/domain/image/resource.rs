@@ -15,12 +15,15 @@ pub(super) struct Resource {
     pub(super) names: Vec<Arc<str>>,
     /// Namespaces that it was put into.
     pub(super) namespaces: Vec<Arc<str>>,
+    /// Labels and annotations that it was given, the last ones last.
+    pub(super) labels: Vec<Arc<Node>>,
+    pub(super) annotations: Vec<Arc<Node>>,
 }
 
 impl Resource {
     /// An object as it is written.
     pub(super) fn new(node: Arc<Node>) -> Self {
-        Self { node, names: Vec::new(), namespaces: Vec::new() }
+        Self { node, names: Vec::new(), namespaces: Vec::new(), labels: Vec::new(), annotations: Vec::new() }
     }
 
     /// Every name.
@@ -31,6 +34,16 @@ impl Resource {
     /// Whether it has a kind and, at some time, a name.
     pub(super) fn is(&self, kind: &str, name: &str) -> bool {
         self.node.kind() == kind && self.all_names().any(|own| own == name)
+    }
+
+    /// Notes that a patch gave it another name than the one before: others may still know it by that.
+    pub(super) fn renamed(&mut self, before: String) {
+        if self.node.name() != before {
+            if self.names.is_empty() {
+                self.names.push(self.node.name().into());
+            }
+            self.names.insert(0, before.into());
+        }
     }
 
     /// What no two objects may have in common.

@@ -99,13 +99,14 @@ impl<'a> Roots<'a> {
         there: Option<There<'a>>,
         heeded: Option<HashSet<u32>>,
     ) -> Self {
+        let is_own = |name: &str| environment.is_some_and(|environment| (environment.is_own)(name));
+        let here = environment.map(|environment| environment.repository);
+        let is_heeded = |file| heeded.as_ref().is_none_or(|heeded| heeded.contains(&file));
         Self {
             tree,
             environment,
             kustomizer: Kustomizer::new(tree),
-            index: Index::of(tree, environment.map(|environment| environment.repository), &|file| {
-                heeded.as_ref().is_none_or(|heeded| heeded.contains(&file))
-            }),
+            index: Index::of(tree, here, &is_own, &is_heeded),
             heeded,
             queue: VecDeque::new(),
             done: HashMap::new(),

@@ -1,5 +1,7 @@
 //! Which objects a patch or a replacement means.
 
+use std::sync::Arc;
+
 use super::node::{At, Node};
 use super::pattern::Pattern;
 use super::resource::Resource;
@@ -15,6 +17,8 @@ pub(super) struct Selector {
     labels: Vec<Requirement>,
     annotations: Vec<Requirement>,
     is_none: bool,
+    /// Whether what says nothing of its namespace is in the default one.
+    pub(super) has_default: bool,
     at: At,
     /// The expression that cannot be read, if there is one: then nobody knows what is meant.
     pub(super) unread: Option<String>,
@@ -40,6 +44,7 @@ impl Selector {
             labels: requirements(target.str_at(&["labelSelector"])),
             annotations: requirements(target.str_at(&["annotationSelector"])),
             is_none: unread.is_some(),
+            has_default: true,
             at: target.at,
             unread,
         }
@@ -57,6 +62,7 @@ impl Selector {
             labels: Vec::new(),
             annotations: Vec::new(),
             is_none: patch.kind().is_empty() || patch.name().is_empty(),
+            has_default: true,
             at: patch.at,
             unread: None,
         }
@@ -67,9 +73,14 @@ impl Selector {
         let node = &resource.node;
         let is_like = |pattern: &Pattern, text: &str| pattern.is_match(text, tree, self.at);
         let api = node.str_at(&["apiVersion"]);
-        let has = |all: &[Requirement], key: &str| {
+        let has = |all: &[Requirement], key: &str, given: &[Arc<Node>]| {
             let own = node.at_path(&["metadata", key]);
-            all.iter().all(|requirement| requirement.holds(own))
+            let all_of = || given.iter().rev().map(|given| &**given).chain(own);
+            all.is_empty()
+                || (tree.spend(all.len() * (1 + given.len()), self.at)
+                    && all
+                        .iter()
+                        .all(|requirement| requirement.holds(&|name| all_of().find_map(|of| of.get(name)?.as_str()))))
         };
         !self.is_none
             && self.group.as_deref().is_none_or(|group| group == node.group())
@@ -79,11 +90,11 @@ impl Selector {
             && self.namespace.as_ref().is_none_or(|namespace| {
                 let mut own = std::iter::once(node.namespace()).chain(resource.namespaces.iter().map(|name| &**name));
                 own.any(|own| {
-                    is_like(namespace, if own.is_empty() { "default" } else { own }) || is_like(namespace, own)
+                    (self.has_default && own.is_empty() && is_like(namespace, "default")) || is_like(namespace, own)
                 })
             })
-            && has(&self.labels, "labels")
-            && has(&self.annotations, "annotations")
+            && has(&self.labels, "labels", &resource.labels)
+            && has(&self.annotations, "annotations", &resource.annotations)
     }
 }
 
@@ -101,8 +112,7 @@ enum Requirement {
 }
 
 impl Requirement {
-    fn holds(&self, own: Option<&Node>) -> bool {
-        let value = |name: &str| own?.get(name)?.as_str();
+    fn holds<'a>(&self, value: &dyn Fn(&str) -> Option<&'a str>) -> bool {
         let is_one = |all: &[String], own: &str| all.iter().any(|one| one == own);
         match self {
             Self::In(name, all) => value(name).is_some_and(|own| is_one(all, own)),
