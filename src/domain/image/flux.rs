@@ -47,10 +47,20 @@ fn source_of(named: &Node) -> String {
     format!("{}/{}", named.str_at(&["kind"]), named.str_at(&["name"]))
 }
 
+/// Where in the tree sources begin.
+#[derive(Default)]
+pub(super) struct Prefixes {
+    /// The folder of each.
+    pub(super) found: HashMap<String, String>,
+    /// The folders of which nobody can tell which one it is.
+    pub(super) tied: HashMap<String, Vec<String>>,
+}
+
 /// The folders of the tree at which sources begin. It is the root for one of whose other paths some are there, for Flux's
 /// own and for none; else the one folder below which most of its paths are, if these are two at least: an artifact may have
 /// been made of a folder.
-pub(super) fn prefixes(tree: &Tree<'_>, is_own: &dyn Fn(&str) -> bool) -> HashMap<String, String> {
+pub(super) fn prefixes(tree: &Tree<'_>, is_own: &dyn Fn(&str) -> bool) -> Prefixes {
+    let mut tied: HashMap<String, Vec<String>> = HashMap::new();
     let mut found: HashMap<String, String> =
         ["", "GitRepository/flux-system", "OCIRepository/flux-system", "Bucket/flux-system"]
             .map(|own| (own.to_owned(), String::new()))
@@ -85,12 +95,14 @@ pub(super) fn prefixes(tree: &Tree<'_>, is_own: &dyn Fn(&str) -> bool) -> HashMa
             above.for_each(|prefix| *votes.entry(prefix).or_default() += 1);
         }
         let most = votes.values().copied().max().unwrap_or_default();
-        let mut best = votes.into_iter().filter(|(_, votes)| *votes == most);
-        if let (Some((prefix, 2..)), None) = (best.next(), best.next()) {
-            found.insert(source, prefix.to_owned());
+        let best: Vec<&str> = votes.into_iter().filter(|(_, votes)| *votes == most).map(|(prefix, _)| prefix).collect();
+        match best.as_slice() {
+            [prefix] if most > 1 => drop(found.insert(source, (*prefix).to_owned())),
+            [_, ..] if most > 1 => drop(tied.insert(source, best.into_iter().map(str::to_owned).collect())),
+            _ => {}
         }
     }
-    found
+    Prefixes { found, tied }
 }
 
 // Where a path of an artifact that is put together from the tree comes from.
@@ -169,6 +181,16 @@ pub(super) fn find(resource: &Resource, root: usize, tree: &Tree<'_>, index: &In
         }
         (GROUP, "Kustomization") => {
             let source = object.at_path(&["spec", "sourceRef"]).unwrap_or(object);
+            let tied = index.tied(&self::source(object));
+            if !tied.is_empty() {
+                let path = tree::join("", object.str_at(&["spec", "path"])).unwrap_or_default();
+                for prefix in tied {
+                    let folder = format!("{prefix}/{path}");
+                    let places = tree.beginning(&format!("{folder}/")).map(|file| At { file, line: 1 });
+                    let note = "Flux may build it, or another folder of that name";
+                    sink.closed(&folder, Confidence::Opaque, places.into_iter().chain(object.places()).collect(), note);
+                }
+            }
             if folder(tree, index, object).is_none() {
                 let path = object.at_path(&["spec", "path"]).unwrap_or(object);
                 let places = path.places().collect();

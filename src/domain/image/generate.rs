@@ -12,6 +12,9 @@ use super::resource::{Built, Resource};
 use super::sink::Sink;
 use super::tree;
 
+// How many bytes are copied at the cost of one look at a path.
+const BYTES: usize = 16;
+
 /// Runs the generators.
 pub(super) fn run(kustomizer: &mut Kustomizer<'_>, folder: &str, doc: &Node, built: &mut Built) {
     let list = |key: &str| doc.get(key).into_iter().flat_map(Node::items);
@@ -80,7 +83,11 @@ fn data(kustomizer: &mut Kustomizer<'_>, folder: &str, entry: &Node, built: &mut
         let Some(text) = item.as_str() else { continue };
         let (key, path) = text.split_once('=').unwrap_or((text.rsplit('/').next().unwrap_or(text), text));
         let Some(file) = file(kustomizer, folder, path, item.at, built) else { continue };
-        if let Ok(content) = std::str::from_utf8(kustomizer.tree.bytes(file)) {
+        let bytes = kustomizer.tree.bytes(file);
+        if !kustomizer.tree.spend(1 + bytes.len() / BYTES, item.at) {
+            return data;
+        }
+        if let Ok(content) = std::str::from_utf8(bytes) {
             data.push((key.into(), Node::new(At { file, line: 1 }, Value::Text(content.into(), Style::Block))));
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::flux;
+use super::flux::{self, Prefixes};
 use super::node::Node;
 use super::resource::Resource;
 use super::tree::Tree;
@@ -22,7 +22,7 @@ pub(super) struct Index {
     folders: Vec<String>,
     // The first of the builds that name each other down to this one, of each.
     families: Vec<usize>,
-    prefixes: HashMap<String, String>,
+    prefixes: Prefixes,
     // The repository of the tree, if it is known.
     here: Option<RepoUrl>,
 }
@@ -104,7 +104,12 @@ impl Index {
 
     /// Where in the tree a source of Flux begins, if that is not where the tree does.
     pub(super) fn prefix(&self, source: &str) -> Option<&str> {
-        self.prefixes.get(source).map(String::as_str)
+        self.prefixes.found.get(source).map(String::as_str)
+    }
+
+    /// The folders where a source may begin, if that cannot be told.
+    pub(super) fn tied(&self, source: &str) -> &[String] {
+        self.prefixes.tied.get(source).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Whether an address is that of another repository than this one, or none.

@@ -5,14 +5,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::chart;
+use super::configuration;
 use super::evidence;
 use super::generate;
 use super::node::{At, Node, Value};
 use super::patch;
 use super::plugin;
 use super::replace;
-use super::resource::{Built, Extra, Resource};
-use super::retag::{self, FieldSpec, Retag};
+use super::resource::{Built, Extra, Resource, is_list, typed};
+use super::retag::{self, Retag};
 use super::select::Selector;
 use super::sink::{Hit, Sink};
 use super::strict;
@@ -27,6 +28,8 @@ const MAX_OBJECTS: usize = 100_000;
 const MAX_WORK: usize = 20_000_000;
 // Most copies of objects that bases give to what includes them.
 const MAX_HELD: usize = 1_000_000;
+// Most nodes that patches copy, those of the objects that they change included.
+const MAX_COPIED: usize = 10_000_000;
 /// What is said of what kustomize refuses.
 pub(super) const UNBUILDABLE: &str = "kustomize cannot build it";
 /// What is said of a file that kustomize reads only if it is told to, as Flux tells it.
@@ -52,6 +55,7 @@ pub(super) struct Kustomizer<'a> {
     building: Vec<String>,
     work: usize,
     held: usize,
+    copied: usize,
     // Whether the patch at hand may change what an object is.
     change_kind: bool,
 }
@@ -60,7 +64,18 @@ impl<'a> Kustomizer<'a> {
     /// Nothing is built yet.
     pub(super) fn new(tree: &'a Tree<'a>) -> Self {
         let (used, data, cache, building) = (HashSet::new(), HashSet::new(), HashMap::new(), Vec::new());
-        Self { tree, used, data, charts: chart::folders(tree), cache, building, work: 0, held: 0, change_kind: false }
+        Self {
+            tree,
+            used,
+            data,
+            charts: chart::folders(tree),
+            cache,
+            building,
+            work: 0,
+            held: 0,
+            copied: 0,
+            change_kind: false,
+        }
     }
 
     /// What a folder with a kustomization file builds.
@@ -158,7 +173,7 @@ impl<'a> Kustomizer<'a> {
             let what = schema.as_str().unwrap_or_default();
             self.close(what, Confidence::Opaque, schema.at, "lists are merged by a schema that is not followed", built);
         }
-        self.unfollowed(folder, &doc, built);
+        configuration::unfollowed(self, folder, &doc, built);
         for entry in doc.get("crds").into_iter().flat_map(Node::items).chain(schema) {
             let path = entry.as_str().unwrap_or_default();
             if tree::join(folder, path).is_none_or(|path| self.tree.number(&path).is_none()) {
@@ -175,40 +190,6 @@ impl<'a> Kustomizer<'a> {
         }
         self.finish(folder, &doc, extra, built);
         self.building.pop();
-    }
-
-    // Rules by which names, labels and the like are written into fields of images.
-    fn unfollowed(&mut self, folder: &str, doc: &Node, built: &mut Built) {
-        const KEYS: &[&str] = &[
-            "namePrefix",
-            "nameSuffix",
-            "namespace",
-            "nameReference",
-            "commonLabels",
-            "commonAnnotations",
-            "labels",
-            "replicas",
-        ];
-        let mut fields: Vec<Node> = Vec::new();
-        let labels = doc.get("labels").into_iter().flat_map(Node::items);
-        fields.extend(labels.flat_map(|one| one.get("fields").into_iter().flat_map(Node::items)).cloned());
-        for entry in doc.get("configurations").into_iter().flat_map(Node::items) {
-            for doc in self.inner(folder, None, Some(entry), built) {
-                let specs = KEYS.iter().filter_map(|key| doc.get(key));
-                for spec in specs.flat_map(Node::items) {
-                    fields.push(spec.clone());
-                    fields.extend(spec.get("fieldSpecs").into_iter().flat_map(Node::items).cloned());
-                }
-            }
-        }
-        let is_of_image = |path: &str| {
-            let path = path.to_ascii_lowercase();
-            ["image", "containers", "volumes", "package"].iter().any(|word| path.contains(word)) || path == "spec"
-        };
-        for field in fields.iter().filter(|field| is_of_image(field.str_at(&["path"]))) {
-            let why = "what it writes into a field that may name an image is not followed";
-            self.close(field.str_at(&["path"]), Confidence::Opaque, field.at, why, built);
-        }
     }
 
     fn component(&mut self, folder: &str, entry: &Node, built: &mut Built) {
@@ -469,6 +450,8 @@ impl<'a> Kustomizer<'a> {
             let selector = selector.as_ref().unwrap_or(&own);
             let mut failed = None;
             let (mut is_found, mut is_used) = (target.is_some() || is_list, false);
+            let size = doc.size();
+            let mut room = MAX_COPIED.saturating_sub(self.copied);
             let (may_change, mut lost) = (self.change_kind, None);
             let is_definition = |object: &Node| object.kind() == "CustomResourceDefinition";
             built.resources.retain_mut(|resource| {
@@ -476,6 +459,12 @@ impl<'a> Kustomizer<'a> {
                     return true;
                 }
                 (is_found, is_used) = (true, true);
+                let shared = if Arc::strong_count(&resource.node) > 1 { resource.node.size() } else { 0 };
+                let Some(left) = room.checked_sub(size + shared) else {
+                    room = 0;
+                    return true;
+                };
+                room = left;
                 let before = resource.node.name().to_owned();
                 let is_known = is_known(&resource.node);
                 let was_definition = is_definition(&resource.node);
@@ -512,6 +501,10 @@ impl<'a> Kustomizer<'a> {
                 }
                 true
             });
+            self.copied = MAX_COPIED - room;
+            if room == 0 {
+                self.close("patch", Confidence::Unreadable, at, "it builds too much", built);
+            }
             if let Some(name) = lost {
                 self.close(&name, Confidence::Unreadable, at, "a definition is made something else", built);
             }
@@ -573,7 +566,7 @@ impl<'a> Kustomizer<'a> {
             let why = format!("kustomize cannot build it: newTag {text} is a number without quotes");
             self.close(&text, Confidence::Unreadable, at, &why, built);
         }
-        let fields = self.fields(folder, doc, built);
+        let fields = configuration::images(self, folder, doc, built);
         for resource in &mut built.resources {
             retag::apply(&mut resource.node, &mut retags, &fields);
         }
@@ -587,36 +580,6 @@ impl<'a> Kustomizer<'a> {
             }
         }
     }
-
-    // The fields with images that kustomize knows, and those that a kustomization's configurations name.
-    fn fields(&mut self, folder: &str, doc: &Node, built: &mut Built) -> Vec<FieldSpec> {
-        let mut fields: Vec<FieldSpec> = retag::PODS.iter().map(|path| FieldSpec::everywhere(path)).collect();
-        let named = doc.get("fieldSpecs").into_iter().flat_map(Node::items);
-        fields.extend(named.map(FieldSpec::read));
-        for entry in doc.get("configurations").into_iter().flat_map(Node::items) {
-            for doc in self.inner(folder, None, Some(entry), built) {
-                let named = doc.get("images").into_iter().flat_map(Node::items);
-                fields.extend(named.map(FieldSpec::read));
-            }
-        }
-        fields
-    }
-}
-
-// Whether an object stands for those that it holds.
-fn is_list(object: &Node) -> bool {
-    object.kind().ends_with("List") && object.get("items").is_some_and(|items| !items.items().is_empty())
-}
-
-// An item of a list as an object: lists of one kind need not say it again.
-fn typed(item: &Node, list: &Node) -> Node {
-    let mut item = item.clone();
-    let kind = list.kind().strip_suffix("List").filter(|kind| !kind.is_empty());
-    if let (Some(kind), Some(version), true) = (kind, list.get("apiVersion"), item.kind().is_empty()) {
-        item.set("kind", Node::text(item.at, kind));
-        item.set("apiVersion", version.clone());
-    }
-    item
 }
 
 // Whether the lists of an object have keys: those of the API's own kinds do.

@@ -6,6 +6,7 @@ mod argo;
 mod change;
 mod chart;
 mod compose;
+mod configuration;
 mod environment;
 mod evidence;
 mod fields;

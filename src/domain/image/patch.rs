@@ -65,6 +65,13 @@ fn merge_at(base: &mut Node, patch: &Node, key: &str, is_known: bool) {
                 let old = at.and_then(|at| slots.get_mut(*at)).and_then(Option::take);
                 match (old, change.str_at(&["$patch"])) {
                     (_, "delete") => {}
+                    // Items are merged even if they are to be replaced.
+                    (Some(mut item), "replace") => {
+                        let mut change = change.clone();
+                        change.remove("$patch");
+                        merge_at(&mut item, &change, "", is_known);
+                        front.push(item);
+                    }
                     (Some(mut item), _) => {
                         merge_at(&mut item, change, "", is_known);
                         front.push(item);

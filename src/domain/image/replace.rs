@@ -9,6 +9,9 @@ use super::patch;
 use super::resource::{Built, Resource};
 use super::select::Selector;
 
+// What it costs to copy a node, where a look at a path costs 1.
+const COPY: usize = 4;
+
 /// Runs them, in their order.
 pub(super) fn run(kustomizer: &mut Kustomizer<'_>, folder: &str, doc: &Node, built: &mut Built) {
     for entry in doc.get("replacements").into_iter().flat_map(Node::items) {
@@ -78,6 +81,10 @@ fn put_everywhere(kustomizer: &Kustomizer<'_>, entry: &Node, value: &Node, built
                 let create = (target.str_at(&["options", "create"]) == "true").then_some(value);
                 let cut = cut(target);
                 let mut is_found = false;
+                if !tree.spend(COPY * value.size(), target.at) {
+                    missing = Some(target.at);
+                    continue;
+                }
                 follow(Arc::make_mut(&mut resource.node), &self::steps(field), create, &mut |found| {
                     is_found = true;
                     put(found, value, cut);

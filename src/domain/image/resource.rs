@@ -86,3 +86,19 @@ pub(super) struct Extra {
     /// Whether a folder without a kustomization file is only what stands in it, and not what stands below.
     pub(super) is_flat: bool,
 }
+
+/// Whether an object stands for those that it holds.
+pub(super) fn is_list(object: &Node) -> bool {
+    object.kind().ends_with("List") && object.get("items").is_some_and(|items| !items.items().is_empty())
+}
+
+/// An item of a list as an object: lists of one kind need not say it again.
+pub(super) fn typed(item: &Node, list: &Node) -> Node {
+    let mut item = item.clone();
+    let kind = list.kind().strip_suffix("List").filter(|kind| !kind.is_empty());
+    if let (Some(kind), Some(version), true) = (kind, list.get("apiVersion"), item.kind().is_empty()) {
+        item.set("kind", Node::text(item.at, kind));
+        item.set("apiVersion", version.clone());
+    }
+    item
+}
