@@ -305,6 +305,18 @@ fn images_are_found_in_whatever_form_a_template_or_a_text_has_them() {
     found.sort();
     let expected = ["anchor:1", "below:1", "filled:2", "flow:1", "helped:2", "option:1", "value:2"];
     assert_eq!(found, expected.map(|row| format!("e.io/{row} inferred")));
+    // Helpers that write each other many times end in a row.
+    let many = |name: &str, inner: &str| format!("{{{{ define \"{name}\" }}}}{}{{{{ end }}}}\n", inner.repeat(100));
+    let helpers: String = (0..7)
+        .map(|at| many(&format!("h{at}"), &format!("{{{{ include \"h{}\" . }}}}", at + 1)))
+        .chain([many("h7", "e.io/x")])
+        .collect();
+    let files = [
+        ("Chart.yaml", "name: c\n"),
+        ("templates/_h.tpl", &*helpers),
+        ("templates/a.yaml", "image: {{ include \"h0\" . }}\n"),
+    ];
+    assert!(short(&of(&files)).iter().any(|row| row.ends_with(" unresolved")));
     // What nothing known can be behind is told, whatever it goes through.
     let values = "image: e.io/c:1\nodd: {a: e.io/odd, b: \"1\"}\nmore: {x: {repository: e.io/x}}\n";
     for template in [

@@ -13,9 +13,17 @@ pub(super) fn is_application(object: &Node) -> bool {
     object.group() == "argoproj.io" && matches!(object.kind(), "Application" | "ApplicationSet")
 }
 
-/// The folders of the tree that an object names.
-pub(super) fn folders(tree: &Tree<'_>, object: &Node) -> Vec<String> {
-    builds(tree, object).into_iter().map(|(folder, _, _)| folder).collect()
+/// The folders of the tree that an object names, and the files out of which it gives them values.
+pub(super) fn claims(tree: &Tree<'_>, object: &Node) -> (Vec<String>, Vec<u32>) {
+    let (mut folders, mut files) = (Vec::new(), Vec::new());
+    for source in sources(tree, object) {
+        let folder = folder(tree, &source);
+        let named = source.at_path(&["helm", "valueFiles"]).map(Node::items).unwrap_or_default();
+        let from = folder.as_deref().unwrap_or_default();
+        files.extend(named.iter().filter_map(Node::as_str).filter_map(|entry| value_file(tree, from, entry)));
+        folders.extend(folder.filter(|_| source.get("chart").is_none()));
+    }
+    (folders, files)
 }
 
 /// The folders of the tree that an object names, with what it adds to them and the values it gives.
@@ -81,8 +89,7 @@ pub(super) fn find(object: &Node, tree: &Tree<'_>, index: &Index, sink: &mut Sin
                 helm::values(&values, sink);
             }
         } else if let Some(folder) = folder(tree, &source) {
-            if index.is_elsewhere(url.as_str().unwrap_or_default()) && !url.as_str().unwrap_or_default().contains("{{")
-            {
+            if index.is_elsewhere(url.as_str().unwrap_or_default()) {
                 let note = "Argo CD builds it from another repository, which may have something else there";
                 sink.closed(&folder, Confidence::Opaque, url.places().collect(), note);
             }
@@ -180,16 +187,6 @@ fn extra(source: &Node) -> Extra {
         namespace,
         is_flat: false,
     }
-}
-
-/// The files out of which an object gives values.
-pub(super) fn value_files(tree: &Tree<'_>, object: &Node) -> Vec<u32> {
-    let of = |source: &Node| {
-        let folder = folder(tree, source).unwrap_or_default();
-        let files = source.at_path(&["helm", "valueFiles"]).map(Node::items).unwrap_or_default();
-        files.iter().filter_map(Node::as_str).filter_map(|entry| value_file(tree, &folder, entry)).collect::<Vec<_>>()
-    };
-    sources(tree, object).iter().flat_map(of).collect()
 }
 
 fn value_file(tree: &Tree<'_>, folder: &str, entry: &str) -> Option<u32> {

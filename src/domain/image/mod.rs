@@ -19,6 +19,7 @@ mod lock;
 mod node;
 mod params;
 mod patch;
+mod patches;
 mod pattern;
 mod plugin;
 pub mod range;

@@ -68,7 +68,7 @@ fn policies(kustomizer: &mut Kustomizer<'_>, folder: &str, config: &Node, built:
         }
         let patches: Vec<Arc<Node>> =
             manifest.get("patches").into_iter().flat_map(Node::items).cloned().map(Arc::new).collect();
-        kustomizer.apply(&patches, None, manifest.at, &mut inner);
+        kustomizer.apply(&patches, None, false, manifest.at, &mut inner);
         inner.resources.iter_mut().for_each(|resource| doubt(Arc::make_mut(&mut resource.node)));
         built.resources.extend(inner.resources);
         built.closed.extend(inner.closed);

@@ -83,6 +83,23 @@ pub fn with_one_host(text: &str) -> String {
     format!("{scheme}{host}{rest}")
 }
 
+/// A text with its open parts filled in somehow, so that what is known of it can be looked at.
+pub fn filled(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("${").into_iter().chain(rest.find("$(")).min() {
+        out.push_str(rest.get(..at).unwrap_or_default());
+        out.push('x');
+        rest = rest.get(at..).and_then(|tail| tail.split_once(['}', ')'])).map_or("", |(_, tail)| tail);
+    }
+    out.push_str(rest);
+    let mut text = out.replace('?', "x");
+    while let Some((before, after)) = text.split_once("{{") {
+        text = format!("{before}x{}", after.split_once("}}").map_or("", |(_, after)| after));
+    }
+    text
+}
+
 /// Whether the text names a tag or a digest.
 pub(super) fn is_pinned(text: &str) -> bool {
     let (_, tag, digest) = split(text);

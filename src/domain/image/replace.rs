@@ -82,7 +82,6 @@ fn put_everywhere(kustomizer: &Kustomizer<'_>, entry: &Node, value: &Node, built
                 let cut = cut(target);
                 let mut is_found = false;
                 if !tree.spend(COPY * value.size(), target.at) {
-                    missing = Some(target.at);
                     continue;
                 }
                 follow(Arc::make_mut(&mut resource.node), &self::steps(field), create, &mut |found| {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::environment::{Environment, is_gated};
@@ -128,7 +129,7 @@ impl<'a> Roots<'a> {
     // Builds everything.
     fn run(&mut self) {
         let tree = self.tree;
-        let charts = chart::folders(tree);
+        let charts = Rc::clone(&self.kustomizer.charts);
         let claims = self.claims();
         self.named(&charts, &claims);
         for folder in &claims.all {
@@ -165,7 +166,7 @@ impl<'a> Roots<'a> {
                 self.follow(&charts);
             }
         }
-        for folder in &charts {
+        for folder in charts.iter() {
             let file = tree.number(&tree::join(folder, "Chart.yaml").unwrap_or_default());
             let is_used = file.is_some_and(|file| self.kustomizer.used.contains(&file));
             if !is_used && !self.charted.contains(folder) {
@@ -235,17 +236,17 @@ impl<'a> Roots<'a> {
             let is_given = self.environment.is_some_and(|environment| (environment.is_own)(name));
             for doc in self.tree.docs(file) {
                 let chart = flux::own_chart(doc, self.tree);
-                let folders: Vec<String> = if flux::is_kustomization(doc) {
-                    flux::folder(self.tree, &self.index, doc).into_iter().collect()
+                let (folders, files) = if flux::is_kustomization(doc) {
+                    (flux::folder(self.tree, &self.index, doc).into_iter().collect(), Vec::new())
                 } else {
-                    argo::folders(self.tree, doc)
+                    argo::claims(self.tree, doc)
                 };
                 if is_given {
                     claims.given.extend(folders.iter().chain(&chart).cloned());
                 }
                 let is_own = |folder: &&String| folder.is_empty() || is_within(name, folder);
                 // What gives values is applied by nobody.
-                self.kustomizer.data.extend(argo::value_files(self.tree, doc));
+                self.kustomizer.data.extend(files);
                 claims.own.extend(folders.iter().filter(is_own).cloned());
                 claims.all.extend(folders);
                 claims.charts.extend(chart);

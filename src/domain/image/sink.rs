@@ -128,7 +128,7 @@ impl Sink {
     /// An image, if the text may well be one.
     pub(super) fn plausible(&mut self, node: &Node) {
         let Some(text) = node.as_str() else { return };
-        if is_plausible(text) || (is_open(text) && is_plausible(&filled(text))) {
+        if is_plausible(text) || (is_open(text) && is_plausible(&reference::filled(text))) {
             self.image(node, Trust::Inferred);
         }
     }
@@ -153,23 +153,6 @@ impl Sink {
 /// Whether a text has a part that is to be filled in by somebody, or that nobody knows.
 pub(super) fn is_open(text: &str) -> bool {
     text.contains(['$', '{', '<', '?'])
-}
-
-// A text with its variables filled in somehow, to see whether it would be an image then.
-fn filled(text: &str) -> String {
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find("${").into_iter().chain(rest.find("$(")).min() {
-        out.push_str(rest.get(..at).unwrap_or_default());
-        out.push('x');
-        rest = rest.get(at..).and_then(|tail| tail.split_once(['}', ')'])).map_or("", |(_, tail)| tail);
-    }
-    out.push_str(rest);
-    let mut text = out.replace('?', "x");
-    while let Some((before, after)) = text.split_once("{{") {
-        text = format!("{before}x{}", after.split_once("}}").map_or("", |(_, after)| after));
-    }
-    text
 }
 
 /// Whether a text reads like an image: a path or a tag, and nothing that names have not.

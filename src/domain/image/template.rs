@@ -36,6 +36,15 @@ impl Open {
     }
 }
 
+// Whether a word is about what a helper is given, what a loop goes over, or what a block is for.
+fn is_relative(word: &str) -> bool {
+    const OWN: &[&str] = &[".Values", ".Chart", ".Release", ".Template"];
+    let bare = word.strip_prefix('$').map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric()));
+    let rest = bare.unwrap_or(word);
+    let is_field = rest.strip_prefix('.').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic()));
+    is_field && !OWN.iter().any(|own| rest.starts_with(own))
+}
+
 // Every place of a node, and of what is within it.
 fn places(node: &Node, all: &mut HashSet<At>) {
     all.extend(node.places());
@@ -52,6 +61,8 @@ struct Part {
 
 // Deepest chain of helpers and variables.
 const MAX_DEPTH: usize = 8;
+// Most bytes and places of what an expression comes to.
+const LONGEST: usize = 4096;
 // How many bytes are searched at the cost of one look at a path.
 const BYTES: usize = 64;
 
@@ -76,16 +87,14 @@ pub(super) fn images(tree: &Tree<'_>, folder: &str, values: &Node) -> Templates 
     let chart = tree.number(&path("Chart.yaml")).and_then(|file| tree.docs(file).first()).map(|doc| &**doc);
     let mut found = Templates::default();
     let mut helpers = Helpers::default();
-    for (file, _) in tree.below(&path("templates")) {
-        helpers.read(&actions::without_comments(&String::from_utf8_lossy(tree.bytes(file))));
-    }
-    for (file, _) in tree.below(&path("templates")) {
-        let whole = actions::without_comments(&String::from_utf8_lossy(tree.bytes(file)));
-        let text = whole.as_str();
+    let said = |(file, _)| (file, actions::without_comments(&String::from_utf8_lossy(tree.bytes(file))));
+    let files: Vec<(u32, String)> = tree.below(&path("templates")).map(said).collect();
+    files.iter().for_each(|(_, text)| helpers.read(text));
+    for (file, text) in &files {
         let mut blocks: Vec<&str> = Vec::new();
         let mut above = "";
         for (line, said) in (1..).zip(text.lines()) {
-            let at = At { file, line };
+            let at = At { file: *file, line };
             actions::blocks(said, &mut blocks);
             let around = if said.contains("{{") { blocks.join(" ") } else { String::new() };
             let scope = Scope { tree, at, values, chart, helpers: &helpers, text, around: &around, depth: 0 };
@@ -158,9 +167,9 @@ impl Scope<'_> {
             note: Some("a template puts it together".to_owned()),
         };
         let (mut about, mut is_all) = (HashSet::new(), true);
-        self.looks_at(text, &mut about, &mut is_all, 0);
+        self.looks_at(text, &mut about, &mut is_all);
         if !is_all {
-            self.looks_at(self.around, &mut about, &mut is_all, 0);
+            self.looks_at(self.around, &mut about, &mut is_all);
         }
         // What it is given is what it looks at, even if nobody knows how.
         let is_told = is_all || !about.is_empty();
@@ -168,34 +177,24 @@ impl Scope<'_> {
     }
 
     // Where the values stand that a text and its helpers name; it is not all if these may look at others.
-    fn looks_at(&self, text: &str, about: &mut HashSet<At>, is_all: &mut bool, depth: usize) {
-        for path in text.split(".Values.").skip(1) {
-            let is_step = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-            let path = path.split(|c| !is_step(c)).next().unwrap_or_default();
-            let node = path.split('.').try_fold(self.values, |node, step| node.get(step));
-            let node = node.filter(|_| path != "global");
-            if let Some(node) = node.filter(|node| self.tree.spend(node.size(), self.at)) {
-                places(node, about);
+    fn looks_at(&self, text: &str, about: &mut HashSet<At>, is_all: &mut bool) {
+        let (mut texts, mut seen) = (vec![text], HashSet::new());
+        while let Some(text) = texts.pop() {
+            for path in text.split(".Values.").skip(1) {
+                let is_step = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+                let path = path.split(|c| !is_step(c)).next().unwrap_or_default();
+                let node = path.split('.').try_fold(self.values, |node, step| node.get(step));
+                let node = node.filter(|_| path != "global");
+                if let Some(node) = node.filter(|node| self.tree.spend(node.size(), self.at)) {
+                    places(node, about);
+                }
             }
-        }
-        // What a helper is given, what a loop goes over, and what a block is about is not followed.
-        let is_relative = |word: &str| {
-            let is_name = |rest: &str| rest.starts_with(|c: char| c.is_ascii_alphabetic());
-            let rest = word
-                .strip_prefix('$')
-                .map_or(word, |rest| rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric()));
-            rest.strip_prefix('.').is_some_and(is_name)
-                && ![".Values", ".Chart", ".Release", ".Template"].iter().any(|own| rest.starts_with(own))
-        };
-        *is_all &= !actions::words(text).any(is_relative);
-        for name in actions::helpers(text) {
-            match self
-                .helpers
-                .body(name)
-                .filter(|body| depth < MAX_DEPTH && self.tree.spend(1 + body.len() / BYTES, self.at))
-            {
-                Some(body) => self.looks_at(body, about, is_all, depth + 1),
-                None => *is_all = false,
+            *is_all &= !actions::words(text).any(is_relative);
+            for name in actions::helpers(text).filter(|name| seen.insert(*name)) {
+                match self.helpers.body(name).filter(|body| self.tree.spend(1 + body.len() / BYTES, self.at)) {
+                    Some(body) => texts.push(body),
+                    None => *is_all = false,
+                }
             }
         }
     }
@@ -218,6 +217,10 @@ impl Scope<'_> {
             whole.text.push_str(&part.text);
             whole.places.extend(part.places);
             whole.trust = whole.trust.max(part.trust);
+            // No image is longer, and helpers may write each other many times.
+            if whole.text.len() > LONGEST || whole.places.len() > LONGEST {
+                return None;
+            }
         }
         is_said |= rest.contains(|c: char| c.is_ascii_alphanumeric());
         whole.text.push_str(rest);

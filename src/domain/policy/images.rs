@@ -266,7 +266,7 @@ impl Images {
 
     /// The rule by which something may not enter of which not all is known; None: there is none.
     pub fn denies(&self, text: &str) -> Option<String> {
-        let known = reference::with_one_host(&filled(text));
+        let known = reference::with_one_host(&reference::filled(text));
         self.deny.iter().find(|pattern| pattern.matches(&known)).map(ImagePattern::to_string)
     }
 
@@ -301,19 +301,6 @@ impl Images {
         let skips = self.skip.iter().map(|skip| &skip.pattern).filter(idle).map(|pattern| format!("skip {pattern}"));
         rewrites.chain(allows).chain(skips).collect()
     }
-}
-
-// A text with its open parts filled in, so that what is known of it can be matched.
-fn filled(text: &str) -> String {
-    let (mut out, mut rest) = (String::new(), text);
-    while let Some(at) = rest.find(['$', '{', '<', '?']) {
-        let (before, open) = rest.split_at(at);
-        out.push_str(before);
-        out.push('x');
-        let close = open.find(['}', '>']).filter(|_| !open.starts_with('?')).map_or(1, |at| at + 1);
-        rest = open.get(close..).unwrap_or_default().trim_start_matches(['}', '>']);
-    }
-    out + rest
 }
 
 /// A reference without the scheme of a chart's repository.
