@@ -97,6 +97,7 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("extensions.istio.io", "WasmPlugin", "spec.url"),
     ("machineconfiguration.openshift.io", "MachineConfig", "spec.osImageURL"),
     ("kubevirt.io", "VirtualMachine", "spec.template.spec.volumes.[].containerDisk.image"),
+    ("kubevirt.io", "VirtualMachine", "spec.dataVolumeTemplates.[].spec.source.registry.url"),
     ("fluxcd.controlplane.io", "FluxInstance", "spec.distribution.artifact"),
 ];
 

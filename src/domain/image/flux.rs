@@ -143,7 +143,7 @@ pub(super) fn extra(object: &Node) -> Extra {
 /// The variables that a Kustomization substitutes; None: it does not.
 pub(super) fn variables(object: &Node, index: &Index, root: usize) -> Option<Variables> {
     let build = object.at_path(&["spec", "postBuild"])?;
-    let mut variables = Variables::default();
+    let mut variables = Variables::of_flux();
     for source in build.get("substituteFrom").into_iter().flat_map(Node::items) {
         let (kind, name) = (source.str_at(&["kind"]), source.str_at(&["name"]));
         let found = index.find(kind, name, object.namespace(), (object, root)).filter(|_| kind == "ConfigMap");

@@ -14,6 +14,8 @@ pub(super) const UNSEEN_VALUES: &str = "values that cannot be seen, which may na
 /// What is said of an image whose tag nobody gives.
 pub(super) const NO_TAG: &str = "the chart chooses its tag";
 const TAGS: &[&str] = &["tag", "imageTag"];
+// Where the image is that is named beside it.
+const BESIDE: &[&str] = &["registry", "imageRegistry", "hub"];
 const DIGESTS: &[&str] = &["digest", "imageDigest", "sha"];
 
 /// Whether a key is one under which an image is named.
@@ -35,9 +37,17 @@ pub(super) fn is_image_key(key: &str) -> bool {
 
 /// Finds the images that values name.
 pub(super) fn values(values: &Node, sink: &mut Sink) {
-    let global =
-        values.at_path(&["global", "imageRegistry"]).filter(|node| node.as_str().is_some_and(|text| !text.is_empty()));
-    walk(values, "", global, sink);
+    let global = values.get("global").and_then(|global| scalar(global, "imageRegistry"));
+    walk(values, "", Above { global, top: scalar(values, "registry") }, sink);
+}
+
+/// What values say above an image of where images are.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Above<'a> {
+    // For every image.
+    global: Option<&'a Node>,
+    // For those that only have a name.
+    top: Option<&'a Node>,
 }
 
 /// Whether a part of values is switched off, and so not deployed. A template takes "false" in quotes for a text, and so for
@@ -47,7 +57,7 @@ pub(super) fn is_off(node: &Node) -> bool {
     matches!(word, Some(Value::Text(text, Style::Plain)) if matches!(&**text, "false" | "False" | "FALSE"))
 }
 
-fn walk(node: &Node, key: &str, global: Option<&Node>, sink: &mut Sink) {
+fn walk(node: &Node, key: &str, above: Above<'_>, sink: &mut Sink) {
     match &node.value {
         Value::Map(entries) => {
             if is_off(node) {
@@ -60,7 +70,7 @@ fn walk(node: &Node, key: &str, global: Option<&Node>, sink: &mut Sink) {
                     return;
                 }
             }
-            let used = shape(node, key, global, sink);
+            let used = shape(node, key, above, sink);
             for (name, child) in entries {
                 if used.contains(&&**name)
                     || matches!(&**name, "labels" | "annotations" | "podLabels" | "podAnnotations" | "nodeSelector")
@@ -75,7 +85,7 @@ fn walk(node: &Node, key: &str, global: Option<&Node>, sink: &mut Sink) {
                     Value::Text(text, _) if text.starts_with("oci://") => sink.artifact(child),
                     Value::Text(..) if workload::is_variable_of_image(name) => sink.plausible(child),
                     Value::Text(..) => workload::text(child, sink),
-                    _ => walk(child, name, global, sink),
+                    _ => walk(child, name, above, sink),
                 }
             }
         }
@@ -92,7 +102,7 @@ fn walk(node: &Node, key: &str, global: Option<&Node>, sink: &mut Sink) {
                             workload::text(item, sink);
                         }
                     }
-                    _ => walk(item, key, global, sink),
+                    _ => walk(item, key, above, sink),
                 }
             }
         }
@@ -113,7 +123,8 @@ fn named(parent: &Node, key: &str, node: &Node, text: &str, sink: &mut Sink) {
     let tag = TAGS.iter().copied().chain(own.iter().map(String::as_str)).find_map(|tag| scalar(parent, tag));
     let digest = DIGESTS.iter().find_map(|digest| scalar(parent, digest));
     if tag.is_some() || digest.is_some() || text.contains('/') {
-        compose(None, node, tag, digest, sink);
+        let registry = BESIDE.iter().filter(|_| !reference::has_host(text)).find_map(|key| scalar(parent, key));
+        compose(registry, node, tag, digest, sink);
     }
 }
 
@@ -124,7 +135,7 @@ fn of_image(key: &str) -> [String; 4] {
 }
 
 /// Finds an image in a mapping that names its parts; gives the keys that were used.
-pub(super) fn shape<'a>(map: &'a Node, key: &str, global: Option<&Node>, sink: &mut Sink) -> Vec<&'a str> {
+pub(super) fn shape<'a>(map: &'a Node, key: &str, above: Above<'_>, sink: &mut Sink) -> Vec<&'a str> {
     let is_image = is_image_key(key);
     let mut used = Vec::new();
     let has = |name: &str| map.get(name).is_some();
@@ -153,9 +164,10 @@ pub(super) fn shape<'a>(map: &'a Node, key: &str, global: Option<&Node>, sink: &
         // A name alone may be the name of anything.
         if name == "repository" || tag.is_some() || digest.is_some() || reference::has_host(text) {
             let registry = scalar_at(map, "registry").or_else(|| scalar_at(map, "containerRegistry"));
-            let above = global.filter(|_| registry.is_some() || !reference::has_host(text));
+            let global = above.global.filter(|_| registry.is_some() || !reference::has_host(text));
+            let top = above.top.filter(|_| name == "name" && !text.contains('/'));
             compose(
-                above.or(registry.map(|(_, node)| node)),
+                global.or(registry.map(|(_, node)| node)).or(top),
                 repository,
                 tag.map(|(_, node)| node),
                 digest.map(|(_, node)| node),
@@ -169,7 +181,10 @@ pub(super) fn shape<'a>(map: &'a Node, key: &str, global: Option<&Node>, sink: &
         }
     }
     // `fooImage` beside `fooImageTag`.
-    for (name, node) in map.entries().iter().filter(|(name, _)| is_image_key(name)) {
+    for (name, node) in map.entries() {
+        if !is_image_key(name) || used.contains(&&**name) {
+            continue;
+        }
         let is_beside = &**name == "baseImage" || (&**name == "image" && has("registry"));
         let of_base = ["tag", "version"].iter().filter(|_| is_beside);
         let tag = of_image(name).iter().map(String::as_str).chain(of_base.copied()).find_map(|tag| scalar_at(map, tag));
@@ -178,8 +193,7 @@ pub(super) fn shape<'a>(map: &'a Node, key: &str, global: Option<&Node>, sink: &
             && !reference::is_pinned(text)
             && !sink::is_open(text)
         {
-            let beside =
-                if matches!(&**name, "image" | "imageName") { ["registry", "imageRegistry"].as_slice() } else { &[] };
+            let beside = if matches!(&**name, "image" | "imageName") { BESIDE } else { &[] };
             let registry = beside.iter().filter(|_| !reference::has_host(text)).find_map(|key| scalar_at(map, key));
             compose(registry.map(|(_, node)| node), node, Some(tag.1), None, sink);
             used.extend([&**name, tag.0]);
@@ -208,7 +222,13 @@ pub(super) fn shape<'a>(map: &'a Node, key: &str, global: Option<&Node>, sink: &
             let (registry, digest) = (part("Registry"), part("Digest"));
             let tag = part("Tag").or_else(|| part("Version"));
             let of = |found: Option<(&'a str, &'a Node)>| found.map(|(_, node)| node);
-            compose(of(registry), node, of(tag), of(digest), sink);
+            let mut node = node.clone();
+            if stem == "defaultImage" {
+                // It is for images whose names only the chart knows.
+                let whole = format!("{}/?", node.as_str().unwrap_or_default().trim_end_matches('/'));
+                node.rewrite(&whole, []);
+            }
+            compose(of(registry), &node, of(tag), of(digest), sink);
             used.push(name);
             used.extend([registry, tag, digest].into_iter().flatten().map(|(name, _)| name));
         }

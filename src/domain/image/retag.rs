@@ -70,7 +70,12 @@ impl Retag {
             return image.len() <= LONGEST && self.pattern.as_ref().is_some_and(|pattern| pattern.is_match(image));
         }
         let is_word = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || "_.{}-".contains(c));
-        let Some(rest) = image.strip_prefix(self.name.as_str()) else { return false };
+        // kustomize takes the name for an expression: a dot stands for whatever character.
+        let mut rest = image.chars();
+        if !self.name.chars().all(|own| rest.next().is_some_and(|c| own == c || (own == '.' && c != '\n'))) {
+            return false;
+        }
+        let rest = rest.as_str();
         let (tag, digest) = rest.split_once('@').map_or((rest, None), |(tag, digest)| (tag, Some(digest)));
         (tag.is_empty() || tag.strip_prefix(':').is_some_and(is_word))
             && digest.is_none_or(|digest| digest.strip_prefix("sha256:").is_some_and(is_word))

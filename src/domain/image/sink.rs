@@ -160,9 +160,21 @@ pub(super) fn is_plausible(text: &str) -> bool {
     !text.contains("://")
         && !is_server(text)
         && !text.starts_with(['/', '.'])
+        && !is_file(text)
         && (text.contains('/') || reference::is_pinned(text))
         && !text.chars().all(|c| c.is_ascii_digit() || c == ':' || c == '.')
         && reference::normalise(text).is_some()
+}
+
+// Whether a text is a picture or the image of a machine.
+fn is_file(text: &str) -> bool {
+    const KINDS: &[&str] = &[
+        "avif", "gif", "ico", "img", "iso", "jpeg", "jpg", "ova", "png", "qcow2", "raw", "svg", "vhd", "vmdk", "webp",
+        "xz",
+    ];
+    let is_kind = |kind: &str| KINDS.iter().any(|known| kind.eq_ignore_ascii_case(known));
+    let is_of_cloud = text.starts_with("projects/") && text.contains("/images/");
+    is_of_cloud || (!reference::is_pinned(text) && text.rsplit_once('.').is_some_and(|(_, kind)| is_kind(kind)))
 }
 
 // Whether a text is a host with a port, and no name with a tag.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::node::{At, Node, Style, Trust, Value};
+use super::yaml;
 
 // Deepest nesting of defaults within defaults.
 const MAX_DEPTH: usize = 8;
@@ -29,9 +30,16 @@ pub(super) struct Variables {
     known: BTreeMap<String, Variable>,
     /// Whether a source that cannot be seen may define more.
     has_unknown: bool,
+    // Whether they are put into what is written, which is read again; else into what was read.
+    is_flux: bool,
 }
 
 impl Variables {
+    /// Those of Flux; by themselves they are those of compose files.
+    pub(super) fn of_flux() -> Self {
+        Self { is_flux: true, ..Self::default() }
+    }
+
     /// Adds the data of a source; a later one wins.
     pub(super) fn add(&mut self, data: &Node) {
         for (name, node) in data.entries() {
@@ -46,11 +54,9 @@ impl Variables {
     }
 
     fn insert(&mut self, name: &str, node: &Node) {
-        let text = match &node.value {
-            Value::Null => "",
-            _ => node.as_str().unwrap_or_default(),
-        };
-        let variable = Variable { text: text.to_owned(), trust: node.trust, places: node.places().collect() };
+        // Flux takes line ends out.
+        let text = node.as_str().unwrap_or_default().replace('\n', "");
+        let variable = Variable { text, trust: node.trust, places: node.places().collect() };
         self.known.insert(name.to_owned(), variable);
     }
 
@@ -68,13 +74,16 @@ impl Variables {
     fn fill(&self, node: &mut Node, room: &mut usize) {
         match &mut node.value {
             Value::Text(text, style) if text.contains('$') => {
+                let is_read = self.is_flux && is_bare(text);
                 let style = *style;
                 let mut filled = Filled { text: String::new(), trust: node.trust, places: Vec::new(), room: *room };
                 self.expand(text, 0, &mut filled);
                 *room = filled.room;
                 node.value = Value::Text(filled.text.into(), if style == Style::Plain { Style::Quoted } else { style });
-                node.trust = filled.trust;
-                node.more.extend(filled.places);
+                if is_read && filled.trust != Trust::Unresolved {
+                    read_again(node);
+                }
+                believe(node, filled.trust, &filled.places);
             }
             Value::List(items) => items.iter_mut().for_each(|item| self.fill(item, room)),
             Value::Map(entries) => entries.iter_mut().for_each(|(_, child)| self.fill(child, room)),
@@ -123,7 +132,12 @@ impl Variables {
             out.trust = Trust::Unresolved;
             return;
         }
-        let default = [":-", ":=", "-", "="].iter().find_map(|sign| operation.strip_prefix(sign));
+        // Flux takes every one of them for a default.
+        let signs: &[&str] = match self.is_flux {
+            true => &[":-", ":=", ":?", ":+", "-", "=", "?", "+"],
+            false => &[":-", ":=", "-", "="],
+        };
+        let default = signs.iter().find_map(|sign| operation.strip_prefix(sign));
         let known = self.known.get(name);
         match (known.filter(|known| default.is_none() || !known.text.is_empty()), default) {
             (Some(known), _) => {
@@ -148,6 +162,33 @@ impl Variables {
                 out.text.push_str(UNKNOWN);
             }
         }
+    }
+}
+
+// Whether kustomize writes a text without quotes.
+fn is_bare(text: &str) -> bool {
+    !text.starts_with(|c: char| c.is_whitespace() || "#,[]{}&*!|>'\"%@`".contains(c))
+        && !["- ", "? ", "---", "..."].iter().any(|start| text.starts_with(start))
+        && !text.ends_with([' ', ':'])
+        && ![": ", " #", "\n", "\t"].iter().any(|part| text.contains(part))
+}
+
+// Flux fills in what kustomize has written, and reads it again: quotes are gone or come with a variable, and texts become
+// numbers, nothing, lists or mappings.
+fn read_again(node: &mut Node) {
+    let mut parsed = yaml::within(node);
+    if parsed.fault.is_none() && parsed.docs.len() < 2 {
+        node.value = parsed.docs.pop().map_or(Value::Null, |doc| doc.value);
+    }
+}
+
+fn believe(node: &mut Node, trust: Trust, places: &[At]) {
+    node.trust = trust;
+    node.more.extend(places);
+    match &mut node.value {
+        Value::List(items) => items.iter_mut().for_each(|item| believe(item, trust, places)),
+        Value::Map(entries) => entries.iter_mut().for_each(|(_, child)| believe(child, trust, places)),
+        _ => {}
     }
 }
 

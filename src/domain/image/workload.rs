@@ -66,6 +66,18 @@ const SILENT_KEYS: &[&str] = &[
 // What programs say of images deploys none.
 const PROGRAMS: &[&str] = &[".py", ".js", ".go", ".lua", ".sql", ".md", ".rego", ".cel"];
 
+// Annotations that tell what is put into a pod which image to take, and those that have its tag where it stands apart.
+const INJECTED: &[(&str, &str)] = &[
+    ("sidecar.istio.io/proxyImage", ""),
+    ("config.linkerd.io/proxy-image", "config.linkerd.io/proxy-version"),
+    ("config.linkerd.io/init-image", "config.linkerd.io/init-image-version"),
+    ("config.linkerd.io/debug-image", "config.linkerd.io/debug-image-version"),
+    ("vault.hashicorp.com/agent-image", ""),
+    ("vault.security.banzaicloud.io/vault-image", ""),
+    ("vault.security.banzaicloud.io/vault-env-image", ""),
+    ("dapr.io/sidecar-image", ""),
+];
+
 /// Where the pod template of a built-in kind stands.
 fn pod_path(kind: &str, group: &str) -> Option<&'static [&'static str]> {
     Some(match (group, kind) {
@@ -85,6 +97,7 @@ pub(super) fn find(object: &Node, sink: &mut Sink) {
     if kind.is_empty() || SILENT_KINDS.contains(&kind) || SILENT_GROUPS.contains(&group) {
         return;
     }
+    injected(object, sink);
     if group.is_empty() && kind == "Secret" {
         return config_map(object, "stringData", sink);
     }
@@ -130,6 +143,24 @@ fn planned(object: &Node) -> Node {
         }
     }
     plan
+}
+
+// What webhooks put into pods as annotations of an object or of its pod template say.
+fn injected(object: &Node, sink: &mut Sink) {
+    let template = object.at_path(&["spec", "template"]);
+    for annotations in
+        [Some(object), template].into_iter().flatten().filter_map(|of| of.at_path(&["metadata", "annotations"]))
+    {
+        for (image, tag) in INJECTED {
+            let Some(image) = annotations.get(image) else { continue };
+            let tag = annotations.get(tag);
+            let mut whole = image.clone();
+            if let (Some(name), Some(text)) = (image.as_str(), tag.and_then(Node::as_str)) {
+                whole.rewrite(&reference::join(name, Some(text), None), tag.into_iter().flat_map(Node::places));
+            }
+            sink.plausible(&whole);
+        }
+    }
 }
 
 /// The images of a pod spec, in its four places, and those that arguments and variables name.
@@ -279,7 +310,9 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
             {
                 sink.plausible(bundle);
             }
+            // What a build makes is not deployed by it.
             if node.str_at(&["kind"]) == "DockerImage"
+                && key != "to"
                 && let Some(name) = node.get("name")
             {
                 sink.plausible(name);
@@ -292,7 +325,7 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
                 sink.closed(text, Confidence::Opaque, name.places().collect(), helm::UNSEEN);
                 return;
             }
-            let used = helm::shape(node, key, None, sink);
+            let used = helm::shape(node, key, helm::Above::default(), sink);
             // What a policy says must not be there is not.
             let is_absent = node.str_at(&["complianceType"]).eq_ignore_ascii_case("mustnothave");
             for (name, child) in entries.iter().filter(|(name, _)| !is_absent || &**name != "objectDefinition") {

@@ -4,6 +4,8 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use granit_parser::{Event, Options, Parser, ScalarStyle};
 
 use super::node::{At, Node, Style, Value};
@@ -147,6 +149,13 @@ fn text(bytes: &[u8]) -> Option<Cow<'_, str>> {
     }
 }
 
+// The text in one that is said to be `!!binary`, as readers of manifests hand it on.
+fn decoded(text: &str) -> Result<String, String> {
+    let packed: String = text.split_whitespace().collect();
+    let bytes = STANDARD.decode(packed).map_err(|_| "binary that is not Base64".to_owned())?;
+    String::from_utf8(bytes).map_err(|_| "binary that is not UTF-8".to_owned())
+}
+
 type Outcome = Result<(), (u32, String)>;
 
 impl Reader {
@@ -181,12 +190,15 @@ impl Reader {
                 self.parsed.docs.extend(self.doc.take().filter(|doc| !matches!(doc.value, Value::Null)));
             }
             Event::Scalar(text, style, anchor, tag) => {
-                let is_merge = tag.is_some_and(|tag| tag.suffix() == "merge");
+                let said = |name: &str| tag.as_ref().is_some_and(|tag| tag.suffix() == name);
+                let (is_merge, is_binary) = (said("merge"), said("binary"));
+                let text = if is_binary { Cow::Owned(decoded(&text)?) } else { text };
                 let style = match style {
                     ScalarStyle::Plain => Style::Plain,
                     ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
                     _ => Style::Quoted,
                 };
+                let style = if style == Style::Plain && (is_binary || said("str")) { Style::Quoted } else { style };
                 let is_null = style == Style::Plain && matches!(&*text, "" | "~" | "null" | "Null" | "NULL");
                 let value = if is_null { Value::Null } else { Value::Text(text.into(), style) };
                 self.count(1)?;
