@@ -84,10 +84,10 @@ impl<'a> Kustomizer<'a> {
 
     fn raw(&mut self, folder: &str, extra: &Extra) -> Built {
         let mut built = Built::default();
-        match self.tree.kustomization(folder) {
+        match self.tree.kustomization(folder).filter(|_| !extra.is_plain) {
             Some(file) => self.layer(folder, file, extra, &mut built),
             None => {
-                self.everything(folder, extra.is_flat, &mut built);
+                self.everything(folder, extra, &mut built);
                 let none = Node::nothing(At { file: 0, line: 1 });
                 self.finish(folder, &none, extra, &mut built);
             }
@@ -96,18 +96,18 @@ impl<'a> Kustomizer<'a> {
     }
 
     // All manifests below a folder, and what has a kustomization file as that says.
-    fn everything(&mut self, folder: &str, is_flat: bool, built: &mut Built) {
+    fn everything(&mut self, folder: &str, extra: &Extra, built: &mut Built) {
         let mut done: Option<&str> = None;
         for (file, name) in self.tree.below(folder) {
             if done.is_some_and(|done| crate::domain::path::is_within(name, done)) {
                 continue;
             }
             let mut parent = tree::folder_of(name);
-            if is_flat && parent != folder {
+            if extra.is_flat && parent != folder {
                 continue;
             }
             let mut nearest = None;
-            while parent.len() > folder.len() {
+            while parent.len() > folder.len() && !extra.is_plain {
                 if self.tree.kustomization(parent).is_some() {
                     nearest = Some(parent);
                 }

@@ -5,6 +5,7 @@ mod actions;
 mod argo;
 mod change;
 mod chart;
+mod claims;
 mod compose;
 mod configuration;
 mod environment;

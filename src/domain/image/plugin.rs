@@ -26,11 +26,11 @@ pub(super) fn generate(kustomizer: &mut Kustomizer<'_>, folder: &str, doc: &Node
     for mut config in configs(kustomizer, folder, doc, "generators", built) {
         let name = config.at_path(&["metadata", "name"]).cloned();
         match builtin(&config).to_owned().as_str() {
-            "ConfigMapGenerator" => {
+            kind @ ("ConfigMapGenerator" | "SecretGenerator") => {
                 name.into_iter().for_each(|name| config.set("name", name));
-                generate::config_map(kustomizer, folder, &config, built);
+                let kind = kind.trim_end_matches("Generator");
+                generate::map(kustomizer, folder, &config, (kind, None), built);
             }
-            "SecretGenerator" => generate::secret(kustomizer, folder, &config, built),
             "HelmChartInflationGenerator" => generate::chart(kustomizer, folder, "", &config, built),
             idle if IDLE.contains(&idle) => {}
             _ => {

@@ -18,12 +18,21 @@ pub(super) struct Resource {
     /// Labels and annotations that it was given, the last ones last.
     pub(super) labels: Vec<Arc<Node>>,
     pub(super) annotations: Vec<Arc<Node>>,
+    /// Whether its name ends in a sum of its content.
+    pub(super) is_hashed: bool,
 }
 
 impl Resource {
     /// An object as it is written.
     pub(super) fn new(node: Arc<Node>) -> Self {
-        Self { node, names: Vec::new(), namespaces: Vec::new(), labels: Vec::new(), annotations: Vec::new() }
+        Self {
+            node,
+            names: Vec::new(),
+            namespaces: Vec::new(),
+            labels: Vec::new(),
+            annotations: Vec::new(),
+            is_hashed: false,
+        }
     }
 
     /// Every name.
@@ -34,6 +43,11 @@ impl Resource {
     /// Whether it has a kind and, at some time, a name.
     pub(super) fn is(&self, kind: &str, name: &str) -> bool {
         self.node.kind() == kind && self.all_names().any(|own| own == name)
+    }
+
+    /// The name that it ends with.
+    pub(super) fn last_name(&self) -> &str {
+        self.names.last().map_or_else(|| self.node.name(), |name| &**name)
     }
 
     /// Notes that a patch gave it another name than the one before: others may still know it by that.
@@ -48,7 +62,7 @@ impl Resource {
 
     /// What no two objects may have in common.
     pub(super) fn identity(&self) -> (&str, &str, &str, &str) {
-        let name = self.names.last().map_or_else(|| self.node.name(), |name| &**name);
+        let name = self.last_name();
         let namespace = Some(self.namespace()).filter(|namespace| *namespace != "default").unwrap_or_default();
         (self.node.str_at(&["apiVersion"]), self.node.kind(), name, namespace)
     }
@@ -85,6 +99,8 @@ pub(super) struct Extra {
     pub(super) namespace: Option<String>,
     /// Whether a folder without a kustomization file is only what stands in it, and not what stands below.
     pub(super) is_flat: bool,
+    /// Whether kustomizations are not looked at.
+    pub(super) is_plain: bool,
 }
 
 /// Whether an object stands for those that it holds.

@@ -63,6 +63,8 @@ const SILENT_KEYS: &[&str] = &[
     "lastTriggeredImage",
 ];
 
+const FILLED_IN: &str = "a part of a pod that somebody fills in";
+
 // What programs say of images deploys none.
 const PROGRAMS: &[&str] = &[".py", ".js", ".go", ".lua", ".sql", ".md", ".rego", ".cel"];
 
@@ -115,7 +117,12 @@ pub(super) fn find(object: &Node, sink: &mut Sink) {
     if kind == "ConfigMap" && group.is_empty() {
         config_map(object, "data", sink);
     } else if let Some(path) = pod_path(kind, group) {
-        if let Some(spec) = object.at_path(path) {
+        let mut node = Some(object);
+        for key in path {
+            node = node.and_then(|node| node.get(key));
+            node.into_iter().for_each(|node| filled_in(node, sink));
+        }
+        if let Some(spec) = node {
             pod(spec, Trust::Certain, sink);
         }
     } else if (group, kind) == ("upgrade.cattle.io", "Plan") {
@@ -165,10 +172,14 @@ fn injected(object: &Node, sink: &mut Sink) {
 
 /// The images of a pod spec, in its four places, and those that arguments and variables name.
 pub(super) fn pod(spec: &Node, trust: Trust, sink: &mut Sink) {
-    for key in ["containers", "initContainers", "ephemeralContainers"] {
-        if let Some((text, node)) = spec.get(key).and_then(|node| Some((node.as_str()?, node))) {
-            sink.closed(text, Confidence::Unresolved, node.places().collect(), "containers that somebody fills in");
+    for (key, node) in spec.entries() {
+        if matches!(&**key, "containers" | "initContainers" | "ephemeralContainers" | "volumes") {
+            std::iter::once(node).chain(node.items()).for_each(|node| filled_in(node, sink));
+        } else if sink::is_open(key) {
+            sink.closed(key, Confidence::Unresolved, node.places().collect(), FILLED_IN);
         }
+    }
+    for key in ["containers", "initContainers", "ephemeralContainers"] {
         for container in spec.get(key).into_iter().flat_map(Node::items) {
             if let Some(image) = container.get("image") {
                 sink.image(image, trust);
@@ -180,6 +191,13 @@ pub(super) fn pod(spec: &Node, trust: Trust, sink: &mut Sink) {
         if let Some(reference) = volume.at_path(&["image", "reference"]) {
             sink.image(reference, trust);
         }
+    }
+}
+
+// Tells of a part of a pod that is a text, which somebody makes something else of.
+fn filled_in(node: &Node, sink: &mut Sink) {
+    if let Some(text) = node.as_str() {
+        sink.closed(text, Confidence::Unresolved, node.places().collect(), FILLED_IN);
     }
 }
 

@@ -149,8 +149,8 @@ fn text(bytes: &[u8]) -> Option<Cow<'_, str>> {
     }
 }
 
-// The text in one that is said to be `!!binary`, as readers of manifests hand it on.
-fn decoded(text: &str) -> Result<String, String> {
+/// The text that one in Base64 stands for: what is said to be `!!binary` is handed on so.
+pub(super) fn decoded(text: &str) -> Result<String, String> {
     let packed: String = text.split_whitespace().collect();
     let bytes = STANDARD.decode(packed).map_err(|_| "binary that is not Base64".to_owned())?;
     String::from_utf8(bytes).map_err(|_| "binary that is not UTF-8".to_owned())
