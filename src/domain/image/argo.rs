@@ -297,10 +297,11 @@ fn values(tree: &Tree<'_>, source: &Node, folder: &str) -> Option<Node> {
     let mut layers = Vec::new();
     for entry in helm.get("valueFiles").into_iter().flat_map(Node::items).filter_map(Node::as_str) {
         let file = value_file(tree, folder, entry);
-        layers.extend(file.into_iter().flat_map(|file| tree.docs(file)).map(|doc| (**doc).clone()));
+        layers.extend(file.and_then(|file| tree.values(file)).map(|doc| (**doc).clone()));
     }
-    layers.extend(helm.get("values").into_iter().flat_map(|text| yaml::within(text).docs));
-    layers.extend(helm.get("valuesObject").cloned());
+    // The one displaces the other.
+    let object = helm.get("valuesObject").filter(|object| matches!(object.value, Value::Map(_)));
+    layers.extend(object.cloned().or_else(|| helm.get("values").and_then(yaml::values)));
     for parameter in helm.get("parameters").into_iter().flat_map(Node::items) {
         if let Some(value) = parameter.get("value") {
             let mut value = value.clone();

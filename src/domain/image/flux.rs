@@ -7,7 +7,7 @@ use super::index::Index;
 use super::node::{At, Node, Style, Trust, Value};
 use super::resource::{Built, Extra, Resource};
 use super::retag::Retag;
-use super::sink::{Hit, Sink};
+use super::sink::{self, Hit, Sink};
 use super::substitute::Variables;
 use super::tree::{self, Tree};
 use super::{Class, Confidence, chart, evidence, helm, patch, reference, resource_set, yaml};
@@ -227,7 +227,9 @@ pub(super) fn find(resource: &Resource, root: usize, tree: &Tree<'_>, index: &In
                 let places = path.places().collect();
                 let note = "Flux builds it from a source that is not in the tree";
                 sink.closed(path.as_str().unwrap_or("."), Confidence::Opaque, places, note);
-                object.get("spec").into_iter().for_each(|spec| evidence(spec, &mut [], sink));
+                let mut given = Vec::new();
+                object.get("spec").into_iter().for_each(|spec| evidence(spec, &mut given, sink));
+                given.into_iter().for_each(|hit| sink.push(hit));
             } else if index.is_foreign(source, (resource, root)) {
                 let path = object.at_path(&["spec", "path"]).unwrap_or(object);
                 let note = FOREIGN;
@@ -241,15 +243,14 @@ pub(super) fn find(resource: &Resource, root: usize, tree: &Tree<'_>, index: &In
 }
 
 // What the fields of a kustomization make of what is `given`, and say of what cannot be seen.
-fn evidence(layer: &Node, given: &mut [Hit], sink: &mut Sink) {
+fn evidence(layer: &Node, given: &mut Vec<Hit>, sink: &mut Sink) {
     let list = |key: &str| layer.get(key).into_iter().flat_map(Node::items);
+    for patch in list("patches").filter_map(|entry| entry.get("patch")) {
+        given.extend(yaml::within(patch).docs.into_iter().flat_map(|doc| evidence::patched(&doc)));
+    }
     for mut retag in list("images").filter_map(Retag::read) {
         given.iter_mut().for_each(|hit| evidence::rename(&mut retag, hit));
         evidence::renamed(&retag).filter(|_| !retag.is_used).into_iter().for_each(|hit| sink.push(hit));
-    }
-    for patch in list("patches").filter_map(|entry| entry.get("patch")) {
-        let hits = yaml::within(patch).docs.into_iter().flat_map(|doc| evidence::patched(&doc));
-        hits.for_each(|hit| sink.push(hit));
     }
 }
 
@@ -273,12 +274,17 @@ fn artifact(object: &Node, sink: &mut Sink) {
     } else {
         reference::normalise(&whole).map(|known| known.text)
     };
+    // The cluster takes no number for a tag.
+    let is_number = chosen
+        .is_some_and(|node| matches!(&node.value, Value::Text(text, Style::Plain) if text.parse::<f64>().is_ok()));
     let confidence = match &known {
         None => Confidence::Unresolved,
+        Some(_) if is_number => Confidence::Unresolved,
         Some(_) if is_range => Confidence::from(trust.max(Trust::Inferred)),
         Some(_) => Confidence::from(trust),
     };
-    let note = is_range.then(|| super::RANGE.to_owned());
+    let note = if is_number { Some(sink::NUMBER) } else { is_range.then_some(super::RANGE) };
+    let note = note.map(str::to_owned);
     sink.push(Hit { class: Class::Oci, reference: known.unwrap_or(whole), confidence, places, note });
 }
 
@@ -334,7 +340,7 @@ fn release(resource: &Resource, root: usize, tree: &Tree<'_>, index: &Index, sin
             }
         }
         let files = named.iter().filter_map(file);
-        let all = patch::layered(files.flat_map(|file| tree.docs(file)).map(|doc| (**doc).clone()).chain(values));
+        let all = patch::layered(files.filter_map(|file| tree.values(file)).map(|doc| (**doc).clone()).chain(values));
         chart::find(tree, &folder, Some(&all.unwrap_or_else(|| Node::nothing(resource.node.at))), &mut given);
         let source = inline.and_then(|inline| inline.get("sourceRef")).unwrap_or(spec);
         if index.is_foreign(source, (resource, root)) {
@@ -362,6 +368,11 @@ fn release(resource: &Resource, root: usize, tree: &Tree<'_>, index: &Index, sin
         if let Some(values) = values {
             helm::values(&values, &mut given);
         }
+    }
+    // Of several documents only the first is looked at; the others may be what somebody means.
+    let sources = spec.get("valuesFrom").into_iter().flat_map(Node::items);
+    for (_, _, text) in sources.filter_map(|source| values_from(source, (resource, root), index)) {
+        yaml::within(&text).docs.iter().skip(1).for_each(|doc| helm::values(doc, &mut given));
     }
     let mut given = given.hits();
     for layer in spec.get("postRenderers").into_iter().flat_map(Node::items).filter_map(|one| one.get("kustomize")) {
@@ -428,7 +439,7 @@ pub(super) fn values((resource, root): (&Resource, usize), spec: &Node, index: &
         let Some((_, _, data)) = values_from(source, (resource, root), index) else { continue };
         let target = source.str_at(&["targetPath"]);
         if target.is_empty() {
-            layers.extend(yaml::within(&data).docs);
+            layers.extend(yaml::values(&data));
         } else {
             layers.push(helm::nested(target, data));
         }

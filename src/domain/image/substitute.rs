@@ -203,8 +203,8 @@ impl Variables {
     }
 }
 
-// Whether kustomize writes a text without quotes.
-fn is_bare(text: &str) -> bool {
+/// Whether a text is written without quotes.
+pub(super) fn is_bare(text: &str) -> bool {
     !text.starts_with(|c: char| c.is_whitespace() || "#,[]{}&*!|>'\"%@`".contains(c))
         && !["- ", "? ", "---", "..."].iter().any(|start| text.starts_with(start))
         && !text.ends_with([' ', ':'])
@@ -215,16 +215,17 @@ fn has_quotes(node: &Node) -> bool {
     node.as_str().is_some_and(|text| text.contains(['\'', '"']))
 }
 
-// Flux fills in what kustomize has written, and reads it again: quotes are gone or come with a variable, and texts become
-// numbers, nothing, lists or mappings.
-fn read_again(node: &mut Node) {
+/// Reads again what was filled in, as it was done in what had been written: quotes are gone or come with a variable, and texts
+/// become numbers, nothing, lists or mappings.
+pub(super) fn read_again(node: &mut Node) {
     let mut parsed = yaml::within(node);
     if parsed.fault.is_none() && parsed.docs.len() < 2 {
         node.value = parsed.docs.pop().map_or(Value::Null, |doc| doc.value);
     }
 }
 
-fn believe(node: &mut Node, trust: Trust, places: &[At]) {
+/// Says of all parts of a node how far they can be believed, and what made them.
+pub(super) fn believe(node: &mut Node, trust: Trust, places: &[At]) {
     node.trust = trust;
     node.more.extend(places);
     match &mut node.value {

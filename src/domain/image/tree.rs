@@ -21,6 +21,8 @@ const KUSTOMIZATIONS: &[&str] = &["kustomization.yaml", "kustomization.yml", "Ku
 pub(super) struct File {
     /// Its documents.
     pub(super) docs: Vec<Arc<Node>>,
+    // Whether an empty one is before them.
+    is_headless: bool,
     /// Why the rest could not be read.
     pub(super) fault: Option<Fault>,
 }
@@ -90,7 +92,7 @@ impl<'a> Tree<'a> {
         }
         let parsed = yaml::parse(self.bytes.get(number as usize).copied().unwrap_or_default(), number, 1);
         *nodes += parsed.nodes;
-        file.fault = parsed.fault;
+        (file.fault, file.is_headless) = (parsed.fault, parsed.is_headless);
         let mut docs = parsed.docs;
         if self.names.get(number as usize).is_some_and(|name| is_kustomization(name)) {
             docs.iter_mut().for_each(strict::canonical);
@@ -117,6 +119,12 @@ impl<'a> Tree<'a> {
     /// The bytes of a file.
     pub(super) fn bytes(&self, file: u32) -> &'a [u8] {
         self.bytes.get(file as usize).copied().unwrap_or_default()
+    }
+
+    /// The values in a file: those who read them look at the first document only.
+    pub(super) fn values(&self, file: u32) -> Option<&Arc<Node>> {
+        let file = self.files.get(file as usize).filter(|file| !file.is_headless)?;
+        file.docs.first()
     }
 
     /// What a file holds.

@@ -1,11 +1,14 @@
 //! The images of one object: pod specs, the fields of known custom resources, and what reads like an image in others.
 
+use std::collections::HashMap;
+
 use super::Confidence;
 use super::fields;
 use super::helm;
 use super::node::{Node, Style, Trust, Value};
 use super::params;
 use super::reference;
+use super::resource::is_list;
 use super::sink::{self, Sink};
 use super::text;
 use super::yaml;
@@ -37,10 +40,24 @@ const SILENT_GROUPS: &[&str] = &[
     "notification.toolkit.fluxcd.io",
     "dashboard.grafana.com",
     "aquasecurity.github.io",
+    // What tools of developers read, and no cluster.
+    "backstage.io",
+    "k3d.io",
+    "kind.x-k8s.io",
+    "kpt.dev",
+    "kuttl.dev",
+    "skaffold",
 ];
 
-const SILENT_KINDS: &[&str] =
-    &["GrafanaDashboard", "PrometheusRule", "ServiceMonitor", "PodMonitor", "SealedSecret", "ExternalSecret"];
+// Kinds that deploy nothing, of groups that end so.
+const SILENT_KINDS: &[(&str, &str)] = &[
+    ("GrafanaDashboard", "integreatly.org"),
+    ("PrometheusRule", "monitoring.coreos.com"),
+    ("ServiceMonitor", "monitoring.coreos.com"),
+    ("PodMonitor", "monitoring.coreos.com"),
+    ("SealedSecret", "bitnami.com"),
+    ("ExternalSecret", "external-secrets.io"),
+];
 
 // Kinds of the core group that deploy nothing.
 const SILENT_CORE: &[&str] =
@@ -64,6 +81,9 @@ const SILENT_KEYS: &[&str] = &[
 ];
 
 const FILLED_IN: &str = "a part of a pod that somebody fills in";
+
+// Longest text that variables are put into.
+const MAX_FILLED: usize = 4096;
 
 // What programs say of images deploys none.
 const PROGRAMS: &[&str] = &[".py", ".js", ".go", ".lua", ".sql", ".md", ".rego", ".cel"];
@@ -96,7 +116,8 @@ fn pod_path(kind: &str, group: &str) -> Option<&'static [&'static str]> {
 /// Finds the images of one object.
 pub(super) fn find(object: &Node, sink: &mut Sink) {
     let (kind, group) = (object.kind(), object.group());
-    if kind.is_empty() || SILENT_KINDS.contains(&kind) || SILENT_GROUPS.contains(&group) {
+    let is_silent = |(silent, of): &(&str, &str)| *silent == kind && group.ends_with(of);
+    if kind.is_empty() || SILENT_KINDS.iter().any(is_silent) || SILENT_GROUPS.contains(&group) {
         return;
     }
     injected(object, sink);
@@ -127,9 +148,12 @@ pub(super) fn find(object: &Node, sink: &mut Sink) {
         }
     } else if (group, kind) == ("upgrade.cattle.io", "Plan") {
         custom(&planned(object), "", &[], sink);
-    } else if kind.ends_with("List") && object.get("items").is_some() {
+    } else if is_list(object)
+        && object.get("items").into_iter().flat_map(Node::items).all(|item| !item.kind().is_empty())
+    {
         object.get("items").into_iter().flat_map(Node::items).for_each(|item| find(item, sink));
-    } else {
+    } else if !object.str_at(&["apiVersion"]).is_empty() {
+        fields::closed(object, sink);
         let certain = fields::find(object, sink);
         custom(object, "", &certain, sink);
     }
@@ -227,8 +251,11 @@ pub(super) fn is_variable_of_image(name: &str) -> bool {
 
 // What arguments and variables name is started by the program that reads them.
 fn mentions(container: &Node, sink: &mut Sink) {
+    let mut before: HashMap<&str, Node> = HashMap::new();
     for variable in container.get("env").into_iter().flat_map(Node::items) {
         let Some(value) = variable.get("value") else { continue };
+        let value = &filled_by(value, &before);
+        before.extend(Some(variable.str_at(&["name"])).filter(|name| !name.is_empty()).zip(Some(value.clone())));
         let is_named = is_variable_of_image(&variable.str_at(&["name"]).to_ascii_uppercase());
         let text = value.as_str().unwrap_or_default();
         if is_named && text.contains(['\n', ',']) && !manifests(value, sink) {
@@ -242,8 +269,10 @@ fn mentions(container: &Node, sink: &mut Sink) {
         }
     }
     for key in ["args", "command"] {
+        let arguments = container.get(key).map(Node::items).unwrap_or_default();
+        let arguments: Vec<Node> = arguments.iter().map(|argument| filled_by(argument, &before)).collect();
         let mut before = "";
-        for argument in container.get(key).into_iter().flat_map(Node::items) {
+        for argument in &arguments {
             let Some(text) = argument.as_str() else { continue };
             let (option, value) = text.split_once('=').unwrap_or((before, text));
             before = text;
@@ -266,6 +295,36 @@ fn mentions(container: &Node, sink: &mut Sink) {
             }
         }
     }
+}
+
+// A text with the variables of its container that stand before it, as the kubelet fills them in.
+fn filled_by(node: &Node, before: &HashMap<&str, Node>) -> Node {
+    let mut filled = node.clone();
+    let Some(text) = node.as_str().filter(|text| text.len() <= MAX_FILLED && text.contains("$(")) else {
+        return filled;
+    };
+    let (mut out, mut places, mut rest) = (String::new(), Vec::new(), text);
+    while let Some((start, tail)) = rest.split_once("$(") {
+        let known = tail.split_once(')').and_then(|(name, after)| Some((before.get(name)?, after)));
+        // Two signs stand for one.
+        let known = known
+            .filter(|(value, _)| !start.ends_with('$') && value.as_str().is_some_and(|text| text.len() <= MAX_FILLED));
+        out.push_str(start);
+        rest = tail;
+        if let Some((value, after)) = known {
+            out.push_str(value.as_str().unwrap_or_default());
+            places.extend(value.places());
+            rest = after;
+        } else {
+            out.push_str("$(");
+        }
+    }
+    out.push_str(rest);
+    // What grows without end is no image.
+    if out != text && out.len() <= MAX_FILLED {
+        filled.rewrite(&out, places);
+    }
+    filled
 }
 
 fn is_option_of_image(option: &str) -> bool {
@@ -296,6 +355,10 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
     }
     match &node.value {
         Value::Text(..) if helm::is_image_key(key) => sink.plausible(node),
+        // Images by the names of what they are for.
+        Value::Map(entries) if key == "images" && entries.iter().all(|(_, child)| is_pinned(child)) => {
+            entries.iter().for_each(|(_, child)| sink.plausible(child));
+        }
         Value::Text(text, _) if text.starts_with("oci://") => sink.artifact(node),
         Value::Text(..) if key == "podSpecPatch" => {
             yaml::within(node).docs.iter().for_each(|spec| pod(spec, Trust::Inferred, sink));
@@ -356,6 +419,10 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
         }
         _ => {}
     }
+}
+
+fn is_pinned(node: &Node) -> bool {
+    node.as_str().is_some_and(sink::is_literal)
 }
 
 /// Whether a part of an object is an object that somebody makes of it.

@@ -26,8 +26,10 @@ const MANY: usize = 24;
 /// What a file holds.
 #[derive(Debug, Default)]
 pub(super) struct Parsed {
-    /// Its documents.
+    /// Its documents, but for those that are empty.
     pub(super) docs: Vec<Node>,
+    /// Whether the first one is empty.
+    pub(super) is_headless: bool,
     /// Why the rest could not be read, with the line of that and the line on which the rest begins.
     pub(super) fault: Option<Fault>,
     /// How many nodes that are.
@@ -125,6 +127,12 @@ pub(super) fn within(node: &Node) -> Parsed {
     parsed
 }
 
+/// The values in a text: those who read them look at the first document only.
+pub(super) fn values(node: &Node) -> Option<Node> {
+    let parsed = within(node);
+    parsed.docs.into_iter().next().filter(|_| !parsed.is_headless)
+}
+
 fn put_on(node: &mut Node, line: u32) {
     node.at.line = line;
     node.more.iter_mut().for_each(|at| at.line = line);
@@ -187,7 +195,9 @@ impl Reader {
                 self.parsed.fault = Some(Fault { line, from: line, why: String::new() });
             }
             Event::DocumentEnd => {
-                self.parsed.docs.extend(self.doc.take().filter(|doc| !matches!(doc.value, Value::Null)));
+                let doc = self.doc.take().filter(|doc| !matches!(doc.value, Value::Null));
+                self.parsed.is_headless |= self.parsed.docs.is_empty() && doc.is_none();
+                self.parsed.docs.extend(doc);
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let said = |name: &str| tag.as_ref().is_some_and(|tag| tag.suffix() == name);
