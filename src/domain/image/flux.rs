@@ -14,6 +14,8 @@ use super::{Class, Confidence, chart, evidence, helm, patch, reference, resource
 
 const FOREIGN: &str = "Flux takes it from a source that may have something else there";
 const GROUP: &str = "kustomize.toolkit.fluxcd.io";
+// How many bytes of values are read at the cost of one look.
+const BYTES: usize = 16;
 // Fields of versions before the first stable one.
 const OLD: &[&str] = &["patchesStrategicMerge", "patchesJson6902"];
 
@@ -148,11 +150,11 @@ pub(super) fn extra(object: &Node) -> Extra {
 }
 
 /// The variables that a Kustomization substitutes; None: it does not.
-pub(super) fn variables(object: &Node, index: &Index, root: usize) -> Option<Variables> {
+pub(super) fn variables(object: &Node, (tree, index): (&Tree<'_>, &Index), root: usize) -> Option<Variables> {
     let build = object.at_path(&["spec", "postBuild"])?;
     let mut variables = Variables::of_flux();
     for source in build.get("substituteFrom").into_iter().flat_map(Node::items) {
-        let found = named(source, object.namespace(), (object, root), index);
+        let found = named(source, object.namespace(), (object, root), (tree, index));
         let parts = |key: &str| found.and_then(|found| found.node.get(key));
         match (found, found.map_or("", |found| found.node.kind())) {
             (Some(found), "ConfigMap") => {
@@ -175,8 +177,16 @@ pub(super) fn variables(object: &Node, index: &Index, root: usize) -> Option<Var
 }
 
 // The config map or secret that somebody names.
-fn named<'i>(source: &Node, namespace: &str, from: (&Node, usize), index: &'i Index) -> Option<&'i Resource> {
+fn named<'i>(
+    source: &Node,
+    namespace: &str,
+    from: (&Node, usize),
+    (tree, index): (&Tree<'_>, &'i Index),
+) -> Option<&'i Resource> {
     let (kind, name) = (source.str_at(&["kind"]), source.str_at(&["name"]));
+    if !tree.spend(1 + index.count(kind, name), source.at) {
+        return None;
+    }
     let found = if source.str_at(&["optional"]) == "true" {
         index.find_there((kind, name), namespace, from)
     } else {
@@ -324,7 +334,7 @@ fn release(resource: &Resource, root: usize, tree: &Tree<'_>, index: &Index, sin
     let Some(spec) = resource.node.get("spec") else { return };
     let (inline, referred) = (spec.at_path(&["chart", "spec"]), spec.get("chartRef"));
     let local = own_chart(&resource.node, tree);
-    let values = values((resource, root), spec, index);
+    let values = values((resource, root), spec, (tree, index));
     let mut given = Sink::default();
     if let Some(folder) = local {
         // Files of the chart's source, under what the release itself says.
@@ -347,7 +357,7 @@ fn release(resource: &Resource, root: usize, tree: &Tree<'_>, index: &Index, sin
             sink.closed(&folder, Confidence::Opaque, source.places().collect(), FOREIGN);
         }
         for source in spec.get("valuesFrom").into_iter().flat_map(Node::items) {
-            if values_from(source, (resource, root), index).is_none() {
+            if values_from(source, (resource, root), (tree, index)).is_none() {
                 let name = source.get("name").unwrap_or(source);
                 let places = name.places().collect();
                 sink.closed(source.str_at(&["name"]), Confidence::Opaque, places, helm::UNSEEN_VALUES);
@@ -371,7 +381,7 @@ fn release(resource: &Resource, root: usize, tree: &Tree<'_>, index: &Index, sin
     }
     // Of several documents only the first is looked at; the others may be what somebody means.
     let sources = spec.get("valuesFrom").into_iter().flat_map(Node::items);
-    for (_, _, text) in sources.filter_map(|source| values_from(source, (resource, root), index)) {
+    for (_, _, text) in sources.filter_map(|source| values_from(source, (resource, root), (tree, index))) {
         yaml::within(&text).docs.iter().skip(1).for_each(|doc| helm::values(doc, &mut given));
     }
     let mut given = given.hits();
@@ -385,11 +395,12 @@ fn release(resource: &Resource, root: usize, tree: &Tree<'_>, index: &Index, sin
 pub(super) fn values_from<'i, 's>(
     source: &'s Node,
     (resource, root): (&Resource, usize),
-    index: &'i Index,
+    (tree, index): (&Tree<'_>, &'i Index),
 ) -> Option<(&'i Resource, &'s str, Node)> {
-    let found = named(source, resource.namespace(), (&resource.node, root), index)?;
+    let found = named(source, resource.namespace(), (&resource.node, root), (tree, index))?;
     let key = Some(source.str_at(&["valuesKey"])).filter(|key| !key.is_empty()).unwrap_or("values.yaml");
-    Some((found, key, content(&found.node, key)?))
+    let text = content(&found.node, key)?;
+    tree.spend(text.as_str().unwrap_or_default().len() / BYTES, source.at).then_some((found, key, text))
 }
 
 // A text of a config map or secret, unless it is encrypted.
@@ -405,12 +416,12 @@ fn content(object: &Node, key: &str) -> Option<Node> {
 }
 
 /// The keys of config maps and secrets that the releases of a build take whole for their values, by where these stand.
-pub(super) fn taken(built: &Built, build: usize, index: &Index) -> HashMap<At, HashSet<String>> {
+pub(super) fn taken(built: &Built, build: usize, tree: &Tree<'_>, index: &Index) -> HashMap<At, HashSet<String>> {
     let mut taken: HashMap<At, HashSet<String>> = HashMap::new();
     for release in built.resources.iter().filter(|resource| resource.node.kind() == "HelmRelease") {
         let sources = release.node.at_path(&["spec", "valuesFrom"]).into_iter().flat_map(Node::items);
         for source in sources.filter(|source| source.str_at(&["targetPath"]).is_empty()) {
-            if let Some((found, key, text)) = values_from(source, (release, build), index)
+            if let Some((found, key, text)) = values_from(source, (release, build), (tree, index))
                 && yaml::within(&text).fault.is_none()
             {
                 taken.entry(found.node.at).or_default().insert(key.to_owned());
@@ -433,10 +444,14 @@ pub(super) fn without(resource: &Resource, keys: &HashSet<String>) -> Resource {
 }
 
 /// What a release gives its chart: what it refers to in order, then its own.
-pub(super) fn values((resource, root): (&Resource, usize), spec: &Node, index: &Index) -> Option<Node> {
+pub(super) fn values(
+    (resource, root): (&Resource, usize),
+    spec: &Node,
+    (tree, index): (&Tree<'_>, &Index),
+) -> Option<Node> {
     let mut layers = Vec::new();
     for source in spec.get("valuesFrom").into_iter().flat_map(Node::items) {
-        let Some((_, _, data)) = values_from(source, (resource, root), index) else { continue };
+        let Some((_, _, data)) = values_from(source, (resource, root), (tree, index)) else { continue };
         let target = source.str_at(&["targetPath"]);
         if target.is_empty() {
             layers.extend(yaml::values(&data));

@@ -13,7 +13,7 @@ use super::sink::Sink;
 use super::tree;
 
 // How many bytes are copied at the cost of one look at a path.
-const BYTES: usize = 16;
+const BYTES: usize = 4;
 
 /// Runs the generators.
 pub(super) fn run(kustomizer: &mut Kustomizer<'_>, folder: &str, doc: &Node, built: &mut Built) {

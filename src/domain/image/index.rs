@@ -95,6 +95,11 @@ impl Index {
         self.nearest((kind, name), namespace, from, &|_| true)
     }
 
+    /// How many objects have a kind and a name.
+    pub(super) fn count(&self, kind: &str, name: &str) -> usize {
+        self.by_kind.get(kind).and_then(|names| names.get(name)).map_or(0, Vec::len)
+    }
+
     /// The same, for one that may as well be missing: what is in another namespace or has another name in the end is not it.
     pub(super) fn find_there(&self, id: (&str, &str), namespace: &str, from: (&Node, usize)) -> Option<&Resource> {
         let is_there = |(_, found): &&Known| {

@@ -322,7 +322,7 @@ impl<'a> Roots<'a> {
             if flux::is_kustomization(object) {
                 let Some(folder) = flux::folder(self.tree, &self.index, object) else { continue };
                 self.note(&folder, object);
-                let variables = flux::variables(object, &self.index, by);
+                let variables = flux::variables(object, (self.tree, &self.index), by);
                 let Some(ordered) = self.order(by, &folder, object, &format!("{object:?} {variables:?}")) else {
                     continue;
                 };
@@ -447,7 +447,7 @@ impl<'a> Roots<'a> {
         }
         for (build, built) in all {
             let mut sink = Sink::knowing(fields);
-            let taken = flux::taken(&built, build, &self.index);
+            let taken = flux::taken(&built, build, tree, &self.index);
             for resource in &built.resources {
                 // What a release takes for its values is told with these.
                 let left = taken.get(&resource.node.at).map(|keys| flux::without(resource, keys));

@@ -7,8 +7,10 @@ use super::yaml;
 
 // Deepest nesting of defaults within defaults.
 const MAX_DEPTH: usize = 8;
-// Longest text that patterns are tried on.
-const MAX_PATTERN: usize = 2048;
+// Longest text that patterns are tried on, and longest pattern: no part of a name is longer.
+const MAX_PATTERN: usize = 128;
+// How many steps of a pattern cost as much as a byte that is written.
+const STEPS: usize = 16;
 // Longest variable, with its default.
 const MAX_BODY: usize = 8192;
 /// Most bytes that variables may write.
@@ -186,7 +188,14 @@ impl Variables {
                     out.room = of.room;
                     out.trust = out.trust.max(of.trust);
                     out.places.extend(of.places);
-                    out.push(&change(&known.text, &of.text));
+                    let steps = known.text.len().min(MAX_PATTERN).pow(2) * of.text.len().min(MAX_PATTERN);
+                    match out.room.checked_sub(steps / STEPS) {
+                        Some(room) => {
+                            out.room = room;
+                            out.push(&change(&known.text, &of.text));
+                        }
+                        None => out.trust = Trust::Unresolved,
+                    }
                 }
             }
             (None, Some(default)) => {
