@@ -43,6 +43,7 @@ mod renames;
 mod render;
 mod rollback;
 mod runs;
+mod sources;
 mod spine;
 mod ssh;
 mod statuses;

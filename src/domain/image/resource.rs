@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::node::Node;
+use super::node::{Node, Value};
 use super::sink::Hit;
 use super::vars::Vars;
 
@@ -105,7 +105,8 @@ pub(super) struct Extra {
 
 /// Whether an object stands for those that it holds.
 pub(super) fn is_list(object: &Node) -> bool {
-    object.kind().ends_with("List") && object.get("items").is_some_and(|items| !items.items().is_empty())
+    let items = object.get("items").map(Node::items).unwrap_or_default();
+    object.kind().ends_with("List") && !items.is_empty() && items.iter().all(|item| matches!(item.value, Value::Map(_)))
 }
 
 /// An item of a list as an object: lists of one kind need not say it again.

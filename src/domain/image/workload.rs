@@ -8,7 +8,7 @@ use super::helm;
 use super::node::{Node, Style, Trust, Value};
 use super::params;
 use super::reference;
-use super::resource::is_list;
+use super::resource::{is_list, typed};
 use super::sink::{self, Sink};
 use super::text;
 use super::yaml;
@@ -148,10 +148,8 @@ pub(super) fn find(object: &Node, sink: &mut Sink) {
         }
     } else if (group, kind) == ("upgrade.cattle.io", "Plan") {
         custom(&planned(object), "", &[], sink);
-    } else if is_list(object)
-        && object.get("items").into_iter().flat_map(Node::items).all(|item| !item.kind().is_empty())
-    {
-        object.get("items").into_iter().flat_map(Node::items).for_each(|item| find(item, sink));
+    } else if is_list(object) {
+        object.get("items").into_iter().flat_map(Node::items).for_each(|item| find(&typed(item, object), sink));
     } else if !object.str_at(&["apiVersion"]).is_empty() {
         fields::closed(object, sink);
         let certain = fields::find(object, sink);
