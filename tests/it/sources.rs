@@ -381,6 +381,11 @@ fn other_deployers_are_told_and_tools_of_developers_are_not() {
             "e.io/w:1 inferred",
         ),
         ("apiVersion: v1\nkind: Pod\nspec: {containers: [{image: !!binary ZS5pby9iaW46MQ==}]}\n", "e.io/bin:1 certain"),
+        (
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {annotations: {image.openshift.io/triggers: '[{\"from\": {\"kind\": \"ImageStreamTag\", \"name\": \"web:s2i\"}}]'}}\n\
+             spec: {template: {spec: {containers: [{image: \"web:s2i\"}]}}}\n",
+            "docker.io/library/web:s2i unresolved",
+        ),
         ("apiVersion: v1\nkind: Pod\nspec: {containers: [{image: true}]}\n", "true unresolved"),
         ("apiVersion: v1\nkind: Pod\nspec: {containers: [{image: !!str 5}]}\n", "docker.io/library/5:latest certain"),
         (
@@ -391,6 +396,14 @@ fn other_deployers_are_told_and_tools_of_developers_are_not() {
         let rows = of(&[("a.yaml", object)]);
         let found: Vec<String> = rows.iter().map(|row| format!("{} {}", row.reference, row.confidence)).collect();
         assert_eq!(found, [expected], "{object}");
+    }
+    let workflow = "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nspec:\n  templates:\n  - resource:\n      manifest: |\n        apiVersion: argoproj.io/v1alpha1\n        \
+        kind: Application\n        metadata: {name: a}\n        spec:\n          source:\n            repoURL: https://e.io/charts\n            chart: vm\n            \
+        targetRevision: 1.0.0\n            helm:\n              values: |\n                image: e.io/vm:2\n";
+    let rows = of(&[("a.yaml", workflow)]);
+    let found: Vec<String> = rows.iter().map(|row| format!("{} {}", row.reference, row.confidence)).collect();
+    for row in ["https://e.io/charts/vm:1.0.0 inferred", "vm opaque", "e.io/vm:2 inferred"] {
+        assert!(found.iter().any(|own| own == row), "{row}: {found:?}");
     }
     for object in [
         "apiVersion: skaffold/v4beta1\nkind: Config\nbuild: {artifacts: [{image: e.io/s}]}\n",

@@ -138,7 +138,8 @@ pub(super) fn find(object: &Node, sink: &mut Sink) {
     if kind == "ConfigMap" && group.is_empty() {
         config_map(object, "data", sink);
     } else if let Some(path) = pod_path(kind, group) {
-        let mut node = Some(object);
+        let streamed = streamed(object);
+        let mut node = Some(streamed.as_ref().unwrap_or(object));
         for key in path {
             node = node.and_then(|node| node.get(key));
             node.into_iter().for_each(|node| filled_in(node, sink));
@@ -361,7 +362,11 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
         Value::Text(..) if key == "podSpecPatch" => {
             yaml::within(node).docs.iter().for_each(|spec| pod(spec, Trust::Inferred, sink));
         }
-        Value::Text(text, _) if text.contains('\n') => drop(manifests(node, sink)),
+        Value::Text(text, _) if text.contains('\n') => {
+            if !manifests(node, sink) && key == "values" {
+                yaml::values(node).into_iter().for_each(|values| helm::values(&values, sink));
+            }
+        }
         Value::Map(_) if !key.is_empty() && is_object(node) => lowered(node, sink),
         Value::List(items) => {
             let is_containers = matches!(key, "containers" | "initContainers" | "ephemeralContainers");
@@ -404,6 +409,7 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
                 sink.closed(text, Confidence::Opaque, name.places().collect(), helm::UNSEEN);
                 return;
             }
+            deployed_by(node, sink);
             let used = helm::shape(node, key, helm::Above::default(), sink);
             // What a policy says must not be there is not.
             let is_absent = node.str_at(&["complianceType"]).eq_ignore_ascii_case("mustnothave");
@@ -417,6 +423,52 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
         }
         _ => {}
     }
+}
+
+// Applications and releases within other objects: the charts that they name, and what nobody can see of them.
+fn deployed_by(node: &Node, sink: &mut Sink) {
+    let (chart, url) = (node.get("chart").filter(|chart| chart.as_str().is_some()), node.get("repoURL"));
+    match (chart, url) {
+        (Some(chart), Some(url)) => {
+            let name = chart.as_str().unwrap_or_default();
+            helm::chart(url, name, node.get("targetRevision"), chart, sink);
+            sink.closed(name, Confidence::Opaque, chart.places().collect(), helm::UNSEEN);
+        }
+        (Some(chart), None) if node.get("sourceRef").is_some() => {
+            let name = chart.as_str().unwrap_or_default();
+            sink.closed(name, Confidence::Opaque, chart.places().collect(), helm::UNSEEN);
+        }
+        (None, Some(_)) => {
+            if let Some(path) = node.get("path") {
+                let note = "Argo CD builds it from what is not in the tree";
+                sink.closed(path.as_str().unwrap_or_default(), Confidence::Opaque, path.places().collect(), note);
+            }
+        }
+        _ => {}
+    }
+}
+
+// An object whose images are those that an image stream has by then, wherever a trigger says so.
+fn streamed(object: &Node) -> Option<Node> {
+    let triggers = object.at_path(&["metadata", "annotations", "image.openshift.io/triggers"])?;
+    let names: Vec<String> = yaml::within(triggers)
+        .docs
+        .iter()
+        .flat_map(Node::items)
+        .filter(|trigger| trigger.str_at(&["from", "kind"]) == "ImageStreamTag")
+        .map(|trigger| trigger.str_at(&["from", "name"]).to_owned())
+        .collect();
+    let mut object = object.clone();
+    let spec = object.get_mut("spec")?.get_mut("template")?.get_mut("spec")?;
+    for containers in ["containers", "initContainers"] {
+        let Some(Value::List(items)) = spec.get_mut(containers).map(|node| &mut node.value) else { continue };
+        for image in items.iter_mut().filter_map(|item| item.get_mut("image")) {
+            if image.as_str().is_some_and(|text| names.iter().any(|name| name == text)) {
+                image.trust = Trust::Unresolved;
+            }
+        }
+    }
+    Some(object)
 }
 
 fn is_pinned(node: &Node) -> bool {
