@@ -28,11 +28,13 @@ pub(super) fn run(kustomizer: &mut Kustomizer<'_>, folder: &str, doc: &Node, bui
 pub(super) fn config_map(kustomizer: &mut Kustomizer<'_>, folder: &str, entry: &Node, built: &mut Built) {
     let data = data(kustomizer, folder, entry, built);
     let name = entry.str_at(&["name"]);
-    let is_more = matches!(entry.str_at(&["behavior"]), "merge" | "replace");
+    let behavior = entry.str_at(&["behavior"]);
+    let is_more = matches!(behavior, "merge" | "replace");
     let old = built.resources.iter_mut().find(|resource| is_more && resource.is("ConfigMap", name));
     if let Some(old) = old {
-        let map = Arc::make_mut(&mut old.node);
-        let mut all = map.get("data").cloned().unwrap_or_else(|| Node::nothing(entry.at));
+        let map = old.settled();
+        let before = map.get("data").filter(|_| behavior == "merge").cloned();
+        let mut all = before.unwrap_or_else(|| Node::nothing(entry.at));
         data.into_iter().for_each(|(key, value)| all.set(&key, value));
         map.set("data", all);
         return;
@@ -122,7 +124,7 @@ pub(super) fn chart(kustomizer: &mut Kustomizer<'_>, folder: &str, home: &str, e
     let mut values: Vec<Node> = Vec::new();
     let more = entry.get("additionalValuesFiles").into_iter().flat_map(Node::items);
     for path in entry.get("valuesFile").into_iter().chain(more) {
-        values.extend(kustomizer.inner(folder, None, Some(path), built).iter().map(|doc| (**doc).clone()));
+        values.extend(kustomizer.inner(folder, None, Some(path), built).docs.iter().map(|doc| (**doc).clone()));
     }
     values.extend(entry.get("valuesInline").cloned());
     let values = patch::layered(values).unwrap_or_else(|| Node::nothing(entry.at));
