@@ -38,11 +38,13 @@ pub(super) fn map(
     let data = data(kustomizer, folder, entry, built);
     let part = if kind == "Secret" { "stringData" } else { "data" };
     let name = entry.str_at(&["name"]);
-    let is_more = matches!(entry.str_at(&["behavior"]), "merge" | "replace");
+    let behavior = entry.str_at(&["behavior"]);
+    let is_more = matches!(behavior, "merge" | "replace");
     let old = built.resources.iter_mut().find(|resource| is_more && resource.is(kind, name));
     if let Some(old) = old {
-        let map = Arc::make_mut(&mut old.node);
-        let mut all = map.get(part).cloned().unwrap_or_else(|| Node::nothing(entry.at));
+        let map = old.settled();
+        let before = map.get(part).filter(|_| behavior == "merge").cloned();
+        let mut all = before.unwrap_or_else(|| Node::nothing(entry.at));
         data.into_iter().for_each(|(key, value)| all.set(&key, value));
         map.set(part, all);
         return;
@@ -62,8 +64,9 @@ pub(super) fn map(
         ("metadata".into(), metadata),
         (part.into(), Node::new(entry.at, Value::Map(data))),
     ];
-    let made = Resource::new(Arc::new(Node::new(entry.at, Value::Map(entries))));
-    built.resources.push(Resource { is_hashed, ..made });
+    let mut made = Resource::new(Arc::new(Node::new(entry.at, Value::Map(entries))));
+    made.is_hashed = is_hashed;
+    built.resources.push(made);
 }
 
 // The number of a file that a generator names.
@@ -129,7 +132,7 @@ pub(super) fn chart(kustomizer: &mut Kustomizer<'_>, folder: &str, home: &str, e
     let mut values: Vec<Node> = Vec::new();
     let more = entry.get("additionalValuesFiles").into_iter().flat_map(Node::items);
     for path in entry.get("valuesFile").into_iter().chain(more) {
-        values.extend(kustomizer.inner(folder, None, Some(path), built).iter().map(|doc| (**doc).clone()));
+        values.extend(kustomizer.inner(folder, None, Some(path), built).docs.iter().map(|doc| (**doc).clone()));
     }
     values.extend(entry.get("valuesInline").cloned());
     let values = patch::layered(values).unwrap_or_else(|| Node::nothing(entry.at));

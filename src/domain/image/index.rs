@@ -105,7 +105,7 @@ impl Index {
         let is_there = |(_, found): &&Known| {
             let own = found.namespace();
             let is_other = !own.is_empty() && !namespace.is_empty() && own != namespace;
-            !is_other && !found.is_hashed && found.last_name() == id.1
+            !is_other && !found.is_hashed && found.id().name == id.1
         };
         // What a build makes of an object tells what becomes of it.
         let all = self.by_kind.get(id.0).and_then(|names| names.get(id.1)).map(Vec::as_slice).unwrap_or_default();

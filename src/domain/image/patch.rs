@@ -1,6 +1,6 @@
 //! Patches as kustomize applies them: by strategic merge, and by JSON pointers.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::node::{Node, Value};
 
@@ -59,19 +59,19 @@ fn merge_at(base: &mut Node, patch: &Node, key: &str, is_known: bool) {
             let mut slots: Vec<Option<Node>> = std::mem::take(items).into_iter().map(Some).collect();
             // What the patch names goes before what it does not, as kustomize does it: later patches count from the front.
             let mut front = Vec::new();
+            let mut seen = HashSet::new();
             for change in changes {
                 let id = change.str_at(&[merge_key]);
+                // Of several of one name the first one counts.
+                if !id.is_empty() && !seen.insert(id) {
+                    continue;
+                }
                 let at = names.get(id).filter(|_| !id.is_empty());
                 let old = at.and_then(|at| slots.get_mut(*at)).and_then(Option::take);
                 match (old, change.str_at(&["$patch"])) {
                     (_, "delete") => {}
-                    // Items are merged even if they are to be replaced.
-                    (Some(mut item), "replace") => {
-                        let mut change = change.clone();
-                        change.remove("$patch");
-                        merge_at(&mut item, &change, "", is_known);
-                        front.push(item);
-                    }
+                    // An item that is to be replaced stays as it is.
+                    (Some(item), "replace") => front.push(item),
                     (Some(mut item), _) => {
                         merge_at(&mut item, change, "", is_known);
                         front.push(item);

@@ -424,7 +424,7 @@ impl<'a> Roots<'a> {
             }
             // What is only data somewhere may all the same be applied, if it can be read.
             let is_data = self.kustomizer.data.contains(&file);
-            if chart::is_part(charts, name) || (is_data && tree.fault(file).is_some()) {
+            if chart::is_part(charts, name) || tree.is_settings(file) || (is_data && tree.fault(file).is_some()) {
                 continue;
             }
             self.kustomizer.take(file, &mut built);
