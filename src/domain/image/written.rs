@@ -7,6 +7,7 @@ use super::node::{At, Node, Style, Value};
 use super::resource::{Built, Resource};
 
 const NAME: &[&str] = &["metadata", "name"];
+const ANNOTATIONS: &[&str] = &["metadata", "annotations"];
 const NAMESPACE: &[&str] = &["metadata", "namespace"];
 
 // What is written into a field.
@@ -47,6 +48,11 @@ pub(super) fn run(kustomizer: &Kustomizer<'_>, config: &Node, built: &mut Built)
         return true;
     }
     let replica = Some(text(&["replica", "name"])).filter(|_| config.kind() == "ReplicaCountTransformer");
+    if let Some(name) =
+        replica.filter(|name| !built.resources.iter().any(|resource| resource.all_names().any(|own| own == *name)))
+    {
+        kustomizer.unbuildable(name, config.at, "replicas of nothing that is there", built);
+    }
     let mut is_spent = false;
     for resource in &mut built.resources {
         if is_moving {
@@ -86,7 +92,13 @@ fn write(resource: &mut Resource, field: &FieldSpec, writing: &Writing<'_>, at: 
         Writing::Entries(_) => Value::Map(Vec::new()),
         _ => Value::Text("".into(), Style::Quoted),
     };
-    field.follow(resource.settled(), Some(&new), &mut |node| {
+    // By then kustomize has annotations of its own there.
+    let is_there = field.is(ANNOTATIONS) && resource.is_marked();
+    let object = resource.settled();
+    if is_there && object.at_path(ANNOTATIONS).is_none() {
+        object.get_mut("metadata").into_iter().for_each(|metadata| metadata.set("annotations", Node::nothing(at)));
+    }
+    field.follow(object, Some(&new), &mut |node| {
         if !matches!(writing, Writing::Entries(_)) && matches!(node.value, Value::List(_) | Value::Map(_)) {
             return;
         }
