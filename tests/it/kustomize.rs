@@ -236,8 +236,17 @@ const CASES: &[Case] = &[
         "transformers: [t.yaml]\n",
         &[(
             "over/t.yaml",
-            "apiVersion: builtin\nkind: ReplicaCountTransformer\nmetadata: {name: t}\nreplica: {name: none, count: 3}\nfieldSpecs: [{path: spec/replicas}]\n",
+            "apiVersion: builtin\nkind: ReplicaCountTransformer\nmetadata: {name: t}\nreplica: {name: p, count: 3}\nfieldSpecs: [{path: spec/replicas, kind: Job}]\n",
         )],
+    ),
+    // A suffix is added twice only where both ways lead to an image.
+    built(
+        "transformers: [t.yaml]\n",
+        &[(
+            "over/t.yaml",
+            "apiVersion: builtin\nkind: ImageTagTransformer\nmetadata: {name: t}\nimageTag: {name: e.io/a, tagSuffix: -s}\nfieldSpecs: [{path: spec/image}]\n",
+        )],
+        &["e.io/a:1-s", "e.io/b:1"],
     ),
     // Where names have changed, kustomize has annotations of its own.
     built(

@@ -48,19 +48,17 @@ pub(super) fn run(kustomizer: &Kustomizer<'_>, config: &Node, built: &mut Built)
         return true;
     }
     let replica = Some(text(&["replica", "name"])).filter(|_| config.kind() == "ReplicaCountTransformer");
-    if let Some(name) =
-        replica.filter(|name| !built.resources.iter().any(|resource| resource.all_names().any(|own| own == *name)))
-    {
-        kustomizer.unbuildable(name, config.at, "replicas of nothing that is there", built);
+    let is_meant = |resource: &Resource| replica.is_none_or(|name| resource.all_names().any(|own| own == name));
+    let has_field = |resource: &Resource| fields.iter().any(|field| field.is_for(&resource.node));
+    if replica.is_some() && !built.resources.iter().any(|resource| is_meant(resource) && has_field(resource)) {
+        kustomizer.unbuildable(config.kind(), config.at, "replicas of nothing that is there", built);
     }
     let mut is_spent = false;
     for resource in &mut built.resources {
         if is_moving {
             move_to(resource, text(&["metadata", "namespace"]), is_blank_only);
         }
-        if is_for_names && resource.is_fixed()
-            || replica.is_some_and(|name| !resource.all_names().any(|own| own == name))
-        {
+        if is_for_names && resource.is_fixed() || !is_meant(resource) {
             continue;
         }
         for field in fields.iter().filter(|field| field.is_for(&resource.node)).collect::<Vec<_>>() {
