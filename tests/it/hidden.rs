@@ -510,6 +510,11 @@ fn what_kustomize_leaves_out_of_a_patch_is_not_applied_and_told() {
     );
     let rows = of(&[("kustomization.yaml", &twice), ("p.yaml", POD)]);
     assert!(rows.iter().any(|row| row.reference == "patch" && row.places == ["kustomization.yaml:7"]), "{rows:#?}");
+    // What becomes of a list with items that have no name is beyond telling.
+    let nameless = format!(
+        "{OVER}patches: [{{patch: '{{apiVersion: v1, kind: Pod, metadata: {{name: p}}, spec: {{containers: [{{name: b, $patch: delete}}, {{$patch: replace}}]}}}}'}}]\n"
+    );
+    has(&[("kustomization.yaml", &nameless), ("p.yaml", POD)], &["patch unreadable"]);
     // A comment says how the lists of a custom resource are merged.
     let custom = |comment: &str, name: &str| {
         format!(

@@ -190,6 +190,20 @@ const CASES: &[Case] = &[
         &[],
         &["e.io/b:1", "e.io/n:1"],
     ),
+    built(
+        "patches: [{patch: '{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: n, image: \"e.io/n:1\"}, {$patch: replace}]}}'}]\n",
+        &[],
+        &["e.io/n:1"],
+    ),
+    // Lists of what kustomize has no definition of are replaced.
+    built(
+        "bases: [q.yaml]\npatches: [{patch: '{apiVersion: extensions/v1beta1, kind: Deployment, metadata: {name: q}, spec: {template: {spec: {containers: [{name: n, image: \"e.io/n:1\"}]}}}}'}]\n",
+        &[(
+            "over/q.yaml",
+            "apiVersion: extensions/v1beta1\nkind: Deployment\nmetadata: {name: q}\nspec: {template: {spec: {containers: [{name: a, image: \"e.io/q:1\"}]}}}\n",
+        )],
+        &["e.io/a:1", "e.io/b:1", "e.io/n:1"],
+    ),
     // Transformers that say themselves where they write.
     built(
         "transformers: [t.yaml]\n",
@@ -214,6 +228,32 @@ const CASES: &[Case] = &[
         &[(
             "over/t.yaml",
             "apiVersion: builtin\nkind: AnnotationsTransformer\nmetadata: {name: t}\nAnnotations: {x: b}\nFieldSpecs: [{path: metadata/annotations, create: true}]\n---\n\
+             apiVersion: builtin\nkind: PatchTransformer\nmetadata: {name: t}\ntarget: {annotationSelector: x=b}\npatch: '[{\"op\": \"replace\", \"path\": \"/spec/containers/0/image\", \"value\": \"e.io/t:1\"}]'\n",
+        )],
+        &["e.io/b:1", "e.io/t:1"],
+    ),
+    refused(
+        "transformers: [t.yaml]\n",
+        &[(
+            "over/t.yaml",
+            "apiVersion: builtin\nkind: ReplicaCountTransformer\nmetadata: {name: t}\nreplica: {name: p, count: 3}\nfieldSpecs: [{path: spec/replicas, kind: Job}]\n",
+        )],
+    ),
+    // A suffix is added twice only where both ways lead to an image.
+    built(
+        "transformers: [t.yaml]\n",
+        &[(
+            "over/t.yaml",
+            "apiVersion: builtin\nkind: ImageTagTransformer\nmetadata: {name: t}\nimageTag: {name: e.io/a, tagSuffix: -s}\nfieldSpecs: [{path: spec/image}]\n",
+        )],
+        &["e.io/a:1-s", "e.io/b:1"],
+    ),
+    // Where names have changed, kustomize has annotations of its own.
+    built(
+        "namePrefix: x-\ntransformers: [t.yaml]\n",
+        &[(
+            "over/t.yaml",
+            "apiVersion: builtin\nkind: AnnotationsTransformer\nmetadata: {name: t}\nannotations: {x: b}\nfieldSpecs: [{path: metadata/annotations}]\n---\n\
              apiVersion: builtin\nkind: PatchTransformer\nmetadata: {name: t}\ntarget: {annotationSelector: x=b}\npatch: '[{\"op\": \"replace\", \"path\": \"/spec/containers/0/image\", \"value\": \"e.io/t:1\"}]'\n",
         )],
         &["e.io/b:1", "e.io/t:1"],

@@ -9,9 +9,11 @@ use super::retag;
 
 /// The fields with images that kustomize knows, and those that a kustomization's configurations name.
 pub(super) fn images(kustomizer: &mut Kustomizer<'_>, folder: &str, doc: &Node, built: &mut Built) -> Vec<FieldSpec> {
+    // A transformer knows none but those that it names.
+    if let Some(named) = doc.get("fieldSpecs") {
+        return named.items().iter().map(FieldSpec::read).collect();
+    }
     let mut fields: Vec<FieldSpec> = retag::PODS.iter().map(|path| FieldSpec::everywhere(path)).collect();
-    let named = doc.get("fieldSpecs").into_iter().flat_map(Node::items);
-    fields.extend(named.map(FieldSpec::read));
     for entry in doc.get("configurations").into_iter().flat_map(Node::items) {
         for doc in kustomizer.inner(folder, None, Some(entry), built).docs {
             let named = doc.get("images").into_iter().flat_map(Node::items);

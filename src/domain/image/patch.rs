@@ -13,6 +13,24 @@ pub(super) fn merge(base: &mut Node, patch: &Node, is_known: bool) {
     merge_at(base, patch, "", is_known);
 }
 
+/// Whether every item of a patch's lists has the key that it needs: nobody knows what becomes of a list otherwise.
+pub(super) fn is_sound(patch: &Node) -> bool {
+    patch.entries().iter().all(|(name, child)| {
+        let is_nameless = |item: &Node| {
+            merge_key(name) == Some("name")
+                && item.get("name").is_none()
+                && (said(child).is_none() || item.entries().len() != 1)
+        };
+        is_sound(child) && child.items().iter().all(|item| is_sound(item) && !is_nameless(item))
+    })
+}
+
+// How a list is patched: the first of its items that says so says it of the list, if it says nothing else.
+fn said(list: &Node) -> Option<&str> {
+    let first = list.items().iter().find(|item| item.get("$patch").is_some())?;
+    Some(first.str_at(&["$patch"])).filter(|_| first.entries().len() == 1)
+}
+
 /// Values over values, the last ones on top; None: there are none.
 pub(super) fn layered(layers: impl IntoIterator<Item = Node>) -> Option<Node> {
     layers.into_iter().reduce(|mut below, above| {
@@ -45,12 +63,14 @@ fn merge_at(base: &mut Node, patch: &Node, key: &str, is_known: bool) {
             *entries = slots.into_iter().flatten().collect();
         }
         (Value::List(items), Value::List(changes)) => {
-            let is_whole =
-                changes.iter().any(|change| change.str_at(&["$patch"]) == "replace" && change.entries().len() == 1);
-            let Some(merge_key) = merge_key(key).filter(|_| is_known && !is_whole) else {
+            let Some(merge_key) = merge_key(key).filter(|_| is_known && said(patch) != Some("replace")) else {
                 *base = bare(patch);
                 return;
             };
+            if said(patch) == Some("delete") {
+                items.clear();
+                return;
+            }
             // The first one of a name is the one that is meant.
             let mut names: HashMap<Box<str>, usize> = HashMap::new();
             for (at, item) in items.iter().enumerate() {

@@ -98,7 +98,7 @@ impl Kustomizer<'_> {
             let mut found = 0;
             let size = doc.size();
             let mut room = MAX_COPIED.saturating_sub(self.copied);
-            let (mut lost, mut schema) = (None, None);
+            let (mut lost, mut schema, mut is_sound) = (None, None, true);
             let is_definition = |object: &Node| object.kind() == "CustomResourceDefinition";
             built.resources.retain_mut(|resource| {
                 let is_meant = match &selector {
@@ -131,6 +131,7 @@ impl Kustomizer<'_> {
                     }
                 } else {
                     schema = schema.or_else(|| self.tree.schema(object.at.file));
+                    is_sound &= !is_known || patch::is_sound(doc);
                     patch::merge(object, &change(doc, may), is_known);
                 }
                 if was_definition && !is_definition(object) {
@@ -141,6 +142,10 @@ impl Kustomizer<'_> {
             self.copied = MAX_COPIED - room;
             if room == 0 {
                 self.close("patch", Confidence::Unreadable, at, "it builds too much", built);
+            }
+            if !is_sound {
+                let why = "an item of a list has no name, so nobody knows what becomes of the list";
+                self.close("patch", Confidence::Unreadable, at, why, built);
             }
             if let Some(at) = schema {
                 self.close("patch", Confidence::Opaque, at, SCHEMA, built);
@@ -178,9 +183,14 @@ fn change(patch: &Node, may: May) -> Node {
     change
 }
 
-// Whether the lists of an object have keys: those of the API's own kinds do.
+// Whether the lists of an object have keys: those of the pods do that kustomize has definitions of.
 fn is_known(object: &Node) -> bool {
-    let group = object.group();
-    const GROUPS: &[&str] = &["", "apps", "autoscaling", "batch", "extensions", "policy"];
-    GROUPS.contains(&group) || group.ends_with(".k8s.io") && !group.contains("x-k8s.io")
+    let kinds: &[&str] = match object.str_at(&["apiVersion"]) {
+        "v1" => return true,
+        "apps/v1" => &["DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"],
+        "batch/v1" => &["CronJob", "Job"],
+        "batch/v1beta1" => &["CronJob"],
+        _ => &[],
+    };
+    kinds.contains(&object.kind())
 }

@@ -92,7 +92,7 @@ pub(super) fn transform(kustomizer: &mut Kustomizer<'_>, folder: &str, doc: &Nod
             }
             "ImageTagTransformer" => {
                 set("images", Some(list(part("imageTag").into_iter().collect())));
-                set("fieldSpecs", part("fieldSpecs"));
+                set("fieldSpecs", part("fieldSpecs").or_else(|| Some(list(Vec::new()))));
             }
             "ReplacementTransformer" => set("replacements", part("replacements")),
             idle if IDLE.contains(&idle) => {}

@@ -71,7 +71,7 @@ fn put_everywhere(kustomizer: &Kustomizer<'_>, entry: &Node, value: &Node, built
         }
         let is_new = target.str_at(&["options", "create"]) == "true";
         let mut walk = Walk { tree, at: target.at, new: value, is_new, is_text: false };
-        let fields: Vec<Option<Vec<Step>>> = paths(target).map(|path| steps(path)).collect();
+        let fields: Vec<Option<Vec<Step>>> = paths(target).map(steps).collect();
         if fields.iter().any(Option::is_none) {
             kustomizer.close("replacement", Confidence::Unreadable, target.at, UNREAD, built);
         }

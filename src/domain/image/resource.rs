@@ -121,6 +121,11 @@ impl Resource {
         self.ids().any(|id| id.kind == kind && id.name == name)
     }
 
+    /// Whether kustomize keeps annotations of its own at it.
+    pub(super) fn is_marked(&self) -> bool {
+        !self.was.is_empty()
+    }
+
     /// Keeps what it is known by, which is about to change.
     pub(super) fn remember(&mut self) {
         let id = self.id();

@@ -7,6 +7,7 @@ use super::node::{At, Node, Style, Value};
 use super::resource::{Built, Resource};
 
 const NAME: &[&str] = &["metadata", "name"];
+const ANNOTATIONS: &[&str] = &["metadata", "annotations"];
 const NAMESPACE: &[&str] = &["metadata", "namespace"];
 
 // What is written into a field.
@@ -47,14 +48,17 @@ pub(super) fn run(kustomizer: &Kustomizer<'_>, config: &Node, built: &mut Built)
         return true;
     }
     let replica = Some(text(&["replica", "name"])).filter(|_| config.kind() == "ReplicaCountTransformer");
+    let is_meant = |resource: &Resource| replica.is_none_or(|name| resource.all_names().any(|own| own == name));
+    let has_field = |resource: &Resource| fields.iter().any(|field| field.is_for(&resource.node));
+    if replica.is_some() && !built.resources.iter().any(|resource| is_meant(resource) && has_field(resource)) {
+        kustomizer.unbuildable(config.kind(), config.at, "replicas of nothing that is there", built);
+    }
     let mut is_spent = false;
     for resource in &mut built.resources {
         if is_moving {
             move_to(resource, text(&["metadata", "namespace"]), is_blank_only);
         }
-        if is_for_names && resource.is_fixed()
-            || replica.is_some_and(|name| !resource.all_names().any(|own| own == name))
-        {
+        if is_for_names && resource.is_fixed() || !is_meant(resource) {
             continue;
         }
         for field in fields.iter().filter(|field| field.is_for(&resource.node)).collect::<Vec<_>>() {
@@ -86,7 +90,13 @@ fn write(resource: &mut Resource, field: &FieldSpec, writing: &Writing<'_>, at: 
         Writing::Entries(_) => Value::Map(Vec::new()),
         _ => Value::Text("".into(), Style::Quoted),
     };
-    field.follow(resource.settled(), Some(&new), &mut |node| {
+    // By then kustomize has annotations of its own there.
+    let is_there = field.is(ANNOTATIONS) && resource.is_marked();
+    let object = resource.settled();
+    if is_there && object.at_path(ANNOTATIONS).is_none() {
+        object.get_mut("metadata").into_iter().for_each(|metadata| metadata.set("annotations", Node::nothing(at)));
+    }
+    field.follow(object, Some(&new), &mut |node| {
         if !matches!(writing, Writing::Entries(_)) && matches!(node.value, Value::List(_) | Value::Map(_)) {
             return;
         }

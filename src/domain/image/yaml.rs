@@ -382,7 +382,8 @@ impl Reader {
                         let is_both = is_rewritten && add(old, &node);
                         let outcome = if is_both { "both count" } else { "the last one wins" };
                         // Of annotations kustomize makes a map of its own before it looks for keys that stand twice.
-                        if !is_both && !(is_rewritten && node.as_str().is_some()) {
+                        let is_taken = is_both || is_rewritten && node.as_str().is_some();
+                        if !is_taken {
                             self.parsed.doubled.get_or_insert(line);
                         }
                         if !is_both {
