@@ -20,12 +20,17 @@ pub fn watch(flag: Arc<AtomicBool>) -> io::Result<()> {
             loop {
                 tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
                 if flag.swap(true, Ordering::Relaxed) {
-                    std::process::exit(INTERRUPTED);
+                    end();
                 }
             }
         });
     })?;
     Ok(())
+}
+
+#[expect(clippy::exit, clippy::disallowed_methods, reason = "who sends a second signal kills with the third")]
+fn end() -> ! {
+    std::process::exit(INTERRUPTED)
 }
 
 #[cfg(unix)]

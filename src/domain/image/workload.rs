@@ -363,9 +363,8 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
             yaml::within(node).docs.iter().for_each(|spec| pod(spec, Trust::Inferred, sink));
         }
         Value::Text(text, _) if text.contains('\n') => {
-            if !manifests(node, sink) && key == "values" {
-                yaml::values(node).into_iter().for_each(|values| helm::values(&values, sink));
-            }
+            let is_told = manifests(node, sink) || key != "values";
+            yaml::values(node).into_iter().filter(|_| !is_told).for_each(|values| helm::values(&values, sink));
         }
         Value::Map(_) if !key.is_empty() && is_object(node) => lowered(node, sink),
         Value::List(items) => {
