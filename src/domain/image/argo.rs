@@ -6,7 +6,7 @@ use super::resource::Extra;
 use super::retag::Retag;
 use super::sink::Sink;
 use super::tree::{self, Tree};
-use super::{Class, Confidence, evidence, helm, patch, reference, sets, yaml};
+use super::{Class, Confidence, evidence, helm, patch, reference, sets, text};
 
 /// Whether an object makes Argo CD deploy something.
 pub(super) fn is_application(object: &Node) -> bool {
@@ -73,6 +73,7 @@ pub(super) fn find(object: &Node, tree: &Tree<'_>, index: &Index, sink: &mut Sin
         sink.closed(object.name(), Confidence::Opaque, object.places().collect(), note);
     }
     for source in sources {
+        source.at_path(&["helm", "values"]).into_iter().for_each(|values| text::told(values, sink));
         let none = Node::new(source.at, Value::Null);
         let url = source.get("repoURL").unwrap_or(&none);
         if let Some(plugin) = source.get("plugin") {
@@ -207,7 +208,7 @@ fn values(tree: &Tree<'_>, source: &Node, folder: &str) -> Option<Node> {
         let file = value_file(tree, folder, entry);
         layers.extend(file.into_iter().flat_map(|file| tree.docs(file)).map(|doc| (**doc).clone()));
     }
-    layers.extend(helm.get("values").into_iter().flat_map(|text| yaml::within(text).docs));
+    layers.extend(helm.get("values").into_iter().flat_map(text::values));
     layers.extend(helm.get("valuesObject").cloned());
     for parameter in helm.get("parameters").into_iter().flat_map(Node::items) {
         if let Some(value) = parameter.get("value") {

@@ -66,6 +66,12 @@ const SILENT_KEYS: &[&str] = &[
 // What programs say of images deploys none.
 const PROGRAMS: &[&str] = &[".py", ".js", ".go", ".lua", ".sql", ".md", ".rego", ".cel"];
 
+// Keys of an image under which all of it stands.
+const WHOLE: &[&str] = &["reference", "ref", "fullName"];
+
+// What stands before an image that a runner of jobs takes.
+const DOCKER: &str = "docker://";
+
 // Annotations that tell what is put into a pod which image to take, and those that have its tag where it stands apart.
 const INJECTED: &[(&str, &str)] = &[
     ("sidecar.istio.io/proxyImage", ""),
@@ -91,10 +97,15 @@ fn pod_path(kind: &str, group: &str) -> Option<&'static [&'static str]> {
     })
 }
 
+/// Whether what an object says of images deploys none, by its kind and its group.
+pub(super) fn is_silent(kind: &str, group: &str) -> bool {
+    SILENT_KINDS.contains(&kind) || SILENT_GROUPS.contains(&group)
+}
+
 /// Finds the images of one object.
 pub(super) fn find(object: &Node, sink: &mut Sink) {
     let (kind, group) = (object.kind(), object.group());
-    if kind.is_empty() || SILENT_KINDS.contains(&kind) || SILENT_GROUPS.contains(&group) {
+    if kind.is_empty() || is_silent(kind, group) {
         return;
     }
     injected(object, sink);
@@ -197,11 +208,20 @@ fn listed(node: &Node, sink: &mut Sink) {
     }
 }
 
+// Images in a text, each behind the scheme for those that are run: `ubuntu:docker://x/y:1,…`.
+fn docker(node: &Node, sink: &mut Sink) {
+    for image in node.as_str().unwrap_or_default().split(DOCKER).skip(1) {
+        let mut one = node.clone();
+        one.value = Value::Text(image.split([',', ' ', '\n', '"']).next().unwrap_or_default().into(), Style::Quoted);
+        sink.plausible(&one);
+    }
+}
+
 /// Whether a key of settings is the name of a variable with an image.
 pub(super) fn is_variable_of_image(name: &str) -> bool {
     // What is a part of one, or serves them, is none.
     const OTHERS: &[&str] =
-        &["REGISTR", "REPO", "URL", "SERVICE", "DIR", "HOST", "PORT", "TAG", "PULL", "PATH", "PROXY"];
+        &["REGISTRY", "REGISTRIES", "REPO", "URL", "SERVICE", "DIR", "HOST", "PORT", "TAG", "PULL", "PATH", "PROXY"];
     name.contains("IMAGE")
         && !name.contains(|c: char| c.is_ascii_lowercase())
         && !name.split('_').any(|word| OTHERS.iter().any(|other| word.starts_with(other)))
@@ -213,10 +233,12 @@ fn mentions(container: &Node, sink: &mut Sink) {
         let Some(value) = variable.get("value") else { continue };
         let is_named = is_variable_of_image(&variable.str_at(&["name"]).to_ascii_uppercase());
         let text = value.as_str().unwrap_or_default();
-        if is_named && text.contains(['\n', ',']) && !manifests(value, sink) {
+        if is_named && text.contains(['\n', ',']) && !text.contains(DOCKER) && !manifests(value, sink) {
             listed(value, sink);
         } else if text.contains('\n') || text.starts_with('{') {
             self::text(value, sink);
+        } else if text.contains(DOCKER) {
+            docker(value, sink);
         } else if is_named {
             sink.plausible(value);
         } else if value.as_str().is_some_and(sink::is_literal) {
@@ -300,10 +322,11 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
             }
         }
         Value::Map(entries) => {
-            if key == "image"
-                && let Some(reference) = node.get("reference")
-            {
-                sink.image(reference, Trust::Inferred);
+            for (whole, reference) in entries.iter().filter(|(name, _)| key == "image" && WHOLE.contains(&&**name)) {
+                match &**whole {
+                    "reference" => sink.image(reference, Trust::Inferred),
+                    _ => sink.plausible(reference),
+                }
             }
             if node.str_at(&["name"]) == "bundle"
                 && let Some(bundle) = node.get("value")
@@ -351,12 +374,18 @@ fn config_map(object: &Node, key: &str, sink: &mut Sink) {
     for (name, value) in object.get(key).map(Node::entries).unwrap_or_default() {
         // By Knative's custom what stands there is an explanation.
         let Some(text) = value.as_str().filter(|_| &**name != "_example") else { continue };
+        if PROGRAMS.iter().any(|kind| name.ends_with(kind)) {
+            continue;
+        }
         let is_named = helm::is_image_key(name) || is_variable_of_image(name);
+        if name.ends_with("values.yaml") {
+            text::told(value, sink);
+        }
         if sink::is_literal(text) || (is_named && sink::is_plausible(text)) {
             sink.image(value, Trust::Inferred);
         } else if is_named && text.contains('\n') {
             listed(value, sink);
-        } else if !PROGRAMS.iter().any(|kind| name.ends_with(kind)) {
+        } else {
             self::text(value, sink);
         }
     }
