@@ -162,6 +162,7 @@ impl<'a> Scope<'a> {
             is_relative = self.look_around(self.within, &mut looked, &mut HashSet::new());
         }
         looked.is_foreign |= is_relative && looked.nodes.is_empty();
+        looked.is_foreign |= self.is_moved && names_values(text, self.within.helper.is_some());
         looked
     }
 
@@ -202,7 +203,10 @@ impl<'a> Scope<'a> {
                     continue;
                 }
                 match self.of.helpers.body(name) {
-                    Some(body) if seen.len() < MAX_TEXTS && self.spends(body) => texts.push(body.to_owned()),
+                    Some(body) if seen.len() < MAX_TEXTS && self.spends(body) => {
+                        looked.is_foreign |= self.of.calls.is_moved(name) && names_values(body, true);
+                        texts.push(body.to_owned());
+                    }
                     // One that is nowhere in the tree is of a chart that is told of, or nothing is rendered at all.
                     _ => looked.is_foreign |= self.of.helpers.has(name),
                 }
@@ -237,6 +241,11 @@ impl<'a> Scope<'a> {
         }
         actions::words(text).any(is_relative)
     }
+}
+
+// Whether a text names values where `.`, and in a helper `$` too, may have others than the chart's.
+fn names_values(text: &str, is_helper: bool) -> bool {
+    actions::words(text).any(|word| word.starts_with(".Values") || (is_helper && word.starts_with("$.Values")))
 }
 
 // Whether a word is about what a helper is given, what a loop goes over, or what a block is for.

@@ -1,6 +1,7 @@
 //! A chart's template taken apart: its lines, as they are written if all its conditions hold, and what each of its actions
 //! stands within.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::actions::{self, Action};
@@ -106,12 +107,15 @@ struct Reader {
     begun: Option<(u32, Rc<Within>)>,
     kept: usize,
     actions: Vec<String>,
+    // What variables ask for that are set once; None: they may be set again.
+    asked: HashMap<String, Option<Vec<Rc<str>>>>,
 }
 
 /// Takes a template apart.
 pub(super) fn read(text: &str) -> Template {
     let text = text.replace("\r\n", "\n").replace([MARK.0, MARK.1], "?");
-    let mut reader = Reader { number: 1, ..Reader::default() };
+    let asked = text.split('$').skip(1).filter_map(|rest| Some((name_of(rest)?, None)));
+    let mut reader = Reader { number: 1, asked: asked.collect(), ..Reader::default() };
     let mut rest = text.as_str();
     while let Some((before, tail)) = rest.split_once("{{") {
         // What has no end is rendered by nobody.
@@ -132,7 +136,29 @@ pub(super) fn read(text: &str) -> Template {
     reader.template
 }
 
+// The variable that is set anew at the beginning of a text.
+fn name_of(text: &str) -> Option<String> {
+    let (name, rest) = text.split_at(text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_')?);
+    rest.trim_start().strip_prefix('=').filter(|rest| !rest.starts_with('=')).map(|_| name.to_owned())
+}
+
 impl Reader {
+    // What a variable asks for when it is set.
+    fn set(&mut self, action: &str) {
+        let Some((name, value)) = action.strip_prefix('$').and_then(|rest| rest.split_once(":=")) else { return };
+        let guards = if self.within.is_moved { None } else { Some(self.guards(value.trim())) };
+        self.asked.entry(name.trim().to_owned()).and_modify(|known| *known = None).or_insert(guards);
+    }
+
+    // The values whose `enabled` must be true for a condition.
+    fn guards(&self, condition: &str) -> Vec<Rc<str>> {
+        let name = condition.strip_prefix('$').filter(|name| !name.contains(|c: char| !c.is_ascii_alphanumeric()));
+        match name {
+            Some(name) => self.asked.get(name).cloned().flatten().unwrap_or_default(),
+            None => guards(condition),
+        }
+    }
+
     fn count(&mut self, text: &str) {
         self.number += u32::try_from(text.matches('\n').count()).unwrap_or_default();
     }
@@ -178,6 +204,7 @@ impl Reader {
         match actions::action(bare) {
             Action::Silent => {
                 let silent = said(false);
+                self.set(bare);
                 self.template.said.extend((!bare.starts_with("/*")).then_some(silent));
             }
             Action::Output(_) => {
@@ -209,12 +236,12 @@ impl Reader {
     fn decide(&mut self, word: &str, rest: &str, whole: &str) {
         let about = (whole.len() < LONGEST).then(|| whole.into());
         let is_moved = self.within.is_moved;
-        let guards = |condition: &str| if is_moved { Vec::new() } else { guards(condition) };
+        let condition = if word == "if" { Some(rest) } else { rest.strip_prefix("if ") };
+        let guards = condition.filter(|_| !is_moved).map(|condition| self.guards(condition.trim())).unwrap_or_default();
         match word {
-            "if" => self.blocks.push(Block { guards: guards(rest), ..Block::default() }),
+            "if" => self.blocks.push(Block { guards, ..Block::default() }),
             "else" => {
                 // What stood before it does not hold in it.
-                let guards = rest.strip_prefix("if ").map(guards).unwrap_or_default();
                 if let Some(block) = self.blocks.last_mut() {
                     block.guards = guards;
                     block.is_moved |= rest.starts_with("with");

@@ -12,6 +12,8 @@ use super::node::{Node, Value};
 // Deepest chain of helpers, and most values that are looked at for being switched off.
 const MAX_DEPTH: usize = 8;
 const MAX_OFF: usize = 10_000;
+// Most calls that are looked through for what they give.
+const MAX_GIVEN: usize = 500_000;
 // Longest path of a value; a longer one is taken for all of them.
 const LONGEST: usize = 1000;
 
@@ -23,8 +25,30 @@ pub(super) struct Call {
     pub(super) action: Rc<str>,
     // The chart that makes it.
     by: usize,
-    // Whether the helper is given the whole of what the caller has.
-    is_whole: bool,
+    // What the helper is given.
+    given: Rc<str>,
+}
+
+// What is given to a helper: all of it, or what is at a key of that.
+type Given = (Rc<str>, Rc<str>);
+
+impl Call {
+    // Where what is at a key of what is given comes from: out of what is given to the caller, or from the chart (Some(None));
+    // None: from elsewhere.
+    fn source(&self, key: &str) -> Option<Option<Given>> {
+        let word = if key.is_empty() {
+            &*self.given
+        } else {
+            let quoted = format!("\"{key}\"");
+            let rest = self.action.get(self.action.find(&quoted)? + quoted.len()..)?;
+            rest.split(|c: char| c.is_whitespace() || matches!(c, ')' | '|')).find(|word| !word.is_empty())?
+        };
+        let is_here = word.starts_with('$') || !self.within.is_moved;
+        let inner = word.strip_prefix("$.").or_else(|| word.strip_prefix('.')).unwrap_or_default();
+        let is_key = inner.chars().all(|c| c.is_ascii_alphanumeric());
+        let is_told = matches!(word, "$" | ".") || (!inner.is_empty() && is_key && self.within.helper.is_some());
+        (is_here && is_told).then(|| self.within.helper.clone().map(|helper| (helper, inner.into())))
+    }
 }
 
 /// The calls of helpers that templates make.
@@ -33,8 +57,9 @@ pub(super) struct Calls {
     by_name: HashMap<String, Vec<Call>>,
     // Helpers that may be given something else than the chart's own values.
     moved: HashSet<String>,
-    // Whether helpers are called by names that are not written there.
+    // Whether helpers are called by names that are not written there; and given something else.
     has_dynamic: bool,
+    is_any_moved: bool,
 }
 
 impl Calls {
@@ -46,14 +71,14 @@ impl Calls {
                 for rest in said.inner.split(word).skip(1) {
                     let named = rest.trim_start().strip_prefix(['"', '`']).and_then(|rest| rest.split_once(['"', '`']));
                     let Some((name, given)) = named else {
-                        calls.has_dynamic |= !is_sum(&said.inner);
+                        calls.dynamic(said, rest);
                         continue;
                     };
                     let mut given = given.split(|c: char| c.is_whitespace() || matches!(c, ')' | '|'));
                     let word = given.find(|word| !word.is_empty()).unwrap_or_default();
-                    let is_whole = (word == "." && !said.within.is_moved) || word == "$";
+                    let given = word.into();
                     let (within, action) = (Rc::clone(&said.within), Rc::clone(&said.inner));
-                    calls.by_name.entry(name.to_owned()).or_default().push(Call { within, action, by, is_whole });
+                    calls.by_name.entry(name.to_owned()).or_default().push(Call { within, action, by, given });
                 }
             }
         }
@@ -61,21 +86,41 @@ impl Calls {
         calls
     }
 
-    // What a helper is given that is no whole, those get that it calls.
+    // A call by a name that is not written there.
+    fn dynamic(&mut self, said: &Said, call: &str) {
+        let words = actions::split(call, ' ');
+        let given = words.get(1).map_or("", |word| word.trim_end_matches(')'));
+        let is_whole = said.within.helper.is_none() && (given == "$" || (given == "." && !said.within.is_moved));
+        self.has_dynamic |= !is_sum(&said.inner);
+        self.is_any_moved |= !is_sum(&said.inner) && !is_whole;
+    }
+
+    // Finds the helpers that may be given something else than all that the chart has: by a call that does so, or by what
+    // somebody gave to the one that calls.
     fn move_on(&mut self) {
-        let mut called: HashMap<&str, Vec<&str>> = HashMap::new();
-        let mut todo: Vec<&str> = Vec::new();
-        for (name, calls) in &self.by_name {
-            for call in calls {
-                call.within.helper.iter().for_each(|helper| called.entry(helper).or_default().push(name));
-                todo.extend((!call.is_whole).then_some(name.as_str()));
+        let (mut takers, mut moved): (HashMap<Given, Vec<Given>>, Vec<Given>) = Default::default();
+        let mut todo: Vec<Given> = self.by_name.keys().map(|name| (name.as_str().into(), "".into())).collect();
+        let (mut seen, mut left): (HashSet<Given>, usize) = (todo.iter().cloned().collect(), MAX_GIVEN);
+        while let Some(taker) = todo.pop() {
+            for call in self.named(&taker.0) {
+                left = left.saturating_sub(1);
+                match call.source(&taker.1).filter(|_| left > 0) {
+                    Some(None) => {}
+                    Some(Some(source)) => {
+                        todo.extend(seen.insert(source.clone()).then(|| source.clone()));
+                        takers.entry(source).or_default().push(taker.clone());
+                    }
+                    None => moved.push(taker.clone()),
+                }
             }
         }
-        while let Some(name) = todo.pop() {
-            if self.moved.insert(name.to_owned()) {
-                todo.extend(called.remove(name).unwrap_or_default());
+        let mut known = HashSet::new();
+        while let Some(given) = moved.pop() {
+            if known.insert(given.clone()) {
+                moved.extend(takers.remove(&given).unwrap_or_default());
             }
         }
+        self.moved = known.into_iter().filter(|(_, key)| key.is_empty()).map(|(name, _)| name.to_string()).collect();
     }
 
     /// The calls of a helper.
@@ -90,7 +135,7 @@ impl Calls {
 
     /// Whether a helper may be given something else than the chart's own values.
     pub(super) fn is_moved(&self, name: &str) -> bool {
-        self.has_dynamic || self.moved.contains(name)
+        self.is_any_moved || self.moved.contains(name)
     }
 }
 
