@@ -12,6 +12,8 @@ use super::node::{Node, Value};
 // Deepest chain of helpers, and most values that are looked at for being switched off.
 const MAX_DEPTH: usize = 8;
 const MAX_OFF: usize = 10_000;
+// The name of any helper.
+const ANY: &str = "*";
 // Most calls that are looked through for what they give.
 const MAX_GIVEN: usize = 500_000;
 // Longest path of a value; a longer one is taken for all of them.
@@ -57,9 +59,6 @@ pub(super) struct Calls {
     by_name: HashMap<String, Vec<Call>>,
     // Helpers that may be given something else than the chart's own values.
     moved: HashSet<String>,
-    // Whether helpers are called by names that are not written there; and given something else.
-    has_dynamic: bool,
-    is_any_moved: bool,
 }
 
 impl Calls {
@@ -69,11 +68,14 @@ impl Calls {
         for (by, said) in said {
             for word in ["include ", "template "] {
                 for rest in said.inner.split(word).skip(1) {
-                    let named = rest.trim_start().strip_prefix(['"', '`']).and_then(|rest| rest.split_once(['"', '`']));
-                    let Some((name, given)) = named else {
-                        calls.dynamic(said, rest);
+                    let rest = rest.trim_start();
+                    let named = rest.strip_prefix(['"', '`']).and_then(|rest| rest.split_once(['"', '`']));
+                    if named.is_none() && is_sum(&said.inner) {
                         continue;
-                    };
+                    }
+                    // What is called by a name that is not written there may be any of them.
+                    let other = || actions::split(rest, ' ').get(1).copied().unwrap_or_default();
+                    let (name, given) = named.unwrap_or_else(|| (ANY, other()));
                     let mut given = given.split(|c: char| c.is_whitespace() || matches!(c, ')' | '|'));
                     let word = given.find(|word| !word.is_empty()).unwrap_or_default();
                     let given = word.into();
@@ -84,15 +86,6 @@ impl Calls {
         }
         calls.move_on();
         calls
-    }
-
-    // A call by a name that is not written there.
-    fn dynamic(&mut self, said: &Said, call: &str) {
-        let words = actions::split(call, ' ');
-        let given = words.get(1).map_or("", |word| word.trim_end_matches(')'));
-        let is_whole = said.within.helper.is_none() && (given == "$" || (given == "." && !said.within.is_moved));
-        self.has_dynamic |= !is_sum(&said.inner);
-        self.is_any_moved |= !is_sum(&said.inner) && !is_whole;
     }
 
     // Finds the helpers that may be given something else than all that the chart has: by a call that does so, or by what
@@ -130,12 +123,17 @@ impl Calls {
 
     /// Whether nobody calls a helper.
     pub(super) fn is_idle(&self, name: &str) -> bool {
-        !self.has_dynamic && self.named(name).is_empty()
+        !self.has_any() && self.named(name).is_empty()
+    }
+
+    // Whether helpers are called by names that are not written there.
+    fn has_any(&self) -> bool {
+        self.by_name.contains_key(ANY)
     }
 
     /// Whether a helper may be given something else than the chart's own values.
     pub(super) fn is_moved(&self, name: &str) -> bool {
-        self.is_any_moved || self.moved.contains(name)
+        self.moved.contains(ANY) || self.moved.contains(name)
     }
 }
 
@@ -207,7 +205,7 @@ impl<'a> Guards<'a> {
         if !is_moved && within.guards.iter().any(|guard| self.off.contains(&**guard)) {
             return true;
         }
-        let Some(helper) = within.helper.as_deref().filter(|_| depth < MAX_DEPTH && !self.calls.has_dynamic) else {
+        let Some(helper) = within.helper.as_deref().filter(|_| depth < MAX_DEPTH && !self.calls.has_any()) else {
             return false;
         };
         if let Some(known) = self.dead.borrow().get(helper) {
