@@ -220,9 +220,10 @@ impl<'a> Scope<'a> {
                 {
                     continue;
                 }
-                for value in actions::assigned(self.text, name).chain(actions::assigned(&text, name)) {
-                    texts.push(format!("{{{{{value}}}}}"));
-                }
+                let set = actions::assigned(self.text, name).chain(actions::assigned(&text, name));
+                let set: Vec<String> = set.take(MAX_TEXTS).map(|value| format!("{{{{{value}}}}}")).collect();
+                looked.is_foreign |= set.len() >= MAX_TEXTS;
+                texts.extend(set);
             }
         }
         is_relative
@@ -234,7 +235,7 @@ impl<'a> Scope<'a> {
             let node = path.split('.').try_fold(self.of.values, |node, step| node.get(step));
             let node = node.filter(|_| path != "global" && !path.is_empty());
             let part = path.split('.').next().unwrap_or_default();
-            looked.is_unseen |= node.is_none() && self.of.unseen.iter().any(|key| *key == part);
+            looked.is_unseen |= node.is_none() && self.of.unseen.contains(&part);
             if let Some(node) = node.filter(|node| self.of.tree.spend(node.size(), self.at)) {
                 looked.nodes.push(node);
             }

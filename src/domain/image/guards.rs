@@ -272,7 +272,7 @@ impl<'a> Guards<'a> {
                 }
                 entries.iter_mut().for_each(|(name, child)| self.prune(child, &below(path, name), is_off));
             }
-            Value::List(items) => items.iter_mut().for_each(|item| asked_by_nobody(item)),
+            Value::List(items) => items.iter_mut().for_each(asked_by_nobody),
             _ => {}
         }
     }
