@@ -495,6 +495,10 @@ fn the_version_in_a_chart_is_the_tag_that_its_templates_take_it_for() {
             ("chart/Chart.yaml", "name: c\nappVersion: \"1.2\"\n"),
             ("chart/values.yaml", values),
             ("chart/templates/d.yaml", template),
+            (
+                "chart/templates/_h.tpl",
+                "{{ define \"c.image\" }}{{ if true }}{{ .Values.image.repository }}{{ end }}{{ end }}\n",
+            ),
         ]);
         full(&rows)
     };
@@ -536,13 +540,13 @@ fn a_template_says_how_an_image_is_put_together() {
         )
     };
     let all = format!(
-        "- {}- {}- image: {{{{- .Values.images.repository | quote -}}}}/fixed:{{{{ default \"3\" .Values.images.none }}}}\n- {}",
+        "- {}{{{{- if .Values.old.enabled }}}}\n- {}{{{{- end }}}}\n- image: {{{{- .Values.images.repository | quote -}}}}/fixed:{{{{ default \"3\" .Values.images.none }}}}\n- {}",
         name("web"),
         name("old"),
-        "image: {{ .Values.db.image.repository }}:{{ .Values.db.image.tag }}\n# {{ .Values.old.enabled }}\n"
+        "image: {{ .Values.db.image.repository }}:{{ .Values.db.image.tag }}\n"
     );
     let expected = [
-        "image e.io/all/fixed:3 inferred chart/values.yaml:1,chart/templates/d.yaml:3",
+        "image e.io/all/fixed:3 inferred chart/values.yaml:1,chart/templates/d.yaml:5",
         "image e.io/all/web:1.2 inferred chart/values.yaml:1,chart/values.yaml:2,chart/Chart.yaml:2",
         "image docker.io/library/mysql:8.1 inferred chart/values.yaml:5",
     ];

@@ -12,6 +12,7 @@ mod argo;
 mod audit;
 mod azure;
 mod branches;
+mod charts;
 mod check;
 mod cli;
 mod decoys;

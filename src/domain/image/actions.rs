@@ -2,10 +2,6 @@
 
 use std::collections::HashMap;
 
-// Deepest nesting of blocks that is followed, and longest text of what one is about.
-const MAX_BLOCKS: usize = 20;
-const LONGEST: usize = 1000;
-
 /// What an action does.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Action<'a> {
@@ -27,14 +23,20 @@ pub(super) fn next(text: &str) -> Option<(&str, Action<'_>, &str)> {
     Some((before, action(inner), after))
 }
 
-// An action and what comes after it: its end is none within quotes.
-fn close(tail: &str) -> Option<(&str, &str)> {
-    let mut quote = None;
-    let mut before = ' ';
+/// An action and what comes after it: its end is none within quotes or a comment.
+pub(super) fn close(tail: &str) -> Option<(&str, &str)> {
+    if let Some(comment) = comment(tail) {
+        let end = comment.find("*/").map(|end| tail.len() - comment.len() + end)?;
+        let (inner, after) = tail.get(end..)?.split_once("}}")?;
+        return Some((tail.get(..end + inner.len())?, after));
+    }
+    let (mut quote, mut before, mut is_escaped) = (None, ' ', false);
     for (at, c) in tail.char_indices() {
         match (quote, c) {
+            _ if std::mem::take(&mut is_escaped) => {}
+            (Some('"' | '\''), '\\') => is_escaped = true,
             (Some(open), c) if open == c => quote = None,
-            (None, '"' | '`') => quote = Some(c),
+            (None, '"' | '`' | '\'') => quote = Some(c),
             (None, '}') if before == '}' => return Some((tail.get(..at - 1)?, tail.get(at + 1..)?)),
             _ => {}
         }
@@ -43,24 +45,33 @@ fn close(tail: &str) -> Option<(&str, &str)> {
     None
 }
 
+// What a comment says, and all that is behind it.
+fn comment(tail: &str) -> Option<&str> {
+    tail.trim_start_matches('-').trim_start().strip_prefix("/*")
+}
+
 /// A template without its comments, line by line what it was.
 pub(super) fn without_comments(text: &str) -> String {
     let (mut out, mut rest) = (String::new(), text);
-    while let Some((before, inner)) = rest.split_once("{{") {
+    while let Some((before, tail)) = rest.split_once("{{") {
         out.push_str(before);
-        let Some(comment) = inner.trim_start_matches(['-', ' ']).strip_prefix("/*") else {
+        let Some((inner, after)) = close(tail) else {
+            // What has no end is rendered by nobody.
             out.push_str("{{");
-            rest = inner;
-            continue;
+            return out + tail;
         };
-        let (comment, after) = comment.split_once("*/").unwrap_or((comment, ""));
-        out.extend(comment.chars().filter(|c| *c == '\n'));
-        rest = after.split_once("}}").map_or("", |(_, after)| after);
+        if comment(tail).is_some() {
+            out.extend(inner.chars().filter(|c| *c == '\n'));
+        } else {
+            out.extend(["{{", inner, "}}"]);
+        }
+        rest = after;
     }
     out + rest
 }
 
-fn action(inner: &str) -> Action<'_> {
+/// What an action does.
+pub(super) fn action(inner: &str) -> Action<'_> {
     const CONTROL: &[&str] = &["if", "else", "end", "range", "with", "define", "block", "break", "continue"];
     let first = inner.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
     if inner.starts_with("/*") || (inner.starts_with('$') && inner.contains(":=")) {
@@ -72,36 +83,14 @@ fn action(inner: &str) -> Action<'_> {
     }
 }
 
-/// What the loops and blocks that a line begins or ends leave open.
-pub(super) fn blocks<'a>(line: &'a str, open: &mut Vec<&'a str>) {
-    let mut rest = line;
-    while let Some((_, tail)) = rest.split_once("{{") {
-        let Some((inner, after)) = close(tail) else { return };
-        rest = after;
-        let bare = inner.trim_matches('-').trim();
-        match bare.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default() {
-            "with" | "range" if open.len() < MAX_BLOCKS && bare.len() < LONGEST => open.push(bare),
-            "with" | "range" | "if" | "define" | "block" if open.len() < MAX_BLOCKS => open.push(""),
-            "end" => drop(open.pop()),
-            _ => {}
-        }
-    }
-}
-
-/// Lines that consist of what an expression comes to, and may be whole objects.
-pub(super) fn whole(text: &str) -> Vec<u32> {
-    let is_whole = |line: &str| {
-        line.starts_with("{{")
-            && matches!(next(line), Some(("", Action::Output(inner), after)) if after.trim().is_empty() && !inner.contains("indent"))
-    };
-    (1..).zip(text.lines()).filter(|(_, line)| is_whole(line)).map(|(number, _)| number).collect()
-}
-
 /// A text in parts, where no quotes or parentheses hold it together.
 pub(super) fn split(text: &str, by: char) -> Vec<&str> {
     let (mut parts, mut from, mut depth, mut quote) = (Vec::new(), 0, 0_usize, None);
+    let mut is_escaped = false;
     for (at, c) in text.char_indices() {
         match (quote, c) {
+            _ if std::mem::take(&mut is_escaped) => {}
+            (Some('"'), '\\') => is_escaped = true,
             (Some(open), c) if open == c => quote = None,
             (Some(_), _) => {}
             (None, '"' | '`') => quote = Some(c),
@@ -119,6 +108,21 @@ pub(super) fn split(text: &str, by: char) -> Vec<&str> {
     parts
 }
 
+/// Whether what follows a part of an action is within quotes.
+pub(super) fn is_quoted(before: &str) -> bool {
+    let (mut quote, mut is_escaped) = (None, false);
+    for c in before.chars() {
+        match (quote, c) {
+            _ if std::mem::take(&mut is_escaped) => {}
+            (Some('"'), '\\') => is_escaped = true,
+            (Some(open), c) if open == c => quote = None,
+            (None, '"' | '`') => quote = Some(c),
+            _ => {}
+        }
+    }
+    quote.is_some()
+}
+
 /// The words of a text that are no texts in quotes.
 pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| c.is_whitespace() || matches!(c, '(' | ')' | '|' | '{' | '}'))
@@ -128,23 +132,62 @@ pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
 /// The names of the helpers that a text calls.
 pub(super) fn helpers(text: &str) -> impl Iterator<Item = &str> {
     let calls = text.split("include ").skip(1).chain(text.split("template ").skip(1));
-    calls.filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next())
+    calls.filter_map(|rest| rest.trim_start().strip_prefix(['"', '`'])?.split(['"', '`']).next())
+}
+
+/// A text in quotes of an action.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Literal<'a> {
+    /// What it says.
+    pub(super) text: String,
+    /// The text in quotes right before it.
+    pub(super) beside: Option<String>,
+    /// The word right before it; empty: it is another text in quotes.
+    pub(super) word: &'a str,
+}
+
+/// The texts in quotes of an action.
+pub(super) fn literals(action: &str) -> Vec<Literal<'_>> {
+    let mut found: Vec<Literal<'_>> = Vec::new();
+    let mut rest = action;
+    while let Some(at) = rest.find(['"', '`']) {
+        let (before, tail) = rest.split_at(at);
+        let (quote, tail) = (if tail.starts_with('`') { '`' } else { '"' }, tail.get(1..).unwrap_or_default());
+        let (mut text, mut is_escaped, mut end) = (String::new(), false, tail.len());
+        for (at, c) in tail.char_indices() {
+            if std::mem::take(&mut is_escaped) {
+                text.push(if c == 'n' { '\n' } else { c });
+            } else if c == quote {
+                end = at;
+                break;
+            } else if c == '\\' && quote == '"' {
+                is_escaped = true;
+            } else {
+                text.push(c);
+            }
+        }
+        let word = words(before).filter(|word| !word.is_empty()).last().unwrap_or_default();
+        let beside = found.last().filter(|_| before.trim().is_empty()).map(|last| last.text.clone());
+        found.push(Literal { text, beside, word });
+        rest = tail.get(end + 1..).unwrap_or_default();
+    }
+    found
+}
+
+/// All that a text may set a variable to.
+pub(super) fn assigned<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
+    text.match_indices('$').filter_map(move |(at, _)| {
+        let rest = text.get(at + 1..)?.strip_prefix(name)?.trim_start();
+        let value = rest.strip_prefix(":=").or_else(|| rest.strip_prefix("= "))?;
+        Some(close(value).map_or(value, |(inner, _)| inner))
+    })
 }
 
 /// What a text sets a variable to; None: it does not, or more than once.
-pub(super) fn variable<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    let mut set = None;
-    for (at, _) in text.match_indices('$') {
-        let Some(rest) = text.get(at + 1..).and_then(|rest| rest.strip_prefix(name)) else { continue };
-        let rest = rest.trim_start();
-        if let Some(value) = rest.strip_prefix(":=").or_else(|| rest.strip_prefix("= ")) {
-            if set.is_some() {
-                return None;
-            }
-            set = Some(value.split("}}").next()?.trim().trim_end_matches('-').trim());
-        }
-    }
-    set
+pub(super) fn variable<'a>(text: &'a str, name: &'a str) -> Option<&'a str> {
+    let mut set = assigned(text, name);
+    let value = set.next()?.trim().trim_end_matches('-').trim();
+    set.next().is_none().then_some(value)
 }
 
 /// The helpers of a chart, by name; None: there are several of one name.
@@ -162,14 +205,22 @@ impl Helpers {
             let bare = inner.trim_matches('-').trim();
             let first = bare.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
             let Some((name, mut body, depth)) = open.take() else {
-                let name =
-                    bare.strip_prefix("define ").and_then(|rest| rest.trim().strip_prefix('"')?.strip_suffix('"'));
+                let quotes = ['"', '`'];
+                let name = bare
+                    .strip_prefix("define ")
+                    .and_then(|rest| rest.trim().strip_prefix(quotes)?.strip_suffix(quotes));
                 open = name.map(|name| (name.to_owned(), String::new(), 0));
                 continue;
             };
             body.push_str(before);
             if (first, depth) == ("end", 0) {
-                self.0.entry(name).and_modify(|known| *known = None).or_insert(Some(body));
+                // One that stands twice in the same words is one.
+                let is_other = |known: &Option<String>| known.as_ref() != Some(&body);
+                if self.0.get(&name).is_some_and(is_other) {
+                    self.0.insert(name, None);
+                } else {
+                    self.0.insert(name, Some(body));
+                }
                 continue;
             }
             body.push_str(&format!("{{{{{inner}}}}}"));
@@ -180,6 +231,11 @@ impl Helpers {
             };
             open = Some((name, body, depth));
         }
+    }
+
+    /// Whether there is one of a name, or several.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
     }
 
     /// What a helper consists of.
@@ -213,10 +269,6 @@ mod tests {
         assert_eq!(without_comments("a{{/* b\n{{ c */}}\nd{{- /* e */ -}}f"), "a\n\ndf");
         assert_eq!(next("{{ if .x }}"), Some(("", Action::Control, "")));
         assert_eq!(split("printf \"%s | %s\" (a | b) | quote", '|'), ["printf \"%s | %s\" (a | b)", "quote"]);
-        let mut open = Vec::new();
-        blocks("{{ if .a }}{{- range .Values.x }}{{ with .b }}", &mut open);
-        blocks("{{ end }}{{ else }}", &mut open);
-        assert_eq!(open, ["", "range .Values.x"]);
         assert_eq!(variable("{{- $tag := .Values.tag | quote -}}", "tag"), Some(".Values.tag | quote"));
         assert_eq!(variable("{{ $a := 1 }}{{ $a = 2 }}", "a"), None);
     }

@@ -8,7 +8,7 @@ use super::resource::Extra;
 use super::retag::Retag;
 use super::sink::Sink;
 use super::tree::{self, Tree};
-use super::{Class, Confidence, evidence, helm, patch, reference, sets, yaml};
+use super::{Class, Confidence, evidence, helm, patch, reference, sets, text};
 
 // Deepest nesting of generators.
 const MAX_DEPTH: usize = 4;
@@ -114,6 +114,7 @@ pub(super) fn find(object: &Node, tree: &Tree<'_>, index: &Index, sink: &mut Sin
         sink.closed(object.name(), Confidence::Opaque, object.places().collect(), note);
     }
     for source in sources {
+        source.at_path(&["helm", "values"]).into_iter().for_each(|values| text::told(values, sink));
         let none = Node::new(source.at, Value::Null);
         let url = source.get("repoURL").unwrap_or(&none);
         if let Some(plugin) = source.get("plugin") {
@@ -301,7 +302,7 @@ fn values(tree: &Tree<'_>, source: &Node, folder: &str) -> Option<Node> {
     }
     // The one displaces the other.
     let object = helm.get("valuesObject").filter(|object| matches!(object.value, Value::Map(_)));
-    layers.extend(object.cloned().or_else(|| helm.get("values").and_then(yaml::values)));
+    layers.extend(object.cloned().or_else(|| helm.get("values").and_then(text::values)));
     for parameter in helm.get("parameters").into_iter().flat_map(Node::items) {
         if let Some(value) = parameter.get("value") {
             let mut value = value.clone();

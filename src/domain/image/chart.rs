@@ -1,13 +1,17 @@
 //! Charts of the tree: which folders they are, what stands in them, and what they deploy with the values that they are given.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::Confidence;
-use super::actions;
-use super::node::{At, Node};
+use super::account::Known;
+use super::actions::{self, Helpers};
+use super::flow::{self, Said};
+use super::guards::{Calls, Guards};
+use super::node::{At, Node, Style, Value};
 use super::sink::{Hit, Sink};
+use super::template::{self, Chart, Open, Source};
 use super::tree::{self, Tree};
-use super::{helm, patch, reference, template, text};
+use super::{helm, patch, reference, text, workload};
 
 /// The folders of charts, those left out that another one has as its parts.
 pub(super) fn folders(tree: &Tree<'_>) -> BTreeSet<String> {
@@ -45,111 +49,284 @@ pub(super) fn is_part(charts: &BTreeSet<String>, path: &str) -> bool {
     }
 }
 
+/// Charts that other charts of the tree bring along from beside them. Those that only bring along each other are none.
+pub(super) fn included(tree: &Tree<'_>, charts: &BTreeSet<String>) -> BTreeSet<String> {
+    let beside = |folder: &str| -> Vec<String> {
+        let docs = ["Chart.yaml", "requirements.yaml"]
+            .into_iter()
+            .filter_map(|name| tree.number(&tree::join(folder, name)?))
+            .flat_map(|file| tree.docs(file));
+        let entries = docs.filter_map(|doc| doc.get("dependencies")).flat_map(Node::items);
+        let paths = entries.filter_map(|entry| entry.str_at(&["repository"]).strip_prefix("file://"));
+        paths.filter_map(|path| tree::join(folder, path)).filter(|path| charts.contains(path)).collect()
+    };
+    let all: HashMap<&String, Vec<String>> = charts.iter().map(|folder| (folder, beside(folder))).collect();
+    let named: HashSet<&String> = all.values().flatten().collect();
+    let mut todo: Vec<&String> = charts.iter().filter(|folder| !named.contains(folder)).collect();
+    let mut included = BTreeSet::new();
+    while let Some(folder) = todo.pop() {
+        for part in all.get(folder).into_iter().flatten() {
+            if included.insert(part.clone()) {
+                todo.push(part);
+            }
+        }
+    }
+    included
+}
+
 // Deepest nesting of charts, and what it costs to look into one, where a look at a path costs 1.
 const MAX_DEPTH: usize = 5;
 const COST: usize = 1000;
 
 /// A chart of the tree: its values under those that it is given, what its templates say, and the charts that it consists of.
 pub(super) fn find(tree: &Tree<'_>, folder: &str, given: Option<&Node>, sink: &mut Sink) {
-    within(tree, folder, given, sink, 0);
-}
-
-fn within(tree: &Tree<'_>, folder: &str, given: Option<&Node>, sink: &mut Sink, depth: usize) {
-    let path = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
-    let docs = |name: &str| tree.number(&path(name)).into_iter().flat_map(|file| tree.docs(file));
-    let own = docs("values.yaml").next().map(|doc| (**doc).clone());
-    let all = patch::layered(own.iter().chain(given).cloned());
-    let all = all.unwrap_or_else(|| Node::nothing(At { file: 0, line: 1 }));
-    let mut own_hits = Sink::default();
-    helm::values(&all, &mut own_hits);
-    let mut own_hits = own_hits.hits();
-    let templates = template::images(tree, folder, &all);
-    // What a template says of a value is what it is for, if no other template may say something else.
-    if templates.open.is_empty() {
-        let said: HashSet<At> = templates.hits.iter().flat_map(|hit| &hit.places).copied().collect();
-        own_hits.retain(|hit| !hit.places.iter().any(|at| said.contains(at)));
-    }
-    own_hits.extend(templates.hits);
-    if own_hits.is_empty() {
-        // Values of no shape that is known: the lines say at least where.
-        own_hits.extend(templates.open.into_iter().map(|open| open.hit));
-    } else if !templates.open.is_empty() {
-        tagged(tree, folder, &all, &mut own_hits);
-        let beside: Vec<Hit> =
-            templates.open.into_iter().filter(|open| open.is_beside(&own_hits)).map(|open| open.hit).collect();
-        own_hits.extend(beside);
-    }
-    own_hits.into_iter().for_each(|hit| sink.push(hit));
-    for (file, name) in tree.below(folder) {
-        let rest = name.get(path("").len()..).unwrap_or_default();
-        let is_values = !rest.contains('/') && rest.contains("values") && rest != "values.yaml" && given.is_none();
-        if is_values && (rest.ends_with(".yaml") || rest.ends_with(".yml")) {
-            for doc in tree.docs(file) {
-                patch::layered(own.iter().chain([&**doc]).cloned()).iter().for_each(|all| helm::values(all, sink));
-            }
-        } else if rest.strip_prefix("charts/").is_some_and(|rest| rest.ends_with(".tgz") && !rest.contains('/')) {
-            sink.closed(rest, Confidence::Opaque, vec![At { file, line: 1 }], helm::UNSEEN);
-        } else if rest.split('/').any(|part| part == "templates") && !rest.ends_with("/NOTES.txt") {
-            let said = actions::without_comments(&String::from_utf8_lossy(tree.bytes(file)));
-            text::scan(said.as_bytes(), file, 1).into_iter().for_each(|hit| sink.push(hit));
-            let base = rest.rsplit('/').next().unwrap_or_default();
-            for line in actions::whole(&said).into_iter().filter(|_| !base.starts_with('_')) {
-                let note = "a template writes it whole, and what that is is not looked at";
-                sink.closed(rest, Confidence::Opaque, vec![At { file, line }], note);
-            }
-            for (line, kind) in text::deployers(tree.bytes(file)) {
-                let note = "a template makes it, and what it deploys is not looked at";
-                sink.closed(kind, Confidence::Opaque, vec![At { file, line }], note);
-            }
-        }
-    }
-    let mut parts: BTreeSet<(String, String)> = BTreeSet::new();
-    let mut named: HashSet<&str> = HashSet::new();
-    for doc in docs("Chart.yaml").chain(docs("requirements.yaml")) {
-        for entry in doc.get("dependencies").into_iter().flat_map(Node::items) {
-            let name = entry.str_at(&["name"]);
-            let none = Node::text(entry.at, "");
-            let url = entry.get("repository").unwrap_or(&none);
-            let repository = url.as_str().unwrap_or_default();
-            let beside = repository.strip_prefix("file://").and_then(|there| tree::join(folder, there));
-            let packed = Some(path(&format!("charts/{name}"))).filter(|folder| tree.has_folder(folder));
-            let key = Some(entry.str_at(&["alias"])).filter(|alias| !alias.is_empty()).unwrap_or(name);
-            named.insert(name);
-            if let Some(folder) = packed.or(beside.filter(|folder| tree.has_folder(folder))) {
-                let is_off = !entry.str_at(&["condition"]).is_empty() && all.get(key).is_some_and(helm::is_off);
-                parts.extend((!is_off).then(|| (folder, key.to_owned())));
-                continue;
-            }
-            let at = entry.get("name").unwrap_or(entry);
-            if repository.is_empty() || repository.starts_with("file:") {
-                sink.closed(name, Confidence::Opaque, at.places().collect(), helm::UNSEEN);
-                continue;
-            }
-            helm::chart(url, name, entry.get("version"), at, sink);
-            sink.closed(name, Confidence::Opaque, at.places().collect(), helm::UNSEEN);
-        }
-    }
-    let inner = tree.below(&path("charts")).filter_map(|(_, name)| {
-        let name = name.get(path("charts/").len()..)?.strip_suffix("/Chart.yaml")?;
-        (!name.contains('/') && !named.contains(name)).then(|| (path(&format!("charts/{name}")), name.to_owned()))
-    });
-    parts.extend(inner);
-    for (folder, key) in parts {
-        let at = At { file: tree.number(&path("Chart.yaml")).unwrap_or_default(), line: 1 };
-        if depth >= MAX_DEPTH || !tree.spend(COST, at) {
-            sink.closed(&folder, Confidence::Unreadable, vec![at], "charts within charts, which are too many");
+    let (mut folders, mut helpers) = (vec![(folder.to_owned(), 0)], Helpers::default());
+    let mut known: HashMap<String, Vec<Source>> = HashMap::new();
+    while let Some((folder, depth)) = folders.pop() {
+        let at = At { file: tree.number(&within(&folder, "Chart.yaml")).unwrap_or_default(), line: 1 };
+        if known.contains_key(&folder) || depth > MAX_DEPTH || !tree.spend(COST, at) {
             continue;
         }
-        let mut given = all.get(&key).cloned().unwrap_or_else(|| Node::nothing(at));
-        all.get("global").into_iter().for_each(|global| given.set("global", global.clone()));
-        within(tree, &folder, Some(&given), sink, depth + 1);
+        let mut sources = Vec::new();
+        for (file, name) in tree.below(&within(&folder, "templates")) {
+            let name = name.get(within(&folder, "").len()..).unwrap_or_default();
+            let text = actions::without_comments(&String::from_utf8_lossy(tree.bytes(file)));
+            helpers.read(&text);
+            let base = name.rsplit('/').next().unwrap_or_default();
+            let is_idle = base.starts_with('_') || base.ends_with("NOTES.txt");
+            let (name, template) = (name.to_owned(), flow::read(&String::from_utf8_lossy(tree.bytes(file))));
+            sources.push(Source { file, name, text, template, is_idle });
+        }
+        folders.extend(parts(tree, &folder).into_iter().filter_map(|part| Some((part.folder?, depth + 1))));
+        known.insert(folder, sources);
     }
+    let charts: Vec<(String, Vec<Source>)> = known.into_iter().collect();
+    let numbers = charts.iter().zip(0..).map(|((folder, _), number)| (folder.clone(), number)).collect();
+    let said =
+        charts.iter().zip(0..).flat_map(|((_, sources), number)| sources.iter().map(move |source| (number, source)));
+    let calls = Calls::of(said.flat_map(|(number, source)| source.said().map(move |said| (number, said))));
+    let shared = Shared { tree, helpers, calls, charts, numbers };
+    shared.find(folder, given, sink, 0);
+}
+
+// A path in a folder.
+fn within(folder: &str, name: &str) -> String {
+    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
+}
+
+// A chart that another one consists of.
+struct Dependency<'a> {
+    // Where it is, if that is in the tree.
+    folder: Option<String>,
+    // Where its values are in those of the other.
+    key: String,
+    // What the other says of it; None: it only stands there.
+    entry: Option<&'a Node>,
+}
+
+// The charts that a chart consists of: those that it names, and those that stand in its folder for them.
+fn parts<'a>(tree: &'a Tree<'_>, folder: &str) -> Vec<Dependency<'a>> {
+    let docs = |name: &str| tree.number(name).into_iter().flat_map(|file| tree.docs(file));
+    let prefix = within(folder, "charts/");
+    let mut inner: Vec<(String, String)> = Vec::new();
+    for (file, name) in tree.below(prefix.trim_end_matches('/')) {
+        let there = name.get(prefix.len()..).and_then(|name| name.strip_suffix("/Chart.yaml"));
+        if let Some(there) = there.filter(|there| !there.contains('/')) {
+            // It is called as it says, whatever its folder is called.
+            let own = tree.docs(file).first().map(|doc| doc.str_at(&["name"])).filter(|name| !name.is_empty());
+            inner.push((own.unwrap_or(there).to_owned(), format!("{prefix}{there}")));
+        }
+    }
+    let mut parts = Vec::new();
+    let mut named: HashSet<&str> = HashSet::new();
+    for doc in docs(&within(folder, "Chart.yaml")).chain(docs(&within(folder, "requirements.yaml"))) {
+        for entry in doc.get("dependencies").into_iter().flat_map(Node::items) {
+            let name = entry.str_at(&["name"]);
+            let beside =
+                entry.str_at(&["repository"]).strip_prefix("file://").and_then(|path| tree::join(folder, path));
+            let packed: Vec<&String> = inner.iter().filter(|(own, _)| own == name).map(|(_, folder)| folder).collect();
+            let key = Some(entry.str_at(&["alias"])).filter(|alias| !alias.is_empty()).unwrap_or(name).to_owned();
+            named.insert(name);
+            let there = beside.filter(|folder| tree.has_folder(folder));
+            let folders = if packed.is_empty() { vec![there] } else { packed.into_iter().cloned().map(Some).collect() };
+            parts.extend(folders.into_iter().map(|folder| Dependency { folder, key: key.clone(), entry: Some(entry) }));
+        }
+    }
+    let others = inner.into_iter().filter(|(name, _)| !named.contains(name.as_str()));
+    parts.extend(others.map(|(key, folder)| Dependency { folder: Some(folder), key, entry: None }));
+    parts
+}
+
+// Whether the condition of a dependency says that it is not deployed: the first path that has a value decides.
+fn is_unwanted(entry: &Node, values: &Node) -> bool {
+    let paths = entry.str_at(&["condition"]).split(',').map(str::trim).filter(|path| !path.is_empty());
+    let told = paths.filter_map(|path| path.split('.').try_fold(values, |node, step| node.get(step)));
+    let words = told.filter_map(|node| match &node.value {
+        Value::Text(text, Style::Plain) => Some(text.to_ascii_lowercase()),
+        _ => None,
+    });
+    words.into_iter().find(|word| matches!(word.as_str(), "true" | "false")).is_some_and(|word| word == "false")
+}
+
+// The values that a chart takes out of those of a part of it, under its own.
+fn imported(tree: &Tree<'_>, part: &Dependency<'_>, values: &Node) -> Option<Node> {
+    let entries = part.entry?.get("import-values")?.items();
+    // Each may be as large as all values.
+    if !tree.spend(values.size() * (1 + entries.len()), values.at) {
+        return None;
+    }
+    let own = tree.number(&within(part.folder.as_deref()?, "values.yaml")).and_then(|file| tree.docs(file).first());
+    let inner = patch::layered(own.map(|doc| (**doc).clone()).into_iter().chain(values.get(&part.key).cloned()))?;
+    let at = |path: &str| path.split('.').try_fold(&inner, |node, step| node.get(step)).cloned();
+    let layers = entries.iter().filter_map(|entry| match entry.as_str() {
+        Some(name) => at(&format!("exports.{name}")),
+        None => {
+            let (child, parent) = (at(entry.str_at(&["child"]))?, entry.str_at(&["parent"]));
+            Some(if matches!(parent, "" | ".") { child } else { helm::nested(parent, child) })
+        }
+    });
+    patch::layered(layers)
+}
+
+// What a chart shares with those that it consists of.
+struct Shared<'a> {
+    tree: &'a Tree<'a>,
+    helpers: Helpers,
+    calls: Calls,
+    // The templates of each, by folder.
+    charts: Vec<(String, Vec<Source>)>,
+    numbers: HashMap<String, usize>,
+}
+
+impl Shared<'_> {
+    fn find(&self, folder: &str, given: Option<&Node>, sink: &mut Sink, depth: usize) {
+        let tree = self.tree;
+        let docs = |name: &str| tree.number(&within(folder, name)).into_iter().flat_map(|file| tree.docs(file));
+        let own = docs("values.yaml").next().map(|doc| (**doc).clone());
+        let all = patch::layered(own.iter().chain(given).cloned());
+        let mut all = all.unwrap_or_else(|| Node::nothing(At { file: 0, line: 1 }));
+        let parts = parts(tree, folder);
+        for part in &parts {
+            if let Some(imported) = imported(tree, part, &all) {
+                all = patch::layered([imported, all.clone()]).unwrap_or(all);
+            }
+        }
+        let packed = self.packed(folder).map(|(_, name)| name);
+        let absent = parts.iter().filter(|part| part.folder.is_none()).map(|part| part.key.as_str()).chain(packed);
+        self.own(folder, &all, absent.collect()).into_iter().for_each(|hit| sink.push(hit));
+        self.files(folder, own.as_ref(), given.is_none(), sink);
+        for (file, name) in self.packed(folder) {
+            sink.closed(name, Confidence::Opaque, vec![At { file, line: 1 }], helm::UNSEEN);
+        }
+        for part in parts {
+            if part.entry.is_some_and(|entry| part.folder.is_some() && is_unwanted(entry, &all)) {
+                continue;
+            }
+            let at = At { file: tree.number(&within(folder, "Chart.yaml")).unwrap_or_default(), line: 1 };
+            let Some(there) = part.folder else {
+                part.entry.into_iter().for_each(|entry| unseen(entry, sink));
+                continue;
+            };
+            if depth >= MAX_DEPTH || !tree.spend(COST, at) {
+                sink.closed(&there, Confidence::Unreadable, vec![at], "charts within charts, which are too many");
+                continue;
+            }
+            let mut given = all.get(&part.key).cloned().unwrap_or_else(|| Node::nothing(at));
+            all.get("global").into_iter().for_each(|global| given.set("global", global.clone()));
+            self.find(&there, Some(&given), sink, depth + 1);
+        }
+    }
+
+    // Charts in a chart that are packed.
+    fn packed(&self, folder: &str) -> impl Iterator<Item = (u32, &str)> {
+        let prefix = within(folder, "").len();
+        let files = self.tree.below(folder).map(move |(file, name)| (file, name.get(prefix..).unwrap_or_default()));
+        files.filter(|(_, name)| {
+            name.strip_prefix("charts/").is_some_and(|rest| rest.ends_with(".tgz") && !rest.contains('/'))
+        })
+    }
+
+    // What a chart's own values and templates say of images.
+    fn own(&self, folder: &str, all: &Node, unseen: Vec<&str>) -> Vec<Hit> {
+        let tree = self.tree;
+        let number = self.numbers.get(folder).copied().unwrap_or(usize::MAX);
+        let files: Vec<&Source> = self.charts.get(number).into_iter().flat_map(|(_, sources)| sources).collect();
+        let said: Vec<&Said> = files.iter().flat_map(|source| source.said()).collect();
+        let is_unseen = |name: &str| !self.helpers.has(name);
+        let guards = Guards::of(all, &said, &self.calls, number, &is_unseen);
+        let chart =
+            tree.number(&within(folder, "Chart.yaml")).and_then(|file| tree.docs(file).first()).map(|doc| &**doc);
+        let (helpers, calls) = (&self.helpers, &self.calls);
+        let of = Chart { tree, values: all, chart, files, helpers, calls, guards: &guards, unseen };
+        let templates = template::images(&of);
+        let mut sink = Sink::default();
+        helm::values(&guards.left(all), &mut sink);
+        let mut hits = sink.hits();
+        // What a template says of a value is what it is for, if no other template may say something else.
+        if templates.open.iter().all(|open| !open.is_named) {
+            let said: HashSet<At> = templates.hits.iter().flat_map(|hit| &hit.places).copied().collect();
+            hits.retain(|hit| !hit.places.iter().any(|at| said.contains(at)));
+        }
+        hits.extend(templates.hits);
+        if templates.open.iter().any(|open| open.is_named) {
+            tagged(tree, folder, all, &mut hits);
+        }
+        let known = Known::of(&hits);
+        let is_told = |open: &Open<'_>| match open.is_named {
+            true => !open.looked.is_known(&known),
+            false => !open.looked.is_harmless(&known),
+        };
+        let beside: Vec<Hit> = templates.open.into_iter().filter(is_told).map(|open| open.hit).collect();
+        hits.extend(beside);
+        hits.extend(templates.closed);
+        hits
+    }
+
+    // What else stands in a chart's folder: other values, definitions, and what templates say by themselves.
+    fn files(&self, folder: &str, own: Option<&Node>, has_others: bool, sink: &mut Sink) {
+        let tree = self.tree;
+        for (file, name) in tree.below(folder) {
+            let rest = name.get(within(folder, "").len()..).unwrap_or_default();
+            let is_yaml = tree::is_manifest(rest);
+            if is_yaml && has_others && !rest.contains('/') && rest.contains("values") && rest != "values.yaml" {
+                for doc in tree.docs(file).iter().filter(|_| !rest.ends_with(".json")) {
+                    patch::layered(own.into_iter().chain([&**doc]).cloned())
+                        .iter()
+                        .for_each(|all| helm::values(all, sink));
+                }
+            } else if rest.starts_with("crds/") {
+                tree.docs(file).iter().for_each(|doc| workload::lowered(doc, sink));
+                let mut hits = Vec::new();
+                text::broken(tree, file, &mut hits);
+                hits.into_iter().for_each(|hit| sink.push(hit));
+            } else if rest.starts_with("templates/") && !rest.ends_with("NOTES.txt") {
+                let said = actions::without_comments(&String::from_utf8_lossy(tree.bytes(file)));
+                text::scan(said.as_bytes(), file, 1).into_iter().for_each(|hit| sink.push(hit));
+                for (line, kind) in text::deployers(tree.bytes(file)) {
+                    let note = "a template makes it, and what it deploys is not looked at";
+                    sink.closed(kind, Confidence::Opaque, vec![At { file, line }], note);
+                }
+            }
+        }
+    }
+}
+
+// A chart that another one consists of, and that is not in the tree.
+fn unseen(entry: &Node, sink: &mut Sink) {
+    let (name, none) = (entry.str_at(&["name"]), Node::text(entry.at, ""));
+    let url = entry.get("repository").unwrap_or(&none);
+    let repository = url.as_str().unwrap_or_default();
+    let at = entry.get("name").unwrap_or(entry);
+    if !repository.is_empty() && !repository.starts_with("file:") {
+        helm::chart(url, name, entry.get("version"), at, sink);
+    }
+    sink.closed(name, Confidence::Opaque, at.places().collect(), helm::UNSEEN);
 }
 
 // Tags that helpers of a chart put where an image has none: the one for all images, or else, for its one image, the
 // version of what it deploys.
 fn tagged(tree: &Tree<'_>, folder: &str, values: &Node, hits: &mut [Hit]) {
-    let path = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+    let path = |name: &str| within(folder, name);
     let mut open: Vec<&mut Hit> = hits.iter_mut().filter(|hit| hit.note.as_deref() == Some(helm::NO_TAG)).collect();
     let is_looked_at = |what: &[u8]| {
         let mut templates = tree.below(&path("templates"));

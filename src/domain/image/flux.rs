@@ -10,7 +10,7 @@ use super::retag::Retag;
 use super::sink::{self, Hit, Sink};
 use super::substitute::Variables;
 use super::tree::{self, Tree};
-use super::{Class, Confidence, chart, evidence, helm, patch, reference, resource_set, yaml};
+use super::{Class, Confidence, chart, evidence, helm, patch, reference, resource_set, text, yaml};
 
 const FOREIGN: &str = "Flux takes it from a source that may have something else there";
 const GROUP: &str = "kustomize.toolkit.fluxcd.io";
@@ -454,7 +454,7 @@ pub(super) fn values(
         let Some((_, _, data)) = values_from(source, (resource, root), (tree, index)) else { continue };
         let target = source.str_at(&["targetPath"]);
         if target.is_empty() {
-            layers.extend(yaml::values(&data));
+            layers.extend(text::values(&data));
         } else {
             layers.push(helm::nested(target, data));
         }

@@ -5,7 +5,7 @@ use super::reference;
 use super::sink::Hit;
 use super::sink::{self, Sink};
 use super::{Class, Confidence};
-use super::{patch, workload, yaml};
+use super::{patch, text, workload};
 
 /// What is said of a chart that is not in the tree.
 pub(super) const UNSEEN: &str = "a chart, whose own images cannot be seen";
@@ -57,6 +57,12 @@ pub(super) fn is_off(node: &Node) -> bool {
     matches!(word, Some(Value::Text(text, Style::Plain)) if matches!(&**text, "false" | "False" | "FALSE"))
 }
 
+// Whether a key has what objects and nodes are chosen by, which names no image.
+fn is_of_choice(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    ["nodeselector", "tolerations", "affinity", "labels", "annotations"].iter().any(|word| key.contains(word))
+}
+
 fn walk(node: &Node, key: &str, above: Above<'_>, sink: &mut Sink) {
     match &node.value {
         Value::Map(entries) => {
@@ -72,9 +78,7 @@ fn walk(node: &Node, key: &str, above: Above<'_>, sink: &mut Sink) {
             }
             let used = shape(node, key, above, sink);
             for (name, child) in entries {
-                if used.contains(&&**name)
-                    || matches!(&**name, "labels" | "annotations" | "podLabels" | "podAnnotations" | "nodeSelector")
-                {
+                if used.contains(&&**name) || is_of_choice(name) {
                     continue;
                 }
                 match &child.value {
@@ -166,13 +170,14 @@ pub(super) fn shape<'a>(map: &'a Node, key: &str, above: Above<'_>, sink: &mut S
             let registry = scalar_at(map, "registry").or_else(|| scalar_at(map, "containerRegistry"));
             let global = above.global.filter(|_| registry.is_some() || !reference::has_host(text));
             let top = above.top.filter(|_| name == "name" && !text.contains('/'));
-            compose(
-                global.or(registry.map(|(_, node)| node)).or(top),
-                repository,
-                tag.map(|(_, node)| node),
-                digest.map(|(_, node)| node),
-                sink,
-            );
+            let registry_node = global.or(registry.map(|(_, node)| node)).or(top);
+            // What is there and empty is filled in by the chart, and stands before the name.
+            let is_part = registry_node.is_none() && name == "name" && (has("registry") || has("repository"));
+            let mut whole = repository.clone();
+            if is_part && !reference::has_host(text) {
+                whole.rewrite(&format!("?/{text}"), []);
+            }
+            compose(registry_node, &whole, tag.map(|(_, node)| node), digest.map(|(_, node)| node), sink);
             used.extend(
                 [Some(name), registry.map(|(name, _)| name), tag.map(|(name, _)| name), digest.map(|(name, _)| name)]
                     .into_iter()
@@ -240,14 +245,19 @@ pub(super) fn shape<'a>(map: &'a Node, key: &str, above: Above<'_>, sink: &mut S
 fn in_parts<'a>(map: &'a Node, sink: &mut Sink) -> Vec<&'a str> {
     let Some(above) = scalar_at(map, "repository") else { return Vec::new() };
     let registry = scalar_at(map, "registry");
-    let is_folder = registry.is_some() && !above.1.as_str().unwrap_or_default().contains('/');
+    let folder = above.1.as_str().unwrap_or_default();
+    let is_folder = registry.is_some() && !folder.contains('/');
+    // A host alone is the registry, whatever it is called.
+    let is_host = !folder.contains('/') && folder.contains(['.', ':']) && reference::is_host_name(folder);
     let inner = scalar_at(map, "image").or_else(|| scalar_at(map, "name").filter(|_| is_folder));
     let Some(name) = inner else { return Vec::new() };
     let text = name.1.as_str().unwrap_or_default();
     let is_whole = above.1.as_str().and_then(|above| above.strip_suffix(text)).is_some_and(|rest| rest.ends_with('/'));
     let tag = TAGS.iter().chain(&["version"]).find_map(|tag| scalar_at(map, tag));
     let digest = DIGESTS.iter().find_map(|digest| scalar_at(map, digest));
-    if text.contains(['/', ':', '@']) || sink::is_open(text) || is_whole || (tag.is_none() && digest.is_none()) {
+    let is_bare = tag.is_none() && digest.is_none() && !is_folder;
+    let is_path = text.contains('/') && !is_host;
+    if is_path || text.contains([':', '@']) || sink::is_open(text) || is_whole || is_bare {
         return Vec::new();
     }
     let of = |found: Option<(&'a str, &'a Node)>| found.map(|(_, node)| node);
@@ -394,7 +404,8 @@ pub(super) fn embedded(object: &Node, sink: &mut Sink) {
         sink.closed(text, Confidence::Opaque, name.places().collect(), UNSEEN);
     }
     if let Some(text) = spec.get("valuesContent") {
-        yaml::within(text).docs.iter().for_each(|doc| values(doc, sink));
+        text::told(text, sink);
+        text::values(text).into_iter().for_each(|doc| values(&doc, sink));
     }
 }
 

@@ -1,6 +1,7 @@
 //! The images that a tree of configuration deploys, resolved as the environment would resolve it: every reference with its
 //! places and how sure it is, and everything that could not be looked into.
 
+mod account;
 mod actions;
 mod argo;
 mod change;
@@ -13,10 +14,13 @@ mod environment;
 mod evidence;
 mod fields;
 mod fieldspec;
+mod flow;
 mod flux;
 mod generate;
+mod guards;
 mod helm;
 mod index;
+mod inserts;
 mod kustomize;
 mod lock;
 mod node;

@@ -164,9 +164,16 @@ impl<'a> Roots<'a> {
                 self.follow(&charts);
             }
         }
+        // One that another chart brings along is deployed with the values of that, unless the policy may mean it.
+        let included = chart::included(tree, &charts);
         for folder in charts.iter() {
-            let file = tree.number(&tree::join(folder, "Chart.yaml").unwrap_or_default());
-            let is_used = file.is_some_and(|file| self.kustomizer.used.contains(&file));
+            let may_be_meant = self.environment.is_some_and(|environment| environment.may_build(tree, folder));
+            if included.contains(folder) && !may_be_meant {
+                continue;
+            }
+            // A kustomization that renders it uses nothing else of it; one that takes all files of a folder is no chart's.
+            let mut used = tree.below(folder).filter(|(file, _)| self.kustomizer.used.contains(file));
+            let is_used = used.next().is_some_and(|(_, name)| name.ends_with("Chart.yaml")) && used.next().is_none();
             if !is_used && !self.charted.contains(folder) {
                 self.chart(folder, None);
             }

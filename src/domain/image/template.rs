@@ -2,59 +2,90 @@
 //! Chart.yaml says, defaults, variables and helpers that consist of these.
 
 use std::collections::HashSet;
+use std::rc::Rc;
 
+use super::account::Looked;
 use super::actions::{self, Action, Helpers};
-use super::helm;
+use super::flow::{self, Line, Said, Template, Within};
+use super::guards::{Calls, Guards};
 use super::node::{At, Node, Style, Trust, Value};
-use super::sink::{self, Hit};
-use super::text;
+use super::sink::{self, Hit, Sink};
 use super::tree::Tree;
-use super::{Class, Confidence, reference};
+use super::{Class, Confidence, helm, inserts, reference, text, yaml};
 
 /// What the templates of a chart say of images.
 #[derive(Default)]
-pub(super) struct Templates {
+pub(super) struct Templates<'a> {
     /// The images of the lines that could be filled in.
     pub(super) hits: Vec<Hit>,
     /// The lines that could not.
-    pub(super) open: Vec<Open>,
+    pub(super) open: Vec<Open<'a>>,
+    /// What else they do that nobody follows.
+    pub(super) closed: Vec<Hit>,
 }
 
 /// A line that could not be filled in.
-pub(super) struct Open {
+pub(super) struct Open<'a> {
     /// What is said of it.
     pub(super) hit: Hit,
-    // Where the values stand that it and its helpers name, if these are all that it looks at.
-    about: Option<HashSet<At>>,
+    /// What it looks at.
+    pub(super) looked: Looked<'a>,
+    /// Whether it is one with an image: else it only may be.
+    pub(super) is_named: bool,
 }
 
-impl Open {
-    /// Whether none of these can be the image of the line.
-    pub(super) fn is_beside(&self, hits: &[Hit]) -> bool {
-        let is_it = |about: &HashSet<At>| hits.iter().flat_map(|hit| &hit.places).any(|at| about.contains(at));
-        self.about.as_ref().is_some_and(|about| !is_it(about))
+/// The templates of one chart, and what they share with the charts that it consists of.
+pub(super) struct Chart<'a> {
+    /// The tree.
+    pub(super) tree: &'a Tree<'a>,
+    /// The chart's values.
+    pub(super) values: &'a Node,
+    /// What Chart.yaml says.
+    pub(super) chart: Option<&'a Node>,
+    /// Its templates: file, text, and that taken apart.
+    pub(super) files: Vec<&'a Source>,
+    /// The helpers of all.
+    pub(super) helpers: &'a Helpers,
+    /// The calls of all.
+    pub(super) calls: &'a Calls,
+    /// What is switched off.
+    pub(super) guards: &'a Guards<'a>,
+    /// The keys of its parts that are not in the tree.
+    pub(super) unseen: Vec<&'a str>,
+}
+
+/// One template.
+pub(super) struct Source {
+    /// Which file.
+    pub(super) file: u32,
+    /// Its path in the chart.
+    pub(super) name: String,
+    /// Its text without comments.
+    pub(super) text: String,
+    /// That taken apart.
+    pub(super) template: Template,
+    /// Whether nothing that it writes is deployed: it only has helpers.
+    pub(super) is_idle: bool,
+}
+
+impl Source {
+    /// Its actions of which something may be deployed.
+    pub(super) fn said(&self) -> impl Iterator<Item = &Said> {
+        self.template.said.iter().filter(|said| !self.is_idle || said.within.helper.is_some())
+    }
+
+    // What it writes whole at a line.
+    fn written(&self, at: At) -> Hit {
+        let note = Some("a template writes it whole, and what that is is not looked at".to_owned());
+        let (class, reference, confidence) = (Class::Image, self.name.clone(), Confidence::Opaque);
+        Hit { class, reference, confidence, places: vec![at], note }
     }
 }
 
-// Whether a word is about what a helper is given, what a loop goes over, or what a block is for.
-fn is_relative(word: &str) -> bool {
-    const OWN: &[&str] = &[".Values", ".Chart", ".Release", ".Template"];
-    let bare = word.strip_prefix('$').map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric()));
-    let rest = bare.unwrap_or(word);
-    let is_field = rest.strip_prefix('.').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic()));
-    is_field && !OWN.iter().any(|own| rest.starts_with(own))
-}
-
-// Every place of a node, and of what is within it.
-fn places(node: &Node, all: &mut HashSet<At>) {
-    all.extend(node.places());
-    node.items().iter().for_each(|item| places(item, all));
-    node.entries().iter().for_each(|(_, child)| places(child, all));
-}
-
-// What an expression comes to.
-struct Part {
-    text: String,
+/// What an expression comes to.
+pub(super) struct Part {
+    /// The text.
+    pub(super) text: String,
     places: Vec<At>,
     trust: Trust,
 }
@@ -66,87 +97,221 @@ const LONGEST: usize = 4096;
 // How many bytes are searched at the cost of one look at a path.
 const BYTES: usize = 64;
 
-// What the expressions of a line may look at.
+/// What the expressions of a line may look at.
 #[derive(Clone, Copy)]
-struct Scope<'a> {
-    tree: &'a Tree<'a>,
-    at: At,
-    values: &'a Node,
-    chart: Option<&'a Node>,
-    helpers: &'a Helpers,
-    // The template, or the helper, in which its variables are set.
-    text: &'a str,
-    // What the loops and blocks around it are about.
-    around: &'a str,
+pub(super) struct Scope<'a> {
+    /// The chart.
+    pub(super) of: &'a Chart<'a>,
+    /// The line.
+    pub(super) at: At,
+    /// The template, or the helper, in which its variables are set.
+    pub(super) text: &'a str,
+    /// What it stands within.
+    pub(super) within: &'a Within,
+    /// Whether `.` and what is in it are not the chart's own.
+    pub(super) is_moved: bool,
     depth: usize,
 }
 
 /// Fills in the lines with images of a chart's templates.
-pub(super) fn images(tree: &Tree<'_>, folder: &str, values: &Node) -> Templates {
-    let path = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
-    let chart = tree.number(&path("Chart.yaml")).and_then(|file| tree.docs(file).first()).map(|doc| &**doc);
+pub(super) fn images<'a>(of: &'a Chart<'a>) -> Templates<'a> {
     let mut found = Templates::default();
-    let mut helpers = Helpers::default();
-    let said = |(file, _)| (file, actions::without_comments(&String::from_utf8_lossy(tree.bytes(file))));
-    let files: Vec<(u32, String)> = tree.below(&path("templates")).map(said).collect();
-    files.iter().for_each(|(_, text)| helpers.read(text));
-    for (file, text) in &files {
-        let mut blocks: Vec<&str> = Vec::new();
-        let mut above = "";
-        for (line, said) in (1..).zip(text.lines()) {
-            let at = At { file: *file, line };
-            actions::blocks(said, &mut blocks);
-            let around = if said.contains("{{") { blocks.join(" ") } else { String::new() };
-            let scope = Scope { tree, at, values, chart, helpers: &helpers, text, around: &around, depth: 0 };
-            // A value may stand on the line below its key.
-            let key = std::mem::replace(
-                &mut above,
-                said.trim_start_matches([' ', '-'])
-                    .trim_end_matches(['>', '|', '-', ' '])
-                    .strip_suffix(':')
-                    .unwrap_or_default(),
-            );
-            let said = said.trim();
-            if helm::is_image_key(key) && said.trim_start_matches(['"', '\'']).starts_with("{{") {
-                scope.image(key, said, &mut found);
+    for source in of.files.iter().copied() {
+        let mut lines = HashSet::new();
+        for doc in source.template.lines.split(|line| line.text.starts_with("---")) {
+            if text::is_silent(doc.iter().map(|line| line.text.as_str())) {
                 continue;
             }
-            for (_, part) in text::parts(said).into_iter().filter(|_| !said.starts_with('#')) {
-                let bare = part.trim_start_matches("- ").trim_start();
-                if let Some((key, value)) = bare.split_once(": ").or_else(|| bare.split_once("\":")) {
-                    scope.image(key.trim_matches(['"', '\'', ' ']), value, &mut found);
-                }
-            }
+            let found = &mut found;
+            let mut reader = Reader { of, source, below: None, parents: Vec::new(), found, lines: &mut lines };
+            let written = doc.iter().filter(|line| !source.is_idle || line.within.helper.is_some());
+            written.for_each(|line| reader.line(line));
         }
+        inserts::changes(of, source, &lines, &mut found);
     }
     found
 }
 
-impl Scope<'_> {
+// The lines of one document, one after the other.
+struct Reader<'a, 'f> {
+    of: &'a Chart<'a>,
+    source: &'a Source,
+    // The key of an image whose value is yet to come.
+    below: Option<String>,
+    // The keys above, with their columns; and whether what is below is a text.
+    parents: Vec<(usize, String, bool)>,
+    found: &'f mut Templates<'a>,
+    // The lines with images.
+    lines: &'f mut HashSet<u32>,
+}
+
+impl<'a> Reader<'a, '_> {
+    fn line(&mut self, line: &'a Line) {
+        let bare = line.text.trim_start();
+        if bare.starts_with('#') {
+            return;
+        }
+        let scope = Scope::new(self.of, self.source, line.number, &line.within);
+        let mut column = line.text.len() - bare.len();
+        if flow::is_action(bare) && self.below.is_none() {
+            let text = line.restored(bare);
+            if column == 0 && !text.contains("indent") && !self.source.is_idle && line.within.helper.is_none() {
+                self.found.closed.push(self.source.written(scope.at));
+                return;
+            }
+            let said = text.rsplit_once("indent ").and_then(|(_, rest)| rest.split([' ', '}']).next()?.parse().ok());
+            let column = said.unwrap_or(column);
+            self.parents.retain(|(at, ..)| *at < column);
+            return inserts::part(&scope, &text, self.is_data(), self.found);
+        }
+        for (at, (_, part)) in text::parts(bare).into_iter().enumerate() {
+            let inner = part.trim_start_matches("- ").trim_start();
+            column += part.len() - inner.len();
+            let explicit = inner.strip_prefix("? ").map(|key| (key, ""));
+            let Some((key, value)) = explicit.or_else(|| text::pair(inner)).or_else(|| joined(inner)) else {
+                if let Some(key) = self.below.clone().filter(|_| !part.starts_with("- ")) {
+                    self.lines.insert(line.number);
+                    scope.image(&key, &line.restored(inner.strip_prefix(": ").unwrap_or(inner)), self.found);
+                }
+                continue;
+            };
+            self.below = None;
+            if at == 0 {
+                self.parents.retain(|(at, ..)| *at < column);
+            }
+            let key = scope.key(&line.restored(key));
+            let is_part = self.parents.last().is_some_and(|(_, above, _)| helm::is_image_key(above));
+            let (value, written) = (value.trim(), line.restored(value));
+            match &key {
+                Some(key) if helm::is_image_key(key) && is_below(value) => self.below = Some(key.clone()),
+                Some(key) if key.ends_with("mageRepository") || (is_part && key == "repository") => {
+                    scope.repository(&written, self.found);
+                }
+                Some(key) => {
+                    self.lines.extend(helm::is_image_key(key).then_some(line.number));
+                    scope.image(key, &written, self.found);
+                }
+                None => scope.unnamed(&written, self.found),
+            }
+            let is_image = key.as_deref().is_some_and(helm::is_image_key);
+            if flow::is_action(value) && !is_image {
+                inserts::part(&scope, &written, self.is_data(), self.found);
+            }
+            if at == 0 && is_below(value) {
+                self.parents.push((column, key.unwrap_or_default(), !value.is_empty()));
+            }
+        }
+    }
+
+    // Whether what stands here is data, and nothing of an object that is deployed.
+    fn is_data(&self) -> bool {
+        const DATA: &[&str] = &["data", "stringData", "binaryData"];
+        let is_top = |at: usize, key: &str| at == 0 && DATA.contains(&key);
+        self.parents.iter().any(|(at, key, is_text)| *is_text || is_top(*at, key))
+    }
+}
+
+// A key of an image and its value, where an action takes the blank between them away, which nobody means.
+fn joined(text: &str) -> Option<(&str, &str)> {
+    let (key, value) = text.split_once(':')?;
+    (helm::is_image_key(key.trim_matches(['"', '\''])) && flow::is_filled_in(value)).then_some((key, value))
+}
+
+// Whether the value of a key is on the lines below it.
+fn is_below(value: &str) -> bool {
+    let value = value.split(" #").next().unwrap_or_default().trim();
+    value.is_empty() || (value.starts_with(['|', '>']) && value.len() < 4)
+}
+
+impl<'a> Scope<'a> {
+    /// What an action of a template may look at.
+    pub(super) fn new(of: &'a Chart<'a>, source: &'a Source, line: u32, within: &'a Rc<Within>) -> Self {
+        let helper = within.helper.as_deref();
+        let text = helper.and_then(|helper| of.helpers.body(helper)).unwrap_or(&source.text);
+        let is_moved = within.is_moved || helper.is_some_and(|helper| of.calls.is_moved(helper));
+        Self { of, at: At { file: source.file, line }, text, within, is_moved, depth: 0 }
+    }
+
+    // A key, if it is told what it is.
+    fn key(&self, text: &str) -> Option<String> {
+        let marked = text.split_once(' ').filter(|(mark, _)| mark.starts_with(['&', '!']));
+        let text = marked.map_or(text, |(_, text)| text).trim();
+        if text.starts_with('*') {
+            return None;
+        }
+        let text = if text.contains("{{") { self.fill(text)??.text } else { text.to_owned() };
+        let text = if text.starts_with('"') { scalar(&text)? } else { text };
+        Some(text.trim_matches(['"', '\'', ' ']).to_owned())
+    }
+
+    // What a key that nobody knows and its value may say of an image.
+    fn unnamed(&self, value: &str, found: &mut Templates<'a>) {
+        if value.contains("{{") && self.is_unwritten() {
+            return;
+        }
+        if value.contains("{{") {
+            let looked = self.looked(value);
+            let is_named = false;
+            found.open.push(Open { hit: self.hit(value), looked, is_named });
+        } else if let Some(text) = scalar(value).filter(|text| sink::is_plausible(text) && reference::is_pinned(text)) {
+            self.found(&text, found);
+        }
+    }
+
+    /// Whether it is not written with these values, or stands in a helper that nobody calls.
+    pub(super) fn is_unwritten(&self) -> bool {
+        let is_idle = self.within.helper.as_deref().is_some_and(|helper| self.of.calls.is_idle(helper));
+        is_idle || self.of.guards.is_dead(self.within)
+    }
+
+    // The image of a line that says where it is, and not which one of it.
+    fn repository(&self, value: &str, found: &mut Templates<'a>) {
+        let text = if value.contains("{{") { self.fill(value).flatten().map(|part| part.text) } else { scalar(value) };
+        if let Some(known) = text.filter(|text| sink::is_plausible(text)).and_then(|text| reference::normalise(&text)) {
+            let reference = format!("{}:?", known.text.trim_end_matches(":latest"));
+            let note = Some(helm::NO_TAG.to_owned());
+            found.closed.push(Hit { reference, note, ..self.hit(value) });
+        }
+    }
+
+    /// An image that stands there.
+    pub(super) fn say(&self, text: &str, sink: &mut Sink) {
+        sink.image(&Node::text(self.at, text), Trust::Inferred);
+    }
+
+    fn found(&self, text: &str, found: &mut Templates<'a>) {
+        let mut sink = Sink::default();
+        self.say(text, &mut sink);
+        found.hits.extend(sink.hits());
+    }
+
     // What a key and its value say of an image.
-    fn image(&self, key: &str, value: &str, found: &mut Templates) {
+    fn image(&self, key: &str, value: &str, found: &mut Templates<'a>) {
         let is_named = helm::is_image_key(key);
         let may_be = key == "value" && value.contains("{{");
         if !is_named && !may_be {
             return;
         }
         if !value.contains("{{") {
+            let Some(name) = scalar(value) else {
+                // An alias, or what goes on below.
+                found.closed.push(self.hit(value));
+                return;
+            };
             // A name alone is one of an image there.
-            let name = value.split(" #").next().unwrap_or_default().trim().trim_matches(['"', '\'']);
-            if key == "image" && !sink::is_plausible(name) && !sink::is_open(name) {
-                let hit = |known: reference::Reference| Hit {
-                    class: Class::Image,
-                    reference: known.text,
-                    confidence: Confidence::Inferred,
-                    places: vec![self.at],
-                    note: None,
-                };
-                found.hits.extend(reference::normalise(name).map(hit));
+            let is_name = key == "image" && !sink::is_open(&name) && reference::normalise(&name).is_some();
+            if is_name || sink::is_plausible(&name) {
+                self.found(&name, found);
             }
             return;
         }
-        match self.fill(value.trim().trim_matches(['"', '\''])) {
-            None if is_named => found.open.push(self.open(value)),
+        if self.is_unwritten() {
+            return;
+        }
+        match self.fill(unquoted(value)) {
+            None if is_named => {
+                found.open.push(Open { hit: self.hit(value), looked: self.looked(value), is_named });
+            }
             Some(Some(part)) if is_named || sink::is_literal(&part.text) => {
                 let Some(known) = reference::normalise(&part.text) else { return };
                 let confidence = Confidence::from(part.trust.max(Trust::Inferred));
@@ -157,50 +322,18 @@ impl Scope<'_> {
         }
     }
 
-    // A line that cannot be filled in.
-    fn open(&self, text: &str) -> Open {
-        let hit = Hit {
+    /// What is said of a line that cannot be filled in.
+    pub(super) fn hit(&self, text: &str) -> Hit {
+        Hit {
             class: Class::Image,
             reference: text.trim().to_owned(),
             confidence: Confidence::Unresolved,
             places: vec![self.at],
             note: Some("a template puts it together".to_owned()),
-        };
-        let (mut about, mut is_all) = (HashSet::new(), true);
-        self.looks_at(text, &mut about, &mut is_all);
-        if !is_all {
-            self.looks_at(self.around, &mut about, &mut is_all);
-        }
-        // What it is given is what it looks at, even if nobody knows how.
-        let is_told = is_all || !about.is_empty();
-        Open { hit, about: is_told.then_some(about) }
-    }
-
-    // Where the values stand that a text and its helpers name; it is not all if these may look at others.
-    fn looks_at(&self, text: &str, about: &mut HashSet<At>, is_all: &mut bool) {
-        let (mut texts, mut seen) = (vec![text], HashSet::new());
-        while let Some(text) = texts.pop() {
-            for path in text.split(".Values.").skip(1) {
-                let is_step = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-                let path = path.split(|c| !is_step(c)).next().unwrap_or_default();
-                let node = path.split('.').try_fold(self.values, |node, step| node.get(step));
-                let node = node.filter(|_| path != "global");
-                if let Some(node) = node.filter(|node| self.tree.spend(node.size(), self.at)) {
-                    places(node, about);
-                }
-            }
-            *is_all &= !actions::words(text).any(is_relative);
-            for name in actions::helpers(text).filter(|name| seen.insert(*name)) {
-                match self.helpers.body(name).filter(|body| self.tree.spend(1 + body.len() / BYTES, self.at)) {
-                    Some(body) => texts.push(body),
-                    None => *is_all = false,
-                }
-            }
         }
     }
-
     // A line with its expressions filled in. None: it takes more than that; Some(None): it is switched off, or says nothing.
-    fn fill(&self, line: &str) -> Option<Option<Part>> {
+    pub(super) fn fill(&self, line: &str) -> Option<Option<Part>> {
         let mut whole = Part { text: String::new(), places: Vec::new(), trust: Trust::Certain };
         let (mut rest, mut is_said) = (line, false);
         while let Some((before, action, after)) = actions::next(rest) {
@@ -244,8 +377,8 @@ impl Scope<'_> {
             ["default", other, own] => self.or(own, other)?,
             ["coalesce", own, other] => self.or(own, other)?,
             ["printf", format, rest @ ..] => self.print(format, rest)?,
-            ["include" | "template", name, ..] => self.help(name)?,
-            ["tpl", inner, "." | "$"] => match self.operand(inner)? {
+            ["include" | "template", name, given] if self.is_whole(given) => self.help(name)?,
+            ["tpl", inner, given] if self.is_whole(given) => match self.operand(inner)? {
                 Some(part) if part.text.contains("{{") => {
                     let places = part.places;
                     self.deeper(self.text)?
@@ -291,13 +424,23 @@ impl Scope<'_> {
 
     // A helper of the chart, if it consists of nothing else.
     fn help(&self, name: &str) -> Option<Option<Part>> {
-        let body = self.helpers.body(name.trim_matches('"'))?;
+        let body = self.of.helpers.body(name.trim_matches('"'))?;
         self.deeper(body)?.fill(body.trim())
     }
 
+    // Whether what is given is all that the chart has.
+    fn is_whole(&self, given: &str) -> bool {
+        given == "$" || (given == "." && !self.is_moved)
+    }
+
     fn deeper<'s>(&'s self, text: &'s str) -> Option<Scope<'s>> {
-        let has_room = self.depth < MAX_DEPTH && self.tree.spend(1 + text.len() / BYTES, self.at);
+        let has_room = self.depth < MAX_DEPTH && self.spends(text);
         has_room.then_some(Scope { text, depth: self.depth + 1, ..*self })
+    }
+
+    /// Whether there is room for a look through a text.
+    pub(super) fn spends(&self, text: &str) -> bool {
+        self.of.tree.spend(1 + text.len() / BYTES, self.at)
     }
 
     fn or(&self, own: &str, other: &str) -> Option<Option<Part>> {
@@ -314,6 +457,9 @@ impl Scope<'_> {
             // One that is set twice may be either.
             return self.deeper(self.text)?.pipeline(actions::variable(self.text, name)?);
         }
+        if self.is_moved && (text.starts_with(".Values") || self.within.helper.is_some()) {
+            return None;
+        }
         let path = text.strip_prefix('$').unwrap_or(text);
         let of = |node: Option<&Node>| {
             let (text, style) = match node.map(|node| &node.value) {
@@ -328,25 +474,39 @@ impl Scope<'_> {
         };
         let of_chart = [(".Chart.AppVersion", "appVersion"), (".Chart.Version", "version"), (".Chart.Name", "name")];
         if let Some((_, key)) = of_chart.iter().find(|(name, _)| *name == path) {
-            return of(self.chart.and_then(|chart| chart.get(key))).map(Some);
+            return of(self.of.chart.and_then(|chart| chart.get(key))).map(Some);
         }
         if let Some(text) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
             return Some(Some(Part { text: text.to_owned(), places: Vec::new(), trust: Trust::Certain }));
         }
-        let (mut node, mut walked) = (Some(self.values), ".Values".to_owned());
+        let mut node = Some(self.of.values);
         for step in path.strip_prefix(".Values.")?.split('.') {
             if step.is_empty() || step.contains([' ', '(', ')']) {
                 return None;
             }
             let steps = node.map_or(0, |node| node.entries().len());
-            node = node.filter(|_| self.tree.spend(steps, self.at)).and_then(|node| node.get(step));
-            walked.push('.');
-            walked.push_str(step);
-            // Switched off is what the template asks about.
-            if node.is_some_and(helm::is_off) && self.text.contains(&format!("{walked}.enabled")) {
-                return Some(None);
-            }
+            node = node.filter(|_| self.of.tree.spend(steps, self.at)).and_then(|node| node.get(step));
         }
         of(node).map(Some)
     }
+}
+
+// A value without the quotes around it.
+fn unquoted(value: &str) -> &str {
+    value.split(" #").next().unwrap_or_default().trim().trim_matches(['"', '\''])
+}
+
+// The text of a value that is written on one line; None: it is none, or goes on.
+fn scalar(value: &str) -> Option<String> {
+    let value = value.trim();
+    let marked = value.split_once(' ').filter(|(mark, _)| mark.starts_with(['&', '!']));
+    let value = marked.map_or(value, |(_, value)| value).trim();
+    if value.starts_with('*') {
+        return None;
+    }
+    if value.starts_with(['"', '\'']) {
+        let parsed = yaml::within(&Node::text(At { file: 0, line: 1 }, value));
+        return parsed.docs.first().filter(|_| parsed.fault.is_none())?.as_str().map(str::to_owned);
+    }
+    Some(value.split(" #").next().unwrap_or_default().trim().trim_end_matches(['"', '\'']).to_owned())
 }

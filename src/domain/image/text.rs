@@ -3,15 +3,65 @@
 use super::node::{At, Node, Style, Trust, Value};
 use super::sink::{self, Hit, Sink};
 use super::tree::Tree;
-use super::{Class, Confidence, helm, workload};
+use super::{Class, Confidence, actions, flow, helm, workload, yaml};
 
 /// A file that could not be read to its end: that, and what its lines say.
 pub(super) fn broken(tree: &Tree<'_>, file: u32, hits: &mut Vec<Hit>) {
     let Some(fault) = tree.fault(file) else { return };
+    if is_silent_template(tree.name(file), tree.bytes(file)) {
+        return;
+    }
     let places = vec![At { file, line: fault.line }];
     let (reference, note) = (tree.name(file).to_owned(), Some(fault.why.clone()));
     hits.push(Hit { class: Class::Image, reference, confidence: Confidence::Unreadable, places, note });
     hits.extend(scan(tree.bytes(file), file, fault.from));
+}
+
+// Whether a file is a template of a chart that is not here, which nothing but that chart could apply, and which says
+// nothing of images.
+fn is_silent_template(name: &str, bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let is_named = name.starts_with("templates/") || name.contains("/templates/");
+    let writes = |word: &str| text.contains(word);
+    is_named
+        && text.trim_start().starts_with("{{")
+        && !text.to_ascii_lowercase().contains("image")
+        && !["toYaml", "include ", "template ", "tpl ", "ontainers", "\\"].into_iter().any(writes)
+        && deployers(bytes).is_empty()
+}
+
+/// A text of values that cannot be read to its end: that, and what its lines say.
+pub(super) fn told(node: &Node, sink: &mut Sink) {
+    if let Some(fault) = yaml::within(node).fault {
+        let places = vec![At { line: fault.line, ..node.at }];
+        sink.closed("values", Confidence::Unreadable, places, &fault.why);
+        inner(node, sink);
+    }
+}
+
+/// The values in a text, of which those who read them look at the first document only; where it cannot be read before a
+/// template fills it in, with something in each place of that.
+pub(super) fn values(node: &Node) -> Option<Node> {
+    let first = |parsed: yaml::Parsed| parsed.docs.into_iter().next().filter(|_| !parsed.is_headless);
+    let parsed = yaml::within(node);
+    if parsed.fault.is_none() {
+        return first(parsed);
+    }
+    let (mut filled, mut rest) = (String::new(), node.as_str().unwrap_or_default());
+    while let Some((before, (inner, after))) =
+        rest.split_once("{{").and_then(|(before, tail)| Some((before, actions::close(tail)?)))
+    {
+        filled.push_str(before);
+        filled.push_str("<>");
+        filled.extend(inner.chars().filter(|c| *c == '\n'));
+        rest = after;
+    }
+    let mut whole = node.clone();
+    if let Value::Text(text, _) = &mut whole.value {
+        *text = (filled + rest).into();
+    }
+    let filled = yaml::within(&whole);
+    first(if filled.fault.is_none() { filled } else { parsed })
 }
 
 /// Images that stand literally in the lines of a file, from one line on.
@@ -21,12 +71,42 @@ pub(super) fn scan(bytes: &[u8], file: u32, from: u32) -> Vec<Hit> {
     let mut line = 1;
     for doc in text.split("\n---") {
         // What such an object says of images deploys none.
-        if !["kind: CustomResourceDefinition", "kyverno.io/"].iter().any(|silent| doc.contains(silent)) {
+        if !is_silent(doc.lines()) {
             lines(doc, At { file, line }, from, &mut sink);
         }
         line += u32::try_from(doc.matches('\n').count()).unwrap_or_default() + 1;
     }
     sink.hits()
+}
+
+/// Whether the lines of a document are of a kind that deploys nothing, whatever it says of images; nothing else may say at
+/// its top which kind that is.
+pub(super) fn is_silent<'l>(lines: impl Iterator<Item = &'l str>) -> bool {
+    let (mut kinds, mut versions) = (Vec::new(), Vec::new());
+    for line in lines.filter(|line| line.starts_with(|c: char| !c.is_whitespace() && c != '#')) {
+        let Some((key, value)) = pair(line.trim_end()) else {
+            // Lists that are not indented, and actions that write nothing there.
+            let is_action = line.starts_with("{{") || flow::is_action(line);
+            let is_idle = is_action && (line.contains("indent") || !line.contains("include"));
+            if line.starts_with("- ") || line.starts_with("---") || is_idle {
+                continue;
+            }
+            return false;
+        };
+        let value = value.split(" #").next().unwrap_or_default().trim().trim_matches(['"', '\'']);
+        match key {
+            "kind" => kinds.push(value),
+            "apiVersion" => versions.push(value),
+            key if key.starts_with("- ") || key.chars().all(|c| c.is_ascii_alphanumeric()) => {}
+            _ => return false,
+        }
+    }
+    let group = versions.first().and_then(|version| version.rsplit_once('/')).map_or("", |(group, _)| group);
+    match (kinds.as_slice(), versions.len()) {
+        (["CustomResourceDefinition"], 0) => true,
+        ([kind], 1) => workload::is_silent(kind, group),
+        _ => false,
+    }
 }
 
 /// Lines of a template that make something that deploys more, and what it is.
@@ -83,8 +163,7 @@ fn lines(text: &str, at: At, from: u32, sink: &mut Sink) {
         for (is_item, part) in parts(text) {
             let bare = part.trim_start_matches("- ").trim_start();
             let is_item = is_item || bare.len() < part.len();
-            let pair = bare.split_once(": ").or_else(|| bare.split_once("\":")).or_else(|| assigned(bare, is_item));
-            let Some((key, value)) = pair else {
+            let Some((key, value)) = pair(bare).or_else(|| assigned(bare, is_item)) else {
                 if is_item {
                     say(bare, false);
                 }
@@ -108,6 +187,23 @@ fn assigned(text: &str, is_item: bool) -> Option<(&str, &str)> {
     let key = key.trim();
     let last = key.rsplit('.').next().unwrap_or(key);
     (is_item || (!key.contains(char::is_whitespace) && !key.starts_with('-'))).then_some((last, value))
+}
+
+/// The key and the value of a line; None: it has none.
+pub(super) fn pair(text: &str) -> Option<(&str, &str)> {
+    let is_end = |at: usize| {
+        let is_quoted = text.get(..at).is_some_and(|key| key.ends_with(['"', '\'']) && key.len() > 1);
+        text.get(at + 1..).is_some_and(|rest| rest.is_empty() || is_quoted || rest.starts_with([' ', '\t']))
+    };
+    let at = text.match_indices(':').map(|(at, _)| at).find(|at| is_end(*at))?;
+    Some((text.get(..at)?.trim_end(), text.get(at + 1..)?))
+}
+
+/// The images of a text of one line that is a part of an object.
+pub(super) fn flow(node: &Node, sink: &mut Sink) {
+    if let Some(text) = node.as_str().filter(|text| !text.contains('\n')) {
+        lines(text, node.at, node.at.line, sink);
+    }
 }
 
 /// The parts of a line, taken apart where its mappings and lists in braces are; and whether it is one of a list so.

@@ -88,6 +88,12 @@ const MAX_FILLED: usize = 4096;
 // What programs say of images deploys none.
 const PROGRAMS: &[&str] = &[".py", ".js", ".go", ".lua", ".sql", ".md", ".rego", ".cel"];
 
+// Keys of an image under which all of it stands.
+const WHOLE: &[&str] = &["reference", "ref", "fullName"];
+
+// What stands before an image that a runner of jobs takes.
+const DOCKER: &str = "docker://";
+
 // Annotations that tell what is put into a pod which image to take, and those that have its tag where it stands apart.
 const INJECTED: &[(&str, &str)] = &[
     ("sidecar.istio.io/proxyImage", ""),
@@ -113,11 +119,15 @@ fn pod_path(kind: &str, group: &str) -> Option<&'static [&'static str]> {
     })
 }
 
+/// Whether what an object says of images deploys none, by its kind and its group.
+pub(super) fn is_silent(kind: &str, group: &str) -> bool {
+    SILENT_KINDS.iter().any(|(silent, of)| *silent == kind && group.ends_with(of)) || SILENT_GROUPS.contains(&group)
+}
+
 /// Finds the images of one object.
 pub(super) fn find(object: &Node, sink: &mut Sink) {
     let (kind, group) = (object.kind(), object.group());
-    let is_silent = |(silent, of): &(&str, &str)| *silent == kind && group.ends_with(of);
-    if kind.is_empty() || SILENT_KINDS.iter().any(is_silent) || SILENT_GROUPS.contains(&group) {
+    if kind.is_empty() || is_silent(kind, group) {
         return;
     }
     injected(object, sink);
@@ -238,11 +248,20 @@ fn listed(node: &Node, sink: &mut Sink) {
     }
 }
 
+// Images in a text, each behind the scheme for those that are run: `ubuntu:docker://x/y:1,…`.
+fn docker(node: &Node, sink: &mut Sink) {
+    for image in node.as_str().unwrap_or_default().split(DOCKER).skip(1) {
+        let mut one = node.clone();
+        one.value = Value::Text(image.split([',', ' ', '\n', '"']).next().unwrap_or_default().into(), Style::Quoted);
+        sink.plausible(&one);
+    }
+}
+
 /// Whether a key of settings is the name of a variable with an image.
 pub(super) fn is_variable_of_image(name: &str) -> bool {
     // What is a part of one, or serves them, is none.
     const OTHERS: &[&str] =
-        &["REGISTR", "REPO", "URL", "SERVICE", "DIR", "HOST", "PORT", "TAG", "PULL", "PATH", "PROXY"];
+        &["REGISTRY", "REGISTRIES", "REPO", "URL", "SERVICE", "DIR", "HOST", "PORT", "TAG", "PULL", "PATH", "PROXY"];
     name.contains("IMAGE")
         && !name.contains(|c: char| c.is_ascii_lowercase())
         && !name.split('_').any(|word| OTHERS.iter().any(|other| word.starts_with(other)))
@@ -257,10 +276,12 @@ fn mentions(container: &Node, sink: &mut Sink) {
         before.extend(Some(variable.str_at(&["name"])).filter(|name| !name.is_empty()).zip(Some(value.clone())));
         let is_named = is_variable_of_image(&variable.str_at(&["name"]).to_ascii_uppercase());
         let text = value.as_str().unwrap_or_default();
-        if is_named && text.contains(['\n', ',']) && !manifests(value, sink) {
+        if is_named && text.contains(['\n', ',']) && !text.contains(DOCKER) && !manifests(value, sink) {
             listed(value, sink);
         } else if text.contains('\n') || text.starts_with('{') {
             self::text(value, sink);
+        } else if text.contains(DOCKER) {
+            docker(value, sink);
         } else if is_named {
             sink.plausible(value);
         } else if value.as_str().is_some_and(sink::is_literal) {
@@ -364,7 +385,7 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
         }
         Value::Text(text, _) if text.contains('\n') => {
             let is_told = manifests(node, sink) || key != "values";
-            yaml::values(node).into_iter().filter(|_| !is_told).for_each(|values| helm::values(&values, sink));
+            text::values(node).into_iter().filter(|_| !is_told).for_each(|values| helm::values(&values, sink));
         }
         Value::Map(_) if !key.is_empty() && is_object(node) => lowered(node, sink),
         Value::List(items) => {
@@ -383,10 +404,11 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
             }
         }
         Value::Map(entries) => {
-            if key == "image"
-                && let Some(reference) = node.get("reference")
-            {
-                sink.image(reference, Trust::Inferred);
+            for (whole, reference) in entries.iter().filter(|(name, _)| key == "image" && WHOLE.contains(&&**name)) {
+                match &**whole {
+                    "reference" => sink.image(reference, Trust::Inferred),
+                    _ => sink.plausible(reference),
+                }
             }
             if node.str_at(&["name"]) == "bundle"
                 && let Some(bundle) = node.get("value")
@@ -485,12 +507,18 @@ fn config_map(object: &Node, key: &str, sink: &mut Sink) {
     for (name, value) in object.get(key).map(Node::entries).unwrap_or_default() {
         // By Knative's custom what stands there is an explanation.
         let Some(text) = value.as_str().filter(|_| &**name != "_example") else { continue };
+        if PROGRAMS.iter().any(|kind| name.ends_with(kind)) {
+            continue;
+        }
         let is_named = helm::is_image_key(name) || is_variable_of_image(name);
+        if name.ends_with("values.yaml") {
+            text::told(value, sink);
+        }
         if sink::is_literal(text) || (is_named && sink::is_plausible(text)) {
             sink.image(value, Trust::Inferred);
         } else if is_named && text.contains('\n') {
             listed(value, sink);
-        } else if !PROGRAMS.iter().any(|kind| name.ends_with(kind)) {
+        } else {
             self::text(value, sink);
         }
     }

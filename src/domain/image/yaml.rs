@@ -132,12 +132,6 @@ pub(super) fn within(node: &Node) -> Parsed {
     parsed
 }
 
-/// The values in a text: those who read them look at the first document only.
-pub(super) fn values(node: &Node) -> Option<Node> {
-    let parsed = within(node);
-    parsed.docs.into_iter().next().filter(|_| !parsed.is_headless)
-}
-
 fn put_on(node: &mut Node, line: u32) {
     node.at.line = line;
     node.more.iter_mut().for_each(|at| at.line = line);

@@ -1,0 +1,289 @@
+//! What an expression of a template looks at, where nobody can say what it comes to: whether that is all accounted for by
+//! the images that its values are known to name.
+
+use std::collections::{HashMap, HashSet};
+
+use super::actions::{self, Action, Literal};
+use super::flow::Within;
+use super::helm;
+use super::node::{At, Node, Value};
+use super::sink::{self, Hit};
+use super::template::Scope;
+
+// Most helpers and variables that are followed from one line.
+const MAX_TEXTS: usize = 200;
+
+/// What a line, its variables and its helpers look at.
+#[derive(Default)]
+pub(super) struct Looked<'a> {
+    // The values.
+    nodes: Vec<&'a Node>,
+    /// Whether files and objects are among it that no template shows.
+    pub(super) is_of_files: bool,
+    // Whether a part of the values is that of a chart that is not in the tree, which is told of.
+    is_unseen: bool,
+    // Whether they put something of their own into it, or change it.
+    is_foreign: bool,
+}
+
+impl<'a> Looked<'a> {
+    /// The values that are texts.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &'a Node> + '_ {
+        self.nodes.iter().copied().filter(|node| node.as_str().is_some())
+    }
+
+    /// Whether an image may be in what it looks at; `other` if that is nowhere.
+    pub(super) fn may_be_images(&self, other: bool) -> bool {
+        (self.nodes.is_empty() && other) || self.nodes.iter().any(|node| has_image(node))
+    }
+
+    /// Whether the images that are known are all that it can be.
+    pub(super) fn is_known(&self, known: &Known<'_>) -> bool {
+        let is_told = self.nodes.iter().any(|node| known.has(node));
+        !self.is_foreign && (is_told || self.is_unseen) && self.is_harmless(known)
+    }
+
+    /// Whether what its values say of images is known.
+    pub(super) fn is_harmless(&self, known: &Known<'_>) -> bool {
+        self.nodes.iter().all(|node| known.tells(node, "image"))
+    }
+}
+
+/// The images that are known, by their places.
+pub(super) struct Known<'h>(HashMap<At, Vec<&'h str>>);
+
+impl<'h> Known<'h> {
+    /// Those of these.
+    pub(super) fn of(hits: &'h [Hit]) -> Self {
+        let mut known: HashMap<At, Vec<&str>> = HashMap::new();
+        for hit in hits {
+            hit.places.iter().for_each(|at| known.entry(*at).or_default().push(&hit.reference));
+        }
+        Self(known)
+    }
+
+    // Whether a value, or a part of it, is of one.
+    fn has(&self, node: &Node) -> bool {
+        node.places().any(|at| self.0.contains_key(&at))
+            || node.items().iter().any(|item| self.has(item))
+            || node.entries().iter().any(|(_, child)| self.has(child))
+    }
+
+    // Whether what reads like an image in a value is known to be one.
+    fn tells(&self, node: &Node, key: &str) -> bool {
+        match &node.value {
+            Value::Text(text, _) => {
+                let is_image = helm::is_image_key(key) && sink::is_plausible(text);
+                let here = || self.0.get(&node.at).into_iter().flatten();
+                !is_image || here().any(|reference| reference.contains(text.trim()))
+            }
+            Value::List(items) => items.iter().all(|item| self.tells(item, key)),
+            Value::Map(entries) => entries.iter().all(|(name, child)| self.tells(child, name)),
+            Value::Null => true,
+        }
+    }
+}
+
+// Whether a value has keys of images.
+fn has_image(node: &Node) -> bool {
+    let is_of_image = |key: &str| helm::is_image_key(key) || matches!(key, "repository" | "registry" | "hub" | "tag");
+    node.items().iter().any(has_image)
+        || node.entries().iter().any(|(name, child)| is_of_image(name) || has_image(child))
+}
+
+// Functions that give what they are given, or a part of it.
+const PLAIN: &[&str] = &[
+    "include",
+    "template",
+    "tpl",
+    "printf",
+    "print",
+    "default",
+    "coalesce",
+    "required",
+    "quote",
+    "squote",
+    "toString",
+    "trim",
+    "dict",
+    "list",
+    "index",
+    "get",
+    "ternary",
+    "first",
+    "last",
+    "nindent",
+    "indent",
+    "toYaml",
+    "not",
+    "and",
+    "or",
+    "eq",
+    "ne",
+    "empty",
+    "kindIs",
+    "hasKey",
+    "concat",
+    "compact",
+    "join",
+    "with",
+    "range",
+    "pluck",
+    "dig",
+    "merge",
+    "deepCopy",
+    "fromYaml",
+    "mergeOverwrite",
+    "mustMergeOverwrite",
+    "mustMerge",
+    "mustDeepCopy",
+    "omit",
+    "pick",
+    "true",
+    "false",
+    "nil",
+];
+
+// Whether a text in quotes may be of an image's tag, or joins its parts.
+fn is_joint(text: &str) -> bool {
+    let bare = text.replace("%s", "").replace("%v", "").replace("%d", "");
+    let is_version = bare.trim_start_matches(['v', ':', '-']).starts_with(|c: char| c.is_ascii_digit());
+    !bare.contains(|c: char| c.is_ascii_alphanumeric())
+        || matches!(bare.trim_start_matches([':', '-']), "latest" | "v" | "sha256" | "sha256:")
+        || (is_version && !bare.contains('/'))
+}
+
+impl<'a> Scope<'a> {
+    /// What a text, its variables and its helpers look at.
+    pub(super) fn looked(&self, text: &str) -> Looked<'a> {
+        let mut looked = Looked::default();
+        let mut is_relative = self.look(text, &mut looked);
+        if is_relative {
+            is_relative = self.look_around(self.within, &mut looked, &mut HashSet::new());
+        }
+        looked.is_foreign |= is_relative && looked.nodes.is_empty();
+        looked.is_foreign |= self.is_moved && names_values(text, self.within.helper.is_some());
+        looked
+    }
+
+    // What the blocks around a part of a template are about, and what its helper is given; whether that is not all.
+    fn look_around(&self, within: &Within, looked: &mut Looked<'a>, seen: &mut HashSet<String>) -> bool {
+        let mut is_relative = self.look(&format!("{{{{{}}}}}", within.around.join(" ")), looked);
+        let helper =
+            within.helper.as_deref().filter(|helper| seen.len() < MAX_TEXTS && seen.insert((*helper).to_owned()));
+        for call in helper.into_iter().flat_map(|helper| self.of.calls.named(helper)).take(MAX_TEXTS) {
+            if !self.spends(&call.action) {
+                return true;
+            }
+            is_relative |= self.given(&call.action, looked);
+            is_relative |= self.look_around(&call.within, looked, seen);
+        }
+        is_relative
+    }
+
+    // What the call of a helper gives it.
+    fn given(&self, action: &str, looked: &mut Looked<'a>) -> bool {
+        let mut given = Looked::default();
+        self.look_at(action, &mut given);
+        looked.nodes.extend(given.nodes);
+        // What it does besides is done to what the helper writes.
+        actions::literals(action).iter().any(|literal| sink::is_literal(&literal.text))
+    }
+
+    // The same for a text; whether it looks at what depends on where it stands.
+    fn look(&self, text: &str, looked: &mut Looked<'a>) -> bool {
+        let (mut texts, mut seen) = (vec![text.to_owned()], HashSet::new());
+        let mut is_relative = false;
+        while let Some(text) = texts.pop() {
+            looked.is_foreign |= is_foreign(&text);
+            looked.is_of_files |= text.contains(".Files.") || text.contains("lookup ");
+            is_relative |= self.look_at(&text, looked);
+            for name in actions::helpers(&text) {
+                if !seen.insert(name.to_owned()) {
+                    continue;
+                }
+                match self.of.helpers.body(name) {
+                    Some(body) if seen.len() < MAX_TEXTS && self.spends(body) => {
+                        looked.is_foreign |= self.of.calls.is_moved(name) && names_values(body, true);
+                        texts.push(body.to_owned());
+                    }
+                    // One that is nowhere in the tree is of a chart that is told of, or nothing is rendered at all.
+                    _ => looked.is_foreign |= self.of.helpers.has(name),
+                }
+            }
+            for word in actions::words(&text) {
+                let name = word.strip_prefix('$').and_then(|word| word.split('.').next()).unwrap_or_default();
+                if name.is_empty()
+                    || !seen.insert(format!("${name}"))
+                    || seen.len() >= MAX_TEXTS
+                    || !self.spends(self.text)
+                {
+                    continue;
+                }
+                let set = actions::assigned(self.text, name).chain(actions::assigned(&text, name));
+                let set: Vec<String> = set.take(MAX_TEXTS).map(|value| format!("{{{{{value}}}}}")).collect();
+                looked.is_foreign |= set.len() >= MAX_TEXTS;
+                texts.extend(set);
+            }
+        }
+        is_relative
+    }
+
+    // The values that a text names; whether it names others.
+    fn look_at(&self, text: &str, looked: &mut Looked<'a>) -> bool {
+        for path in super::guards::mentioned(text) {
+            let node = path.split('.').try_fold(self.of.values, |node, step| node.get(step));
+            let node = node.filter(|_| path != "global" && !path.is_empty());
+            let part = path.split('.').next().unwrap_or_default();
+            looked.is_unseen |= node.is_none() && self.of.unseen.contains(&part);
+            if let Some(node) = node.filter(|node| self.of.tree.spend(node.size(), self.at)) {
+                looked.nodes.push(node);
+            }
+        }
+        actions::words(text).any(is_relative)
+    }
+}
+
+// Whether a text names values where `.`, and in a helper `$` too, may have others than the chart's.
+fn names_values(text: &str, is_helper: bool) -> bool {
+    actions::words(text).any(|word| word.starts_with(".Values") || (is_helper && word.starts_with("$.Values")))
+}
+
+// Whether a word is about what a helper is given, what a loop goes over, or what a block is for.
+fn is_relative(word: &str) -> bool {
+    const OWN: &[&str] = &[".Values", ".Chart", ".Release", ".Template", ".Capabilities"];
+    let bare = word.strip_prefix('$').map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric()));
+    let rest = bare.unwrap_or(word);
+    let is_field = rest.strip_prefix('.').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic()));
+    (is_field && !OWN.iter().any(|own| rest.starts_with(own))) || word == "."
+}
+
+// Whether a text puts something of its own into an image, or changes what it is given.
+fn is_foreign(text: &str) -> bool {
+    let (mut rest, mut is_own) = (text, false);
+    while let Some((before, action, after)) = actions::next(rest) {
+        is_own |= !is_joint(before.trim().trim_matches(['"', '\'']));
+        rest = after;
+        // What sets a variable is looked at where the variable is.
+        if let Action::Output(inner) = action {
+            is_own |= changes(inner);
+        }
+    }
+    is_own || !is_joint(rest.trim().trim_matches(['"', '\'']))
+}
+
+// Whether an expression does more than to put together what it is given.
+fn changes(inner: &str) -> bool {
+    let is_function = |word: &str| word.starts_with(|c: char| c.is_ascii_lowercase());
+    let is_odd = |word: &str| {
+        word.contains(".Files") || (is_function(word) && !PLAIN.contains(&word) && word.parse::<f64>().is_err())
+    };
+    actions::words(inner).any(is_odd) || actions::literals(inner).iter().any(is_own)
+}
+
+// Whether a text in quotes may come to be a part of an image.
+fn is_own(literal: &Literal<'_>) -> bool {
+    const CHOSEN: &[&str] =
+        &["default", "coalesce", "ternary", "list", "print", "quote", "tpl", "printf", "concat", ""];
+    !is_joint(&literal.text) && CHOSEN.contains(&literal.word)
+}

@@ -1,0 +1,256 @@
+//! Charts in the tree that would hide what they deploy, by the real binary: what helm 4.1.4 renders of each is there, or a row
+//! says that nobody knows.
+
+use crate::images::{Row, of, short};
+
+const CHART: (&str, &str) = ("Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0\n");
+const GOOD: &str = "e.io/good:1 inferred";
+
+// All rows, those with what nobody looks into as well.
+fn full(rows: &[Row]) -> Vec<String> {
+    let row = |row: &Row| format!("{} {} {} {}", row.class, row.reference, row.confidence, row.places.join(","));
+    rows.iter().map(row).collect()
+}
+
+// What a chart with these templates and values deploys.
+fn chart(templates: &[&str], values: &str) -> Vec<String> {
+    let names: Vec<String> = (0..templates.len()).map(|at| format!("templates/{at}.yaml")).collect();
+    let mut files = vec![CHART, ("values.yaml", values)];
+    files.extend(names.iter().zip(templates).map(|(name, text)| (name.as_str(), *text)));
+    full(&of(&files))
+}
+
+fn has(rows: &[String], expected: &str) {
+    assert!(rows.iter().any(|row| row.contains(expected)), "{expected} is not there: {rows:#?}");
+}
+
+// A template with this line among its containers.
+fn pod(line: &str) -> String {
+    format!("apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - name: c\n    {line}\n")
+}
+
+#[test]
+fn a_literal_image_of_a_template_is_found_however_it_is_written() {
+    for line in [
+        "image:\te.io/bad:1",
+        "image:\n      e.io/bad:1",
+        "image: \"e.io\\x2fbad:1\"",
+        "\"im\\x61ge\": e.io/bad:1",
+        "im{{/* x */}}age: e.io/bad:1",
+        "{{ \"im\" }}age: e.io/bad:1",
+        "image: {{- /* x */}} e.io/bad:1",
+        "image: !!str e.io/bad:1",
+        "? image\n    : e.io/bad:1",
+        "image: {{ .Values.none\n | default \"e.io/bad:1\" }}",
+        "image: {{ \"e.io/bad:1\" }}\n    # {{ \"{{/*\" }}",
+        "image: e.io/bad:1\n# kind: CustomResourceDefinition",
+        "image: e.io/bad:1 # policies.kyverno.io/x",
+        "{{ \"image: e.io/bad:1\" }}",
+        "{{ dict \"image\" \"e.io/bad:1\" | toYaml | nindent 4 }}",
+    ] {
+        has(&chart(&[&pod(line)], "image: e.io/good:1\n"), "e.io/bad:1 inferred templates/0.yaml:");
+    }
+    // What nobody follows is told at its line.
+    for (line, told) in [
+        ("image: *x", "*x unresolved"),
+        ("image: \"e.io/\\\n      bad:1\"", "unresolved"),
+        ("image: {{ \"cmVkaXM6Nw==\" | b64dec }}", "b64dec }} unresolved"),
+        ("image: {{ .Files.Get \"f.txt\" }}", "f.txt\" }} unresolved"),
+        ("image: {{ .Values.image | replace \"good\" \"bad\" }}", "\"bad\" }} unresolved"),
+        ("image: {{ if .Values.image }}e.io/bad:1{{ end }}", "unresolved"),
+        ("image: redis\n      {{- if true }}:7{{ end }}", "unresolved"),
+        ("{{ .Files.Get \"f.txt\" | nindent 4 }}", "opaque"),
+    ] {
+        let rows = chart(&[&pod(line)], "image: e.io/good:1\n");
+        let is_told = |row: &String| row.contains(told) && row.contains("templates/0.yaml:");
+        assert!(rows.iter().any(is_told), "{line}: {rows:#?}");
+    }
+    let policy = "apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nspec: {image: \"e.io/never:1\"}\n";
+    assert!(chart(&[policy], "").is_empty());
+    let both =
+        "apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nkind: Pod\nspec: {containers: [{image: \"e.io/bad:1\"}]}\n";
+    has(&chart(&[both], ""), "e.io/bad:1 inferred");
+}
+
+#[test]
+fn what_a_template_changes_or_is_given_is_not_taken_for_the_values() {
+    let good = pod("image: {{ .Values.image }}");
+    let values = "image: e.io/good:1\nq: {Values: {image: \"e.io/bad:1\"}}\nother: {image: redis}\n";
+    for (template, told) in [
+        (format!("{{{{- $_ := set .Values \"image\" .Values.other.image }}}}\n{good}"), "opaque"),
+        (format!("{{{{- $_ := set $ \"Values\" .Values.other }}}}\n{good}"), "opaque"),
+        (format!("{{{{- $v := .Values }}}}{{{{ $_ := set $v \"image\" .Values.other.image }}}}\n{good}"), "opaque"),
+        (format!("{{{{- $_ := mergeOverwrite .Values (.Files.Get \"v\" | fromYaml) }}}}\n{good}"), "opaque"),
+        (format!("{{{{- with .Values.q }}}}\n{good}{{{{ end }}}}"), "{{ .Values.image }} unresolved"),
+    ] {
+        has(&chart(&[&template], values), told);
+    }
+    let helper = "{{ define \"i\" }}{{ .Values.image }}{{ end }}\n";
+    for given in ["(dict \"Values\" (dict \"image\" \"e.io/bad:1\"))", "(dict \"Values\" .Values.other)"] {
+        let line = pod(&format!("image: {{{{ include \"i\" {given} }}}}"));
+        has(&chart(&[helper, &line], values), "unresolved");
+    }
+    // What charts do every day is known.
+    let line = pod("image: {{ include \"i\" . }}");
+    assert_eq!(chart(&[helper, &line], "image: e.io/good:1\n"), ["image e.io/good:1 inferred values.yaml:1"]);
+    let quoted = format!("{{{{ fail \"use `set .Values image` instead\" }}}}\n{good}");
+    assert!(!chart(&[&quoted], "image: e.io/good:1\n").iter().any(|row| row.contains("fail")));
+    let wide = "{{ define \"i\" }}{{ .root.repository }}:{{ .root.tag | default \"latest\" }}{{ end }}\n";
+    let line = pod("image: {{ include \"i\" (dict \"root\" .Values.web.image \"context\" $) }}");
+    let rows = chart(&[wide, &line], "web: {image: {repository: e.io/web, tag: \"1\"}}\n");
+    assert_eq!(rows, ["image e.io/web:1 inferred values.yaml:1"]);
+}
+
+#[test]
+fn only_what_every_template_asks_for_is_switched_off() {
+    let values =
+        "web: {enabled: false, image: \"e.io/web:1\", spec: {containers: [{name: a, image: \"e.io/bad:1\"}]}}\n";
+    let line = pod("image: {{ .Values.web.image }}");
+    let asked = |condition: &str| format!("{{{{- if {condition} }}}}\n{line}{{{{- end }}}}\n");
+    let web = "e.io/web:1 inferred";
+    for condition in [".Values.web.enabled", "and .Values.web.enabled .Values.x", "(.Values.web.enabled)"] {
+        assert!(chart(&[&asked(condition)], values).is_empty(), "{condition}");
+    }
+    for condition in ["not .Values.web.enabled", "or .Values.web.enabled .Values.x", "$.Values.web"] {
+        has(&chart(&[&asked(condition)], values), web);
+    }
+    has(&chart(&[&asked(".Values.web.enabled"), &line], values), web);
+    has(&chart(&[&format!("{{{{- if .Values.web.enabled }}}}{{{{ else }}}}\n{line}{{{{ end }}}}")], values), web);
+    has(&chart(&["spec: {{ toYaml .Values.web.spec | nindent 2 }}\n"], values), "e.io/bad:1 inferred");
+    has(&chart(&["spec: {{ toYaml (index .Values \"web\" \"spec\") | nindent 2 }}\n"], values), "e.io/bad:1 inferred");
+    // A helper is reached as those are that call it.
+    let helper = "{{ define \"web\" }}{{ .Values.web.image }}{{ end }}\n";
+    let called = line.replace("{{ .Values.web.image }}", "{{ include \"web\" . }}");
+    let off = called.replace("apiVersion", "{{- if .Values.web.enabled }}\napiVersion") + "{{- end }}\n";
+    assert!(chart(&[helper, &off], values).is_empty());
+    has(&chart(&[helper, &off, &called], values), web);
+    let item = "list: [{enabled: false, image: \"e.io/item:1\"}]\n";
+    has(&chart(&["{{ range .Values.list }}\nimage: {{ .image }}\n{{ end }}\n"], item), "e.io/item:1 inferred");
+}
+
+#[test]
+fn parts_of_a_chart_are_those_that_helm_takes() {
+    let image = ("templates/x.yaml", "image: {{ .Values.image }}\n");
+    let inner = "image: {{ .Values.img }}\n";
+    let with = |chart: &str, values: &str, more: &[(&str, &str)]| {
+        let mut files = vec![("Chart.yaml", chart), ("values.yaml", values), image];
+        files.extend(more);
+        short(&of(&files))
+    };
+    let sub = [
+        ("charts/sub/Chart.yaml", "name: sub\nversion: 1.0.0\n"),
+        ("charts/sub/values.yaml", "img: e.io/bad:1\nd: {i: \"redis:5\"}\n"),
+        ("charts/sub/templates/d.yaml", inner),
+    ];
+    let off = "image: e.io/good:1\nsub: {enabled: false}\n";
+    let on_condition =
+        |condition: &str| format!("name: c\ndependencies: [{{name: sub, version: 1.0.0, condition: {condition}}}]\n");
+    for (condition, is_there) in
+        [("nope.enabled", true), ("sub.enabled", false), ("\"nope.enabled, sub.enabled\"", false), ("sub.img", true)]
+    {
+        let rows = with(&on_condition(condition), off, &sub);
+        assert_eq!(rows.iter().any(|row| row == "e.io/bad:1 inferred"), is_there, "{condition} {rows:#?}");
+    }
+    let imports = "name: c\ndependencies: [{name: sub, version: 1.0.0, import-values: [{child: d, parent: e}]}]\n";
+    let line = ("templates/y.yaml", "image: {{ .Values.e.i }}\n");
+    let rows = with(imports, off, &[sub[0], sub[1], line]);
+    assert!(rows.contains(&"docker.io/library/redis:5 inferred".to_owned()), "{rows:#?}");
+    // The values of a part are by its name, whatever its folder is called.
+    let odd = [
+        ("charts/x/Chart.yaml", "name: foo\n"),
+        ("charts/x/values.yaml", "img: e.io/good:1\n"),
+        ("charts/x/templates/d.yaml", inner),
+    ];
+    let rows = with("name: c\n", "image: e.io/good:1\nfoo: {img: \"redis:7\"}\n", &odd);
+    assert!(rows.contains(&"docker.io/library/redis:7 inferred".to_owned()), "{rows:#?}");
+    // What stands with the definitions is applied as well.
+    let rows = with("name: c\n", "image: e.io/good:1\n", &[("crds/d.yaml", crate::images::POD)]);
+    assert_eq!(rows, ["e.io/a:1 inferred", "e.io/b:1 inferred", GOOD]);
+    // A text of one line may be a part of an object where a template writes it so.
+    let text = [("templates/y.yaml", "spec:\n  {{ .Values.extra | nindent 2 }}\n")];
+    let rows = with("name: c\n", "image: e.io/good:1\nextra: \"initContainers: [{image: redis:7}]\"\n", &text);
+    assert!(rows.contains(&"docker.io/library/redis:7 inferred".to_owned()), "{rows:#?}");
+    let envoy = [("templates/y.yaml", "kind: EnvoyProxy\nspec: {container: {imageRepository: e.io/envoy}}\n")];
+    let rows = with("name: c\n", "image: e.io/good:1\n", &envoy);
+    assert!(rows.contains(&"e.io/envoy:? unresolved".to_owned()), "{rows:#?}");
+}
+
+#[test]
+fn a_chart_that_another_one_brings_along_is_no_root() {
+    let base = [
+        ("charts/base/Chart.yaml", "name: base\n"),
+        ("charts/base/values.yaml", "image: e.io/default:1\n"),
+        ("charts/base/templates/d.yaml", "image: {{ .Values.image }}\n"),
+    ];
+    let over = [
+        (
+            "apps/a/Chart.yaml",
+            "name: a\ndependencies: [{name: base, version: 1.0.0, repository: \"file://../../charts/base\"}]\n",
+        ),
+        ("apps/a/values.yaml", "base: {image: \"e.io/own:1\"}\n"),
+    ];
+    assert_eq!(short(&of(&[base.as_slice(), &over].concat())), ["e.io/own:1 inferred"]);
+    // Those that only bring along each other are roots.
+    let circle = "name: base\ndependencies: [{name: base, repository: \"file://../base\"}]\n";
+    let rows = short(&of(&[("charts/base/Chart.yaml", circle), base[1], base[2]]));
+    assert!(rows.contains(&"e.io/default:1 inferred".to_owned()), "{rows:#?}");
+    // A folder of which all files are applied is looked at besides.
+    let all =
+        "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: a}\nspec: {source: {path: apps}}\n";
+    let rows = short(&of(&[base.as_slice(), &over, &[("argo.yaml", all)]].concat()));
+    assert!(rows.contains(&"e.io/own:1 inferred".to_owned()), "{rows:#?}");
+}
+
+#[test]
+fn texts_of_values_that_are_no_yaml_are_told() {
+    let set = "apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: {name: a}\nspec:\n  template:\n    spec:\n      source:\n        \
+               repoURL: https://c.io\n        chart: c\n        targetRevision: 1.0.0\n        helm:\n          values: |\n            \
+               name: {{ .x }}\n            image:\n              repository: e.io/c\n              tag: \"1\"\n";
+    let rows = full(&of(&[("a.yaml", set)]));
+    has(&rows, "image values unreadable a.yaml:13");
+    has(&rows, "image e.io/c:1 inferred a.yaml:15,a.yaml:16");
+    let k3s = "apiVersion: helm.cattle.io/v1\nkind: HelmChart\nspec:\n  chart: c\n  valuesContent: |\n    a: {{ x }}\n    image: e.io/k:1\n";
+    let rows = full(&of(&[("a.yaml", k3s)]));
+    has(&rows, "image values unreadable a.yaml:6");
+    has(&rows, "image e.io/k:1 inferred a.yaml:7");
+    let map = "apiVersion: v1\nkind: ConfigMap\ndata:\n  values.yaml: |\n    a: {{ x }}\n    image: e.io/m:1\n";
+    let rows = full(&of(&[("a.yaml", map)]));
+    has(&rows, "image values unreadable a.yaml:5");
+    has(&rows, "image e.io/m:1 inferred a.yaml:6");
+    // A template of a chart that is not here, which says nothing of images.
+    let silent = "{{- if .Values.x }}\napiVersion: v1\nkind: Secret\n{{- end }}\n";
+    assert!(of(&[("a/templates/s.yaml", silent)]).is_empty());
+    has(&full(&of(&[("a/s.yaml", silent)])), "a/s.yaml unreadable");
+}
+
+#[test]
+fn parts_of_images_in_values_are_put_together_as_charts_do() {
+    let values = |values: &str| {
+        let release =
+            "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: r}\nspec:\n  values:\n";
+        short(&of(&[("r.yaml", &format!("{release}    {values}\n"))]))
+    };
+    let name = "image: {name: kafka-bridge, tag: \"1\", registry: \"\", repository: \"\"}";
+    assert_eq!(values(name), ["?/kafka-bridge:1 unresolved"]);
+    let host = "elk: {image: {repository: ghcr.io, image: elk-zone/elk, tag: main}}";
+    assert_eq!(values(host), ["ghcr.io/elk-zone/elk:main inferred"]);
+    let open = "image: {registry: quay.io, repository: strimzi, name: operator}";
+    assert_eq!(values(open), ["quay.io/strimzi/operator:? unresolved"]);
+    let choice = "a: {defaultNodeSelector: [\"kubernetes.io/os:linux\"], myTolerations: {image: \"e.io/no:1\"}}";
+    assert!(values(choice).is_empty());
+}
+
+#[test]
+fn what_names_no_image_in_programs_and_what_does_in_variables() {
+    let map = "apiVersion: v1\nkind: ConfigMap\ndata:\n  image_to_x.py: |\n    # any tool/text chain\n    x = 1\n  DRIVER_REGISTRAR_IMAGE: e.io/registrar:1\n  IMAGE_REGISTRIES: e.io/team\n";
+    assert_eq!(short(&of(&[("a.yaml", map)])), ["e.io/registrar:1 inferred"]);
+    let env = "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - image: e.io/a:1\n    env:\n    \
+               - {name: LABELS, value: \"ubuntu-latest:docker://e.io/act:latest,old:docker://e.io/old:1\"}\n";
+    assert_eq!(short(&of(&[("a.yaml", env)])), ["e.io/a:1 certain", "e.io/act:latest inferred", "e.io/old:1 inferred"]);
+    let custom = |image: &str| format!("apiVersion: x.io/v1\nkind: X\nspec: {{image: {{{image}}}}}\n");
+    for key in ["fullName", "ref", "reference"] {
+        let object = custom(&format!("{key}: \"e.io/{key}:1\"").to_lowercase().replace(&key.to_lowercase(), key));
+        let object = object.replace(&format!("e.io/{key}"), "e.io/x");
+        assert_eq!(short(&of(&[("a.yaml", &object)])), ["e.io/x:1 inferred"]);
+    }
+}
