@@ -1,8 +1,8 @@
 //! The fields in which known custom resources name images and pod templates.
 
 use super::node::{Node, Trust};
+use super::pod;
 use super::sink::Sink;
-use super::workload;
 use super::{Class, Confidence};
 
 /// Group, kind (empty: every kind), path. `[]` is every item of a list, `*` every entry of a mapping; a path that ends with
@@ -162,7 +162,7 @@ pub(super) fn find(object: &Node, sink: &mut Sink) -> Vec<*const Node> {
                 }
                 continue;
             }
-            workload::pod(node, Trust::Certain, sink);
+            pod::find(node, Trust::Certain, sink);
             for key in ["containers", "initContainers", "ephemeralContainers"] {
                 let containers = node.get(key).into_iter().flat_map(Node::items);
                 told.extend(containers.filter_map(|container| container.get("image")).map(std::ptr::from_ref));

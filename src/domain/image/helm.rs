@@ -5,7 +5,7 @@ use super::reference;
 use super::sink::Hit;
 use super::sink::{self, Sink};
 use super::{Class, Confidence};
-use super::{patch, text, workload};
+use super::{patch, pod, text, workload};
 
 /// What is said of a chart that is not in the tree.
 pub(super) const UNSEEN: &str = "a chart, whose own images cannot be seen";
@@ -87,7 +87,7 @@ fn walk(node: &Node, key: &str, above: Above<'_>, sink: &mut Sink) {
                     }
                     Value::Text(text, _) if sink::is_literal(text) => sink.image(child, Trust::Inferred),
                     Value::Text(text, _) if text.starts_with("oci://") => sink.artifact(child),
-                    Value::Text(..) if workload::is_variable_of_image(name) => sink.plausible(child),
+                    Value::Text(..) if pod::is_variable_of_image(name) => sink.plausible(child),
                     Value::Text(..) => workload::text(child, sink),
                     _ => walk(child, name, above, sink),
                 }

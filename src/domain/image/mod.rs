@@ -29,6 +29,7 @@ mod patch;
 mod patches;
 mod pattern;
 mod plugin;
+mod pod;
 pub mod range;
 pub mod reference;
 mod render;

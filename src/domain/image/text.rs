@@ -1,6 +1,7 @@
 //! Files that are no YAML until somebody fills them in: their lines are looked at for images that stand there literally.
 
 use super::node::{At, Node, Style, Trust, Value};
+use super::pod;
 use super::sink::{self, Hit, Sink};
 use super::tree::Tree;
 use super::{Class, Confidence, actions, flow, helm, workload, yaml};
@@ -174,7 +175,7 @@ fn lines(text: &str, at: At, from: u32, sink: &mut Sink) {
             // An anchor or a tag before it says nothing of it.
             let marked = value.split_once(' ').filter(|(mark, _)| mark.starts_with(['&', '!']));
             let value = marked.map_or(value, |(_, value)| value);
-            let is_named = helm::is_image_key(key) || workload::is_variable_of_image(key);
+            let is_named = helm::is_image_key(key) || pod::is_variable_of_image(key);
             is_below = is_named && matches!(value, ">" | ">-" | "|" | "|-");
             say(value, is_named);
         }
