@@ -268,6 +268,9 @@ fn what_comes_from_another_revision_or_place_is_told() {
     let values = release(
         "chart: {spec: {chart: ./apps/base, sourceRef: {kind: GitRepository, name: flux-system}, valuesFiles: [./apps/base/more.txt]}}",
     );
+    let instead = release(
+        "chart: {spec: {chart: ./apps/base, sourceRef: {kind: GitRepository, name: flux-system}, valuesFiles: [./apps/base/set.json]}}",
+    );
     let maps = release(
         "chart: {spec: {chart: ./apps/base, sourceRef: {kind: GitRepository, name: flux-system}}}, valuesFrom: [{kind: ConfigMap, name: s, optional: true}]",
     ) + "---\n"
@@ -282,7 +285,7 @@ fn what_comes_from_another_revision_or_place_is_told() {
             put("apps/base/set.json", "{}\n"),
             put("apps/base/more.txt", "image: e.io/bad:1\n"),
             put("apps/base/values.yaml", &format!("image: {web}\n")),
-            put("apps/base/templates/d.yaml", &deployment("d", "{{ .Values.image }}")),
+            put("apps/base/templates/d.yaml", &deployment("d", "{{ .Values.image | default \"e.io/unset:1\" }}")),
         ];
         yard.world.repo("source").commit("main", &edits);
         yard.world.package("main")
@@ -300,6 +303,7 @@ fn what_comes_from_another_revision_or_place_is_told() {
         (old("patchesStrategicMerge"), "k (apps/prod/o.yaml"),
         (old("patchesJson6902"), "k (apps/prod/o.yaml"),
         (values, "./apps/base/more.txt (apps/prod/o.yaml"),
+        (instead, "e.io/unset:1"),
         (maps, "s (apps/prod/o.yaml"),
     ] {
         eprintln!("{order}");
@@ -365,6 +369,19 @@ fn other_deployers_are_told_and_tools_of_developers_are_not() {
         ),
         ("apiVersion: tekton.dev/v1\nkind: PipelineRun\nspec: {pipelineRef: {resolver: git}}\n", "git opaque"),
         ("apiVersion: sailoperator.io/v1\nkind: Istio\nspec: {version: v1.24}\n", "v1.24 opaque"),
+        (
+            "apiVersion: helm.cattle.io/v1\nkind: HelmChart\nmetadata: {name: k3}\nspec: {chartContent: H4sI}\n",
+            "k3 opaque",
+        ),
+        ("apiVersion: helm.cattle.io/v1\nkind: HelmChart\nspec: {jobImage: \"e.io/job:1\"}\n", "e.io/job:1 certain"),
+        (
+            "apiVersion: helm.cattle.io/v1\nkind: HelmChartConfig\nspec: {valuesContent: \"image: e.io/k:1\", set: {image: \"e.io/k:2\"}}\n",
+            "e.io/k:2 inferred",
+        ),
+        (
+            "apiVersion: kiali.io/v1alpha1\nkind: Kiali\nspec: {deployment: {image_name: quay.io/k/k, image_version: v1}}\n",
+            "quay.io/k/k:v1 inferred",
+        ),
         ("apiVersion: x.io/v1\nkind: W\nspec: {images: {web: \"e.io/w:1\"}}\n", "e.io/w:1 inferred"),
         ("apiVersion: x.io/v1\nkind: AllowList\nitems: [a]\nspec: {image: \"e.io/al:1\"}\n", "e.io/al:1 inferred"),
         ("apiVersion: x.io/v1\nkind: ServiceMonitor\nspec: {image: \"e.io/sm:1\"}\n", "e.io/sm:1 inferred"),

@@ -78,8 +78,9 @@ pub(super) fn included(tree: &Tree<'_>, charts: &BTreeSet<String>) -> BTreeSet<S
 const MAX_DEPTH: usize = 5;
 const COST: usize = 1000;
 
-/// A chart of the tree: its values under those that it is given, what its templates say, and the charts that it consists of.
-pub(super) fn find(tree: &Tree<'_>, folder: &str, given: Option<&Node>, sink: &mut Sink) {
+/// A chart of the tree: its values, unless others stand for them, under those that it is given, what its templates say, and
+/// the charts that it consists of.
+pub(super) fn find(tree: &Tree<'_>, folder: &str, (given, has_own): (Option<&Node>, bool), sink: &mut Sink) {
     let (mut folders, mut helpers) = (vec![(folder.to_owned(), 0)], Helpers::default());
     let mut known: HashMap<String, Vec<Source>> = HashMap::new();
     while let Some((folder, depth)) = folders.pop() {
@@ -105,7 +106,7 @@ pub(super) fn find(tree: &Tree<'_>, folder: &str, given: Option<&Node>, sink: &m
     let said =
         charts.iter().zip(0..).flat_map(|((_, sources), number)| sources.iter().map(move |source| (number, source)));
     let calls = Calls::of(said.flat_map(|(number, source)| source.said().map(move |said| (number, said))));
-    let shared = Shared { tree, helpers, calls, charts, numbers };
+    let shared = Shared { tree, helpers, calls, charts, numbers, has_own };
     shared.find(folder, given, sink, 0);
 }
 
@@ -196,13 +197,15 @@ struct Shared<'a> {
     // The templates of each, by folder.
     charts: Vec<(String, Vec<Source>)>,
     numbers: HashMap<String, usize>,
+    // Whether the values of the first one count.
+    has_own: bool,
 }
 
 impl Shared<'_> {
     fn find(&self, folder: &str, given: Option<&Node>, sink: &mut Sink, depth: usize) {
         let tree = self.tree;
-        let docs = |name: &str| tree.number(&within(folder, name)).into_iter().flat_map(|file| tree.docs(file));
-        let own = docs("values.yaml").next().map(|doc| (**doc).clone());
+        let own = tree.number(&within(folder, "values.yaml")).filter(|_| self.has_own || depth > 0);
+        let own = own.and_then(|file| tree.values(file)).map(|doc| (**doc).clone());
         let all = patch::layered(own.iter().chain(given).cloned());
         let mut all = all.unwrap_or_else(|| Node::nothing(At { file: 0, line: 1 }));
         let parts = parts(tree, folder);

@@ -351,7 +351,9 @@ fn release(resource: &Resource, root: usize, tree: &Tree<'_>, index: &Index, sin
         }
         let files = named.iter().filter_map(file);
         let all = patch::layered(files.filter_map(|file| tree.values(file)).map(|doc| (**doc).clone()).chain(values));
-        chart::find(tree, &folder, Some(&all.unwrap_or_else(|| Node::nothing(resource.node.at))), &mut given);
+        let all = all.unwrap_or_else(|| Node::nothing(resource.node.at));
+        // Files that are named stand for the chart's own.
+        chart::find(tree, &folder, (Some(&all), named.is_empty()), &mut given);
         let source = inline.and_then(|inline| inline.get("sourceRef")).unwrap_or(spec);
         if index.is_foreign(source, (resource, root)) {
             sink.closed(&folder, Confidence::Opaque, source.places().collect(), FOREIGN);

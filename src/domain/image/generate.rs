@@ -137,7 +137,7 @@ pub(super) fn chart(kustomizer: &mut Kustomizer<'_>, folder: &str, home: &str, e
     values.extend(entry.get("valuesInline").cloned());
     let values = patch::layered(values).unwrap_or_else(|| Node::nothing(entry.at));
     match local {
-        Some(local) => chart::find(kustomizer.tree, &local, Some(&values), &mut sink),
+        Some(local) => chart::find(kustomizer.tree, &local, (Some(&values), true), &mut sink),
         None => helm::values(&values, &mut sink),
     }
     built.closed.extend(sink.hits());

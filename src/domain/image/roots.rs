@@ -409,7 +409,8 @@ impl<'a> Roots<'a> {
             sink.closed(OVERRIDES, Confidence::Opaque, vec![at], OVERRIDDEN);
         }
         let none = Node::nothing(At { file: 0, line: 1 });
-        chart::find(self.tree, folder, by.map(|(_, values)| values.unwrap_or(&none)), &mut sink);
+        let given = by.map(|(_, values)| values.unwrap_or(&none));
+        chart::find(self.tree, folder, (given, true), &mut sink);
         if self.there.is_some() {
             self.builds.chart((self.tree, &self.index), folder, by, build);
         }
