@@ -1,6 +1,7 @@
 //! Charts of the tree: which folders they are, what stands in them, and what they deploy with the values that they are given.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use super::Confidence;
 use super::account::Known;
@@ -108,6 +109,14 @@ pub(super) fn find(tree: &Tree<'_>, folder: &str, (given, has_own): (Option<&Nod
     let calls = Calls::of(said.flat_map(|(number, source)| source.said().map(move |said| (number, said))));
     let shared = Shared { tree, helpers, calls, charts, numbers, has_own };
     shared.find(folder, given, sink, 0);
+}
+
+/// What the templates of a chart make that deploys more, as far as it can be read as it stands.
+pub(super) fn deployers(tree: &Tree<'_>, folder: &str) -> Vec<Arc<Node>> {
+    let files = tree.below(&within(folder, "templates")).filter(|(file, _)| tree.fault(*file).is_none());
+    let kinds = ["argoproj.io", "fluxcd.io", "fluxcd.controlplane.io"];
+    let docs = files.flat_map(|(file, _)| tree.docs(file));
+    docs.filter(|doc| kinds.iter().any(|kind| doc.group().ends_with(kind))).map(Arc::clone).collect()
 }
 
 // A path in a folder.
@@ -305,7 +314,8 @@ impl Shared<'_> {
             } else if rest.starts_with("templates/") && !rest.ends_with("NOTES.txt") {
                 let said = actions::without_comments(&String::from_utf8_lossy(tree.bytes(file)));
                 text::scan(said.as_bytes(), file, 1).into_iter().for_each(|hit| sink.push(hit));
-                for (line, kind) in text::deployers(tree.bytes(file)) {
+                let is_filled = tree.fault(file).is_some() || tree.bytes(file).windows(2).any(|part| part == b"{{");
+                for (line, kind) in text::deployers(tree.bytes(file)).into_iter().filter(|_| is_filled) {
                     let note = "a template makes it, and what it deploys is not looked at";
                     sink.closed(kind, Confidence::Opaque, vec![At { file, line }], note);
                 }

@@ -178,6 +178,8 @@ impl<'a> Roots<'a> {
                 self.chart(folder, None);
             }
         }
+        // What templates of these name.
+        self.follow(&charts);
     }
 
     // Builds the folders that the policy names as they stand, whoever includes them: first of all, so that nothing else uses
@@ -262,6 +264,13 @@ impl<'a> Roots<'a> {
         self.hold(folder, &mut built);
         let build = self.images.build(&shown(folder));
         self.index.begin(build, by);
+        self.visited.insert(folder.to_owned());
+        self.take(build, built);
+        build
+    }
+
+    // Takes in the objects of a build.
+    fn take(&mut self, build: usize, built: Built) {
         for resource in &built.resources {
             if self.is_heeded(&resource.node, build) {
                 self.index.add(resource, build);
@@ -271,9 +280,7 @@ impl<'a> Roots<'a> {
                 self.queue.push_back((resource.clone(), build));
             }
         }
-        self.visited.insert(folder.to_owned());
         self.built.push((build, built));
-        build
     }
 
     // The file with which a folder changes what an Application says of it.
@@ -415,6 +422,9 @@ impl<'a> Roots<'a> {
             self.builds.chart((self.tree, &self.index), folder, by, build);
         }
         self.charted.insert(folder.to_owned());
+        self.index.begin(build, None);
+        let resources = chart::deployers(self.tree, folder).into_iter().map(Resource::new).collect();
+        self.take(build, Built { resources, ..Built::default() });
         self.hits.extend(sink.hits().into_iter().map(|hit| (build, hit)));
         build
     }
