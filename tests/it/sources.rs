@@ -42,6 +42,14 @@ fn variables_are_filled_into_what_is_written_and_read_again() {
         ("${NAME/${OLD}/new}", "e.io/a:new-1 inferred"),
         ("${NAME%[0-9]}", "e.io/a:? unresolved"),
         ("\"${DATE}\"", "e.io/a:20240101 unresolved"),
+        // What Flux's own functions do, and where quotes may end elsewhere.
+        ("\"x${NAME#*}\"", "e.io/a:xld-1 inferred"),
+        ("\"x${NAME/#old/}\"", "e.io/a:x-1 inferred"),
+        ("\"x${NAME/#old}\"", "e.io/a:xold-1 inferred"),
+        ("'${NAME/o\\/b}'", "e.io/a:? unresolved"),
+        ("\"${NAME: 1}\"", "e.io/a:? unresolved"),
+        ("\"${NAME#*' #}\"", "e.io/a:old-1 unresolved"),
+        ("\"x${UNCLOSED\"", "e.io/a:x${UNCLOSED unresolved"),
         ("\"v${LINES}\"", "e.io/a:vab inferred"),
     ] {
         let order = sync(
@@ -95,6 +103,12 @@ fn what_may_be_missing_is_taken_only_if_it_is_there() {
     let prefixed = "resources: [k.yaml, s.yaml]\nnamePrefix: x-\n";
     let files = [("c/kustomization.yaml", prefixed), ("c/k.yaml", &lax), ("c/s.yaml", &good), base];
     assert_eq!(row(&files), ["e.io/a:bad inferred"]);
+    // It is not applied, or gets another name.
+    let off = good
+        .replace("namespace: flux", "namespace: flux, annotations: {kustomize.toolkit.fluxcd.io/reconcile: disabled}");
+    assert_eq!(row(&[("c/k.yaml", &lax), ("c/s.yaml", &off), base]), ["e.io/a:bad inferred"]);
+    let outer = sync("namePrefix: x-").replace("./base", "./c").replace("name: k,", "name: outer,");
+    assert_eq!(row(&[("o.yaml", &outer), ("c/k.yaml", &lax), ("c/s.yaml", &good), base]), ["e.io/a:bad inferred"]);
     // Which of two comes last nobody knows.
     let two = [("c/k.yaml", &*from("")), ("c/a.yaml", &*map("s", "flux", "TAG: bad")), ("c/s.yaml", &*good), base];
     assert_eq!(row(&two), ["e.io/a:? unresolved"]);
@@ -297,6 +311,12 @@ fn what_comes_from_another_revision_or_place_is_told() {
         (argo(", targetRevision: evil"), "apps/base (apps/prod/o.yaml"),
         (argo(", helm: {fileParameters: [{name: image, path: tag.txt}]}"), "tag.txt (apps/prod/o.yaml"),
         (argo(", helm: {ignoreMissingValueFiles: true, valueFiles: [\"https://e.io/v.yaml\"]}"), "https://e.io/v.yaml"),
+        (
+            argo(", helm: {ignoreMissingValueFiles: true, valueFiles: [\"v-$ARGOCD_APP_NAME.yaml\"]}"),
+            "v-$ARGOCD_APP_NAME.yaml",
+        ),
+        (argo(", helm: {parameters: [{name: note, value: \"{a},image=e.io/bad:1,z={b}\"}]}"), "{a},image=e.io/bad:1"),
+        (argo(", kustomize: {images: [\"e.io/$ARGOCD_APP_NAME=e.io/bad\"]}"), "e.io/$ARGOCD_APP_NAME"),
         (argo(", helm: {ignoreMissingValueFiles: true, valueFiles: [more.txt]}"), "more.txt (apps/prod/o.yaml"),
         (several, "https://e.io/x://apps/base/good.yaml"),
         (set("https://e.io/x"), "https://e.io/x (apps/prod/o.yaml"),
@@ -340,6 +360,14 @@ fn sets_of_flux_are_told_where_expressions_make_objects() {
     assert!(told(template).contains(&"x opaque".to_owned()), "{:?}", told(template));
     let whole = resources("<< inputs.k | toYaml | nindent 6 >>");
     assert!(told(&whole).iter().any(|row| row.ends_with(" opaque")), "{:?}", told(&whole));
+    for spec in ["<< nindent 4 (toYaml inputs.k) >>", "{x: 'a<< printf \"%s\" inputs.k >>'}", "{x: \"<< if false >>\"}"]
+    {
+        assert!(told(&resources(spec)).iter().any(|row| row.ends_with(" opaque")), "{spec}");
+    }
+    let lines = format!("  inputs: [{{k: \"x\\nspec: y\"}}]\n{}", resources("{x: \"<< inputs.k >>\"}"));
+    assert!(told(&lines).contains(&"inputs.k opaque".to_owned()), "{:?}", told(&lines));
+    let shown = format!("  inputs: [{{k: one}}]\n{}", resources("{x: \"<< inputs.k | quote >>\"}"));
+    assert_eq!(told(&shown), Vec::<String>::new());
     let key = resources("{containers: [{\"<< inputs.k >>\": \"e.io/bad:1\"}]}");
     assert!(told(&key).iter().any(|row| row.ends_with(" opaque")), "{:?}", told(&key));
     let text =
@@ -379,6 +407,15 @@ fn other_deployers_are_told_and_tools_of_developers_are_not() {
             "e.io/k:2 inferred",
         ),
         (
+            "apiVersion: x.io/v1\nkind: W\nspec: {container: {image: redis}}\n",
+            "docker.io/library/redis:latest inferred",
+        ),
+        (
+            "apiVersion: tekton.dev/v1\nkind: TaskRun\nspec: {params: [{name: BUILDER_IMAGE, value: \"e.io/builder:1\"}, {name: IMAGE, value: \"e.io/made:1\"}]}\n",
+            "e.io/builder:1 inferred",
+        ),
+        ("apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\nspec: {profile: demo}\n", "IstioOperator opaque"),
+        (
             "apiVersion: kiali.io/v1alpha1\nkind: Kiali\nspec: {deployment: {image_name: quay.io/k/k, image_version: v1}}\n",
             "quay.io/k/k:v1 inferred",
         ),
@@ -414,6 +451,9 @@ fn other_deployers_are_told_and_tools_of_developers_are_not() {
         let found: Vec<String> = rows.iter().map(|row| format!("{} {}", row.reference, row.confidence)).collect();
         assert_eq!(found, [expected], "{object}");
     }
+    let stream = "apiVersion: image.openshift.io/v1\nkind: ImageStream\nmetadata: {name: deck}\nspec: {lookupPolicy: {local: true}}\n---\n\
+        apiVersion: apps/v1\nkind: Deployment\nspec: {template: {spec: {containers: [{image: deck}]}}}\n";
+    assert_eq!(seen(&[("a.yaml", stream)]), ["docker.io/library/deck:latest unresolved"]);
     let workflow = "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nspec:\n  templates:\n  - resource:\n      manifest: |\n        apiVersion: argoproj.io/v1alpha1\n        \
         kind: Application\n        metadata: {name: a}\n        spec:\n          source:\n            repoURL: https://e.io/charts\n            chart: vm\n            \
         targetRevision: 1.0.0\n            helm:\n              values: |\n                image: e.io/vm:2\n";
@@ -429,6 +469,8 @@ fn other_deployers_are_told_and_tools_of_developers_are_not() {
         "apiVersion: build.openshift.io/v1\nkind: BuildConfig\nspec: {output: {to: {kind: DockerImage, name: \"e.io/out:1\"}}}\n",
         "apiVersion: infrastructure.cluster.x-k8s.io/v1beta1\nkind: GCPMachineTemplate\nspec: {template: {spec: {image: projects/p/global/images/capi}}}\n",
         "apiVersion: x.io/v1\nkind: W\nspec: {logoImage: foo/bar.png, coverImage: static/cover.jpg}\n",
+        "apiVersion: v1\nkind: ConfigMap\ndata:\n  rules.yaml: |\n    - alert: X\n      expr: count(container{image=\"quay.io/a/b:1\"})\n",
+        "apiVersion: v1\nkind: Pod\nspec: {containers: [{args: [--default-image-registry=quay.io/foo, --image-format=image/png], env: [{name: IMAGE_BUCKET, value: my/bucket}]}]}\n",
         "apiVersion: monitoring.coreos.com/v1\nkind: ServiceMonitor\nspec: {image: \"e.io/no:1\"}\n",
     ] {
         assert!(of(&[("a.yaml", object)]).is_empty(), "{object}");
@@ -446,6 +488,26 @@ fn values_name_where_images_are_in_several_ways() {
         ("x: {registry: e.io, image: web, tag: \"1\"}", "e.io/web:1 inferred"),
         ("x: {imageRegistry: e.io, imageName: yy, imageTag: \"1\"}", "e.io/yy:1 inferred"),
         ("registry: gcr.io/dd, agents: {image: {name: agent, tag: \"7\"}}", "gcr.io/dd/agent:7 inferred"),
+        ("global: {hub: e.io/istio, tag: v2}, pilot: {image: pilot}", "e.io/istio/pilot:v2 inferred"),
+        (
+            "images: {registry: quay.io, tag: v1, prefix: foo, pullSecret: reg, ctl: \"e.io/ctl:1\"}",
+            "e.io/ctl:1 inferred",
+        ),
+        ("images: [{name: e.io/l3, tag: \"1\"}]", "e.io/l3:1 inferred"),
+        ("x: {image_repository: e.io/sn, image_tag: \"2\"}", "e.io/sn:2 inferred"),
+        ("x: {docker_image: e.io/dk, docker_tag: \"1\"}", "e.io/dk:1 inferred"),
+        ("x: {image_name: quay.io/kiali/kiali, image_version: v1.70}", "quay.io/kiali/kiali:v1.70 inferred"),
+        (
+            "i: {image: {registry: ~, defaultRegistry: ghcr.io, repository: k/pre, tag: v1}}",
+            "ghcr.io/k/pre:v1 inferred",
+        ),
+        ("x: {registry: e.io, repository: flat/x, version: v1}", "e.io/flat/x:v1 inferred"),
+        (
+            "sub: {global: {imageRegistry: s.io}, image: {registry: docker.io, repository: a/b, tag: v1}}",
+            "s.io/a/b:v1 inferred",
+        ),
+        ("x: {image: \"t/web6:v1\", digest: \"sha256:DIGEST\"}", "docker.io/t/web6:v1@sha256:DIGEST inferred"),
+        ("storage: {rbd: {image: foo/bar}}, web: {image: \"e.io/w:1\"}", "e.io/w:1 inferred"),
         (
             "defaultImageRegistry: quay.io, defaultImageRepository: strimzi, defaultImageTag: v1",
             "quay.io/strimzi/?:v1 unresolved",
@@ -455,4 +517,46 @@ fn values_name_where_images_are_in_several_ways() {
         let order = release(&format!("{SOURCE}, values: {{{}}}", values.replace("DIGEST", &digest)));
         assert_eq!(seen(&[("r.yaml", &order)]), [expected.replace("DIGEST", &digest)], "{values}");
     }
+}
+
+#[test]
+fn what_argo_cd_adds_puts_all_images_in_order() {
+    let app = "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: a}\n\
+        spec: {source: {repoURL: \"https://e.io/r\", path: c, kustomize: {images: [\"e.io/z=e.io/z:2\"]}}}\n";
+    let over = "resources: [p.yaml]\nimages: [{name: e.io/b, newName: e.io/bad}, {name: e.io/a, newName: e.io/b}]\n";
+    let files = [("app.yaml", app), ("c/kustomization.yaml", over), ("c/p.yaml", POD)];
+    assert_eq!(seen(&files), ["e.io/bad:1 certain"]);
+    // Keys that a set fills in, and numbers on their way.
+    let set = "apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: {name: a}\nspec:\n  generators: [{list: {elements: [{k: image, v: 1.10}]}}]\n  \
+        template: {spec: {source: {repoURL: \"https://e.io/charts\", chart: c, targetRevision: 1.0.0, helm: {valuesObject: {\"{{k}}\": \"e.io/a:{{v}}\"}}}}}\n";
+    assert_eq!(seen(&[("set.yaml", set)]), ["e.io/a:1.1 inferred"]);
+}
+
+#[test]
+fn charts_of_kustomizations_take_values_in_the_order_that_is_said() {
+    for (more, expected) in [
+        ("valuesFile: v.yaml, valuesInline: {image: \"e.io/inline:1\"}", "e.io/inline:1"),
+        ("valuesFile: v.yaml, valuesInline: {image: \"e.io/inline:1\"}, valuesMerge: merge", "e.io/file:1"),
+        ("valuesFile: v.yaml, valuesInline: {x: y}, valuesMerge: replace", "e.io/own:1"),
+        ("additionalValuesFiles: [v.yaml], valuesInline: {image: \"e.io/inline:1\"}", "e.io/file:1"),
+        ("version: 1.0.0, valuesInline: {x: y}", "e.io/versioned:1"),
+    ] {
+        let over = format!("helmCharts: [{{name: c, {more}}}]\n");
+        let files = [
+            ("kustomization.yaml", over.as_str()),
+            ("v.yaml", "image: e.io/file:1\n"),
+            ("charts/c/Chart.yaml", "{apiVersion: v2, name: c, version: 2.0.0}\n"),
+            ("charts/c/values.yaml", "image: e.io/own:1\n"),
+            ("charts/c-1.0.0/c/Chart.yaml", "{apiVersion: v2, name: c, version: 1.0.0}\n"),
+            ("charts/c-1.0.0/c/values.yaml", "image: e.io/versioned:1\n"),
+        ];
+        let rows = of(&files);
+        let found: Vec<&str> = rows.iter().filter(|row| row.root == ".").map(|row| row.reference.as_str()).collect();
+        assert_eq!(found, [expected], "{more}: {rows:#?}");
+    }
+    let old = of(&[("kustomization.yaml", "helmChartInflationGenerator: [{chartName: c}]\n")]);
+    assert!(
+        old.iter().any(|row| row.reference == "helmChartInflationGenerator" && row.confidence == "opaque"),
+        "{old:#?}"
+    );
 }

@@ -117,6 +117,7 @@ pub(super) fn find(object: &Node, tree: &Tree<'_>, index: &Index, sink: &mut Sin
         source.at_path(&["helm", "values"]).into_iter().for_each(|values| text::told(values, sink));
         let none = Node::new(source.at, Value::Null);
         let url = source.get("repoURL").unwrap_or(&none);
+        filled(&source, sink);
         if let Some(plugin) = source.get("plugin") {
             sink.closed(object.name(), Confidence::Opaque, plugin.places().collect(), "a plugin of Argo CD builds it");
         }
@@ -143,7 +144,8 @@ pub(super) fn find(object: &Node, tree: &Tree<'_>, index: &Index, sink: &mut Sin
             let unseen = of_helm("valueFiles").iter().filter(|entry| {
                 let text = entry.as_str().unwrap_or_default();
                 // One of another kind is read by nobody here, though it may be there.
-                value_file(tree, &folder, text).is_none() && !(is_lax && super::is_read(text) && !text.contains("://"))
+                let is_plain = super::is_read(text) && !text.contains("://") && !text.contains('$');
+                value_file(tree, &folder, text).is_none() && !(is_lax && is_plain)
             });
             let given = of_helm("fileParameters").iter().map(|given| given.get("path").unwrap_or(given));
             for entry in unseen.chain(given) {
@@ -184,6 +186,20 @@ fn artifact(url: &Node, revision: Option<&Node>, sink: &mut Sink) {
     node.trust = node.trust.max(revision.map_or(Trust::Certain, |node| node.trust));
     sink.image_of(Class::Oci, &node, Trust::Certain, None);
     sink.closed(name, Confidence::Opaque, url.places().collect(), "Argo CD builds it from what is not in the tree");
+}
+
+// Tells of what Argo CD fills in by the environment of a build, and of parameters that say more than one thing.
+fn filled(source: &Node, sink: &mut Sink) {
+    let list = |path: &[&str]| source.at_path(path).map(Node::items).unwrap_or_default();
+    let images = list(&["kustomize", "images"]).iter();
+    let given = list(&["helm", "parameters"]).iter().filter_map(|given| given.get("value"));
+    let is_several = |text: &str| text.starts_with('{') && text.ends_with('}') && text.contains(',');
+    for node in images.chain(given) {
+        let text = node.as_str().unwrap_or_default();
+        if text.contains('$') || (is_several(text) && !text.contains("{{")) {
+            sink.closed(text, Confidence::Opaque, node.places().collect(), "Argo CD makes something else of it");
+        }
+    }
 }
 
 // Tells of the repositories that generators ask, which may say something else than this tree.
@@ -253,8 +269,17 @@ fn extra(source: &Node) -> Extra {
         Some(entry)
     });
     let list = |key: &str| kustomize.get(key).map(|node| node.items().to_vec()).unwrap_or_default();
+    let affix = |key: &str| kustomize.str_at(&[key]).to_owned();
     let namespace = kustomize.get("namespace").and_then(Node::as_str).map(str::to_owned);
-    Extra { patches: list("patches"), images: images.collect(), components: list("components"), namespace, ..typed }
+    Extra {
+        patches: list("patches"),
+        images: images.collect(),
+        components: list("components"),
+        affixes: [affix("namePrefix"), affix("nameSuffix")],
+        is_sorted: true,
+        namespace,
+        ..typed
+    }
 }
 
 // Values files of sources by name that are not this tree get the addresses that they have.

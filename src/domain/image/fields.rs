@@ -185,7 +185,8 @@ pub(super) fn closed(object: &Node, sink: &mut Sink) {
             nodes = nodes.into_iter().flat_map(|node| below(node, step)).collect();
         }
         for node in nodes {
-            let name = node.as_str().unwrap_or_else(|| object.name());
+            let names = [node.as_str().unwrap_or_default(), object.name(), object.kind()];
+            let name = names.into_iter().find(|name| !name.is_empty()).unwrap_or_default();
             let note = format!("{what}, whose own images cannot be seen");
             sink.closed(name, Confidence::Opaque, node.places().collect(), &note);
         }

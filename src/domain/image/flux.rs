@@ -145,6 +145,7 @@ pub(super) fn extra(object: &Node) -> Extra {
         images: list("images"),
         components: list("components"),
         namespace: (!namespace.is_empty()).then(|| namespace.to_owned()),
+        affixes: ["namePrefix", "nameSuffix"].map(|key| object.str_at(&["spec", key]).to_owned()),
         ..Extra::default()
     }
 }
@@ -383,7 +384,14 @@ fn release(resource: &Resource, root: usize, tree: &Tree<'_>, index: &Index, sin
     }
     // Of several documents only the first is looked at; the others may be what somebody means.
     let sources = spec.get("valuesFrom").into_iter().flat_map(Node::items);
-    for (_, _, text) in sources.filter_map(|source| values_from(source, (resource, root), (tree, index))) {
+    let seen = |source| Some((source, values_from(source, (resource, root), (tree, index))?));
+    for (source, (_, _, text)) in sources.filter_map(seen) {
+        let is_several = text.as_str().is_some_and(|text| text.contains([',', '{', '[', '\\', '=']));
+        if is_several && !source.str_at(&["targetPath"]).is_empty() {
+            let name = source.get("name").unwrap_or(source);
+            let note = "helm may take it for more than one value";
+            sink.closed(source.str_at(&["name"]), Confidence::Opaque, name.places().collect(), note);
+        }
         yaml::within(&text).docs.iter().skip(1).for_each(|doc| helm::values(doc, &mut given));
     }
     let mut given = given.hits();

@@ -23,6 +23,10 @@ pub(super) fn run(kustomizer: &mut Kustomizer<'_>, folder: &str, doc: &Node, bui
     list("secretGenerator").for_each(|entry| map(kustomizer, folder, entry, ("Secret", all), built));
     let home = doc.str_at(&["helmGlobals", "chartHome"]);
     list("helmCharts").for_each(|entry| chart(kustomizer, folder, home, entry, built));
+    if let Some(old) = doc.get("helmChartInflationGenerator") {
+        let why = "charts in a form of old versions of kustomize, which is not followed";
+        kustomizer.close("helmChartInflationGenerator", Confidence::Opaque, old.at, why, built);
+    }
 }
 
 /// Makes a config map or a secret, or adds to one; `all` are options of all of them.
@@ -118,23 +122,35 @@ fn data(kustomizer: &mut Kustomizer<'_>, folder: &str, entry: &Node, built: &mut
 pub(super) fn chart(kustomizer: &mut Kustomizer<'_>, folder: &str, home: &str, entry: &Node, built: &mut Built) {
     let mut sink = Sink::default();
     let (none, name) = (Node::new(entry.at, Value::Null), entry.str_at(&["name"]));
-    let home = if home.is_empty() { "charts" } else { home };
-    let local = tree::join(folder, &format!("{home}/{name}"));
-    let chart = local.as_ref().and_then(|local| kustomizer.tree.number(&format!("{local}/Chart.yaml")));
-    kustomizer.used.extend(chart);
-    let local = local.filter(|_| chart.is_some());
+    let own = entry.str_at(&["chartHome"]);
+    let home = [home, own].into_iter().find(|home| !home.is_empty()).unwrap_or("charts");
+    // A folder for the version comes first.
+    let version = entry.str_at(&["version"]);
+    let folders = [format!("{home}/{name}-{version}/{name}"), format!("{home}/{name}")];
+    let found = folders.iter().find_map(|path| {
+        let local = tree::join(folder, path)?;
+        Some((kustomizer.tree.number(&format!("{local}/Chart.yaml"))?, local))
+    });
+    kustomizer.used.extend(found.as_ref().map(|(chart, _)| *chart));
+    let local = found.map(|(_, local)| local);
     if local.is_none() {
         let at = entry.get("name").unwrap_or(entry);
         helm::chart(entry.get("repo").unwrap_or(&none), name, entry.get("version"), at, &mut sink);
         sink.closed(name, Confidence::Opaque, vec![entry.at], helm::UNSEEN);
         built.is_remote = true;
     }
-    let mut values: Vec<Node> = Vec::new();
-    let more = entry.get("additionalValuesFiles").into_iter().flat_map(Node::items);
-    for path in entry.get("valuesFile").into_iter().chain(more) {
-        values.extend(kustomizer.inner(folder, None, Some(path), built).docs.iter().map(|doc| (**doc).clone()));
-    }
-    values.extend(entry.get("valuesInline").cloned());
+    let mut read = |path: &Node| -> Vec<Node> {
+        kustomizer.inner(folder, None, Some(path), built).docs.iter().take(1).map(|doc| (**doc).clone()).collect()
+    };
+    let file = entry.get("valuesFile").map(&mut read).unwrap_or_default();
+    let more: Vec<Node> = entry.get("additionalValuesFiles").into_iter().flat_map(Node::items).flat_map(read).collect();
+    let inline = entry.get("valuesInline").cloned();
+    let mut values: Vec<Node> = match (entry.str_at(&["valuesMerge"]), inline) {
+        ("merge", Some(inline)) => std::iter::once(inline).chain(file).collect(),
+        ("replace", Some(inline)) => vec![inline],
+        (_, inline) => file.into_iter().chain(inline).collect(),
+    };
+    values.extend(more);
     let values = patch::layered(values).unwrap_or_else(|| Node::nothing(entry.at));
     match local {
         Some(local) => chart::find(kustomizer.tree, &local, (Some(&values), true), &mut sink),

@@ -37,7 +37,7 @@ pub(super) fn is_image_key(key: &str) -> bool {
 
 /// Finds the images that values name.
 pub(super) fn values(values: &Node, sink: &mut Sink) {
-    walk(values, "", Above { global: None, top: scalar(values, "registry") }, sink);
+    walk(values, "", Above { top: scalar(values, "registry"), ..Above::default() }, sink);
 }
 
 /// What values say above an image of where images are.
@@ -47,6 +47,8 @@ pub(super) struct Above<'a> {
     global: Option<&'a Node>,
     // For those that only have a name.
     top: Option<&'a Node>,
+    // For those that are only a name, with the tag of all of them.
+    hub: Option<(&'a Node, &'a Node)>,
 }
 
 /// Whether a part of values is switched off, and so not deployed. A template takes "false" in quotes for a text, and so for
@@ -71,8 +73,9 @@ fn walk(node: &Node, key: &str, above: Above<'_>, sink: &mut Sink) {
                 return;
             }
             // Charts within charts may have one of their own.
-            let global = node.get("global").and_then(|global| scalar(global, "imageRegistry")).or(above.global);
-            let above = Above { global, ..above };
+            let of_all = |key: &str| node.get("global").and_then(|global| scalar(global, key));
+            let hub = of_all("hub").zip(of_all("tag")).or(above.hub);
+            let above = Above { global: of_all("imageRegistry").or(above.global), hub, ..above };
             // An object, or values that are called like one.
             if workload::is_object(node) {
                 workload::lowered(node, sink);
@@ -87,7 +90,7 @@ fn walk(node: &Node, key: &str, above: Above<'_>, sink: &mut Sink) {
                 }
                 match &child.value {
                     Value::Text(text, _) if is_image_key(name) || (key == "images" && is_listed(name, text)) => {
-                        named(node, name, child, text, sink)
+                        named(node, name, (child, text), above, sink)
                     }
                     Value::Text(text, _) if sink::is_literal(text) => sink.image(child, Trust::Inferred),
                     Value::Text(text, _) if text.starts_with("oci://") => sink.artifact(child),
@@ -125,7 +128,7 @@ fn is_listed(name: &str, text: &str) -> bool {
 }
 
 // `image: x:y`, or `image: x` beside a tag.
-fn named(parent: &Node, key: &str, node: &Node, text: &str, sink: &mut Sink) {
+fn named(parent: &Node, key: &str, (node, text): (&Node, &str), above: Above<'_>, sink: &mut Sink) {
     if text.is_empty() || text.contains("://") {
         return;
     }
@@ -140,7 +143,11 @@ fn named(parent: &Node, key: &str, node: &Node, text: &str, sink: &mut Sink) {
     let own = of_image(key);
     let tag = TAGS.iter().copied().chain(own.iter().map(String::as_str)).find_map(|tag| scalar(parent, tag));
     let digest = DIGESTS.iter().find_map(|digest| scalar(parent, digest));
-    if tag.is_some() || digest.is_some() || text.contains('/') {
+    if let (None, None, Some((hub, tag)), "image") = (tag, digest, above.hub, key)
+        && !text.contains('/')
+    {
+        compose(Some(hub), node, Some(tag), None, sink);
+    } else if tag.is_some() || digest.is_some() || text.contains('/') {
         let registry = BESIDE.iter().filter(|_| !reference::has_host(text)).find_map(|key| scalar(parent, key));
         compose(registry, node, tag, digest, sink);
     }

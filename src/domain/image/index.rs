@@ -17,6 +17,22 @@ const KINDS: &[&str] =
 /// An object, and the build that it is of.
 type Known = (Option<usize>, Resource);
 
+// Whether an object says of itself that it is not applied.
+fn is_left_out(object: &Node) -> bool {
+    const WORDS: &[(&str, &str)] = &[
+        ("kustomize.toolkit.fluxcd.io/reconcile", "disabled"),
+        ("kustomize.toolkit.fluxcd.io/ssa", "Ignore"),
+        ("config.kubernetes.io/local-config", ""),
+    ];
+    let says = |(key, word): &(&str, &str), part: &str| {
+        object
+            .at_path(&["metadata", part, key])
+            .and_then(Node::as_str)
+            .is_some_and(|own| word.is_empty() || own.eq_ignore_ascii_case(word))
+    };
+    WORDS.iter().any(|word| says(word, "annotations") || says(word, "labels"))
+}
+
 /// Every object that may be referred to.
 #[derive(Default)]
 pub(super) struct Index {
@@ -105,7 +121,7 @@ impl Index {
         let is_there = |(_, found): &&Known| {
             let own = found.namespace();
             let is_other = !own.is_empty() && !namespace.is_empty() && own != namespace;
-            !is_other && !found.is_hashed && found.id().name == id.1
+            !is_other && !found.is_hashed && found.id().name == id.1 && !is_left_out(&found.node)
         };
         // What a build makes of an object tells what becomes of it.
         let all = self.by_kind.get(id.0).and_then(|names| names.get(id.1)).map(Vec::as_slice).unwrap_or_default();

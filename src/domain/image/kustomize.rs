@@ -91,6 +91,8 @@ impl<'a> Kustomizer<'a> {
     /// The same with what somebody adds; a folder without a kustomization file is all its files.
     pub(super) fn build_with(&mut self, folder: &str, extra: &Extra) -> Built {
         let mut built = self.raw(folder, extra);
+        let [prefix, suffix] = &extra.affixes;
+        built.resources.iter_mut().for_each(|resource| resource.affix(prefix, suffix));
         vars::resolve(self, &mut built);
         built
     }
@@ -412,6 +414,9 @@ impl<'a> Kustomizer<'a> {
                 Some(own) => *own = entry,
                 None => entries.push(entry),
             }
+        }
+        if extra.is_sorted && !extra.images.is_empty() {
+            entries.sort_by_key(|entry| entry.str_at(&["name"]));
         }
         let mut retags: Vec<Retag> = entries.into_iter().filter_map(Retag::read).collect();
         if retags.is_empty() {

@@ -62,7 +62,7 @@ pub(super) fn injected(object: &Node, sink: &mut Sink) {
 
 /// The images of an object whose pod stands at a path.
 pub(super) fn of(object: &Node, path: &[&str], sink: &mut Sink) {
-    let streamed = streamed(object);
+    let streamed = streamed(object, sink);
     let mut node = Some(streamed.as_ref().unwrap_or(object));
     for key in path {
         node = node.and_then(|node| node.get(key));
@@ -130,8 +130,31 @@ fn docker(node: &Node, sink: &mut Sink) {
 /// Whether a key of settings is the name of a variable with an image.
 pub(super) fn is_variable_of_image(name: &str) -> bool {
     // What is a part of one, or serves them, is none.
-    const OTHERS: &[&str] =
-        &["REGISTRY", "REGISTRIES", "REPO", "URL", "SERVICE", "DIR", "HOST", "PORT", "TAG", "PULL", "PATH", "PROXY"];
+    const OTHERS: &[&str] = &[
+        "REGISTRY",
+        "REGISTRIES",
+        "REPO",
+        "URL",
+        "SERVICE",
+        "DIR",
+        "HOST",
+        "PORT",
+        "TAG",
+        "PULL",
+        "PATH",
+        "PROXY",
+        "BASE64",
+        "BUCKET",
+        "CDN",
+        "ENDPOINT",
+        "FORMAT",
+        "NAMESPACE",
+        "PREFIX",
+        "QUALITY",
+        "SIZE",
+        "UPLOAD",
+        "IMAGEKIT",
+    ];
     name.contains("IMAGE")
         && !name.contains(|c: char| c.is_ascii_lowercase())
         && !name.split('_').any(|word| OTHERS.iter().any(|other| word.starts_with(other)))
@@ -218,7 +241,13 @@ fn filled_by(node: &Node, before: &HashMap<&str, Node>) -> Node {
 }
 
 fn is_option_of_image(option: &str) -> bool {
-    option.starts_with('-') && option.to_ascii_lowercase().contains("image") && !option.contains("pull")
+    // What an option says besides of images, or of other ones.
+    const OTHERS: &[&str] = &[
+        "bucket", "dir", "format", "gc", "path", "policy", "prefix", "proxy", "pull", "quality", "registry", "repo",
+        "secret", "size", "stream",
+    ];
+    let option = option.to_ascii_lowercase();
+    option.starts_with('-') && option.contains("image") && !OTHERS.iter().any(|other| option.contains(other))
 }
 
 // The values of options for images on the command lines in a text.
@@ -233,22 +262,24 @@ fn options(text: &str) -> impl Iterator<Item = &str> {
     values.flat_map(|value| value.split(',')).map(|value| value.trim_matches(['"', '\'']))
 }
 
-// An object whose images are those that an image stream has by then, wherever a trigger says so.
-fn streamed(object: &Node) -> Option<Node> {
-    let triggers = object.at_path(&["metadata", "annotations", "image.openshift.io/triggers"])?;
-    let names: Vec<String> = yaml::within(triggers)
-        .docs
-        .iter()
-        .flat_map(Node::items)
+// An object whose images are those that an image stream has by then: by a trigger, or because the stream's name is looked up.
+fn streamed(object: &Node, sink: &Sink) -> Option<Node> {
+    let triggers = object.at_path(&["metadata", "annotations", "image.openshift.io/triggers"]).map(yaml::within);
+    let triggers = triggers.iter().flat_map(|parsed| &parsed.docs).flat_map(Node::items);
+    let named: Vec<&str> = triggers
         .filter(|trigger| trigger.str_at(&["from", "kind"]) == "ImageStreamTag")
-        .map(|trigger| trigger.str_at(&["from", "name"]).to_owned())
+        .map(|trigger| trigger.str_at(&["from", "name"]))
         .collect();
+    if named.is_empty() && sink.streams.is_empty() {
+        return None;
+    }
+    let is_streamed = |text: &str| named.contains(&text) || sink.streams.contains(reference::split(text).0);
     let mut object = object.clone();
     let spec = object.get_mut("spec")?.get_mut("template")?.get_mut("spec")?;
     for containers in ["containers", "initContainers"] {
         let Some(Value::List(items)) = spec.get_mut(containers).map(|node| &mut node.value) else { continue };
         for image in items.iter_mut().filter_map(|item| item.get_mut("image")) {
-            if image.as_str().is_some_and(|text| names.iter().any(|name| name == text)) {
+            if image.as_str().is_some_and(is_streamed) {
                 image.trust = Trust::Unresolved;
             }
         }

@@ -245,6 +245,10 @@ pub(super) struct Extra {
     pub(super) components: Vec<Node>,
     /// The namespace.
     pub(super) namespace: Option<String>,
+    /// What is put before and after the names.
+    pub(super) affixes: [String; 2],
+    /// Whether further images put all of them in order, as the command of kustomize does that adds them.
+    pub(super) is_sorted: bool,
     /// Whether a folder without a kustomization file is only what stands in it, and not what stands below.
     pub(super) is_flat: bool,
     /// Whether kustomizations are not looked at.

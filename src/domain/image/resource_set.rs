@@ -43,6 +43,14 @@ pub(super) fn find(object: &Node, sink: &mut Sink) -> bool {
     match (object.group(), object.kind()) {
         (GROUP, "ResourceSet") => {
             object.at_path(&["spec", "resources"]).into_iter().for_each(|resources| made(resources, sink));
+            // A text of several lines may begin something else where it is put.
+            let inputs = object.at_path(&["spec", "inputs"]).into_iter().flat_map(Node::items);
+            for (name, input) in inputs.flat_map(known) {
+                if input.as_str().is_some_and(|text| text.contains('\n')) {
+                    let note = "it is put into objects as it is written";
+                    sink.closed(&name, Confidence::Opaque, input.places().collect(), note);
+                }
+            }
             if let Some(template) = object.at_path(&["spec", "resourcesTemplate"]) {
                 let note = "a template makes the objects";
                 sink.closed(object.name(), Confidence::Opaque, template.places().collect(), note);
@@ -70,7 +78,7 @@ pub(super) fn find(object: &Node, sink: &mut Sink) -> bool {
 fn made(node: &Node, sink: &mut Sink) {
     let note = "an expression makes this part";
     match &node.value {
-        Value::Text(text, _) if text.trim_start().starts_with("<<") && text.contains('|') => {
+        Value::Text(text, _) if !text.split("<<").skip(1).all(is_plain) => {
             sink.closed(text, Confidence::Opaque, node.places().collect(), note);
         }
         Value::List(items) => items.iter().for_each(|item| made(item, sink)),
@@ -84,6 +92,15 @@ fn made(node: &Node, sink: &mut Sink) {
         }
         _ => {}
     }
+}
+
+// Whether an expression, with what comes after it, only shows an input.
+fn is_plain(text: &str) -> bool {
+    const WAYS: &[&str] = &["lower", "quote", "squote", "trim", "upper"];
+    let inner = text.split_once(">>").map_or(text, |(inner, _)| inner).trim_matches(['-', ' ']);
+    let mut parts = inner.split('|').map(str::trim);
+    let is_input = parts.next().is_some_and(|name| name.starts_with("inputs.") && !name.contains(char::is_whitespace));
+    is_input && parts.all(|way| WAYS.contains(&way))
 }
 
 // Every scalar of an input, by its path.

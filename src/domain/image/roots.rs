@@ -465,6 +465,10 @@ impl<'a> Roots<'a> {
         }
         for (build, built) in all {
             let mut sink = Sink::knowing(fields);
+            let streams = built.resources.iter().map(|resource| &resource.node).filter(|node| {
+                node.kind() == "ImageStream" && node.str_at(&["spec", "lookupPolicy", "local"]) == "true"
+            });
+            sink.streams.extend(streams.map(|stream| stream.name().to_owned()));
             let taken = flux::taken(&built, build, tree, &self.index);
             for resource in &built.resources {
                 // What a release takes for its values is told with these.

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::node::{At, Node, Value};
+use super::helm;
+use super::node::{At, Node, Style, Value};
 use super::patch;
 use super::substitute::is_match;
 use super::tree::{self, Tree};
@@ -170,7 +171,12 @@ fn made(tree: &Tree<'_>, generator: &Node, depth: usize) -> Vec<Values> {
 fn flat(node: &Node, path: &str) -> Values {
     let mut values = Values::new();
     let mut add = |name: String, child: &Node| match child.as_str() {
-        Some(text) => drop(values.insert(name, Param::of(text, Some(child.at)))),
+        Some(text) => {
+            // A number without quotes is one on its way, and may come out as another text.
+            let is_bare = matches!(child.value, Value::Text(_, Style::Plain));
+            let number = if is_bare { helm::as_number(text) } else { None };
+            values.insert(name, Param::of(number.as_deref().unwrap_or(text), Some(child.at)));
+        }
         None => values.extend(flat(child, &name)),
     };
     let dot = if path.is_empty() { "" } else { "." };
@@ -290,7 +296,14 @@ fn fill(node: &mut Node, values: &Values) {
             }
         }
         Value::List(items) => items.iter_mut().for_each(|item| fill(item, values)),
-        Value::Map(entries) => entries.iter_mut().for_each(|(_, child)| fill(child, values)),
+        Value::Map(entries) => {
+            for (name, child) in entries.iter_mut() {
+                if name.contains("{{") && name.len() <= MAX_TEXT {
+                    *name = filled(name, values).0.into();
+                }
+                fill(child, values);
+            }
+        }
         _ => {}
     }
 }

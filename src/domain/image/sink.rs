@@ -42,6 +42,8 @@ pub(super) struct Sink {
     deployed: BTreeSet<(String, String)>,
     // Fields of custom resources that somebody named.
     fields: Arc<[Field]>,
+    /// Image streams whose names are looked up.
+    pub(super) streams: HashSet<String>,
     // How many objects within objects this is.
     depth: usize,
 }

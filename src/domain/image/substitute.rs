@@ -87,7 +87,12 @@ impl Variables {
                 == Some("disabled")
         };
         if !opts_out("labels") && !opts_out("annotations") {
+            // Flux looks for the end of a variable in all that follows.
+            let is_open = self.is_flux && is_unclosed(object);
             self.fill(object, room);
+            if is_open {
+                believe(object, Trust::Unresolved, &[]);
+            }
         }
     }
 
@@ -95,6 +100,9 @@ impl Variables {
         match &mut node.value {
             Value::Text(text, style) if text.contains('$') => {
                 let is_read = self.is_flux && is_bare(text);
+                // In quotes it is written with other signs, and nobody knows where these end when it is filled in.
+                let is_quoted = self.is_flux && !is_read && *style != Style::Block;
+                let is_odd = is_quoted && text.contains(['\'', '"', '\\', '\t']);
                 let style = *style;
                 let mut filled = Filled::new(node.trust, *room);
                 self.expand(text, 0, &mut filled);
@@ -102,8 +110,7 @@ impl Variables {
                 node.value = Value::Text(filled.text.into(), if style == Style::Plain { Style::Quoted } else { style });
                 if is_read && filled.trust != Trust::Unresolved {
                     read_again(node);
-                } else if self.is_flux && !is_read && style != Style::Block && has_quotes(node) {
-                    // It stands in quotes, and nobody knows where these end now.
+                } else if is_odd || (is_quoted && has_quotes(node)) {
                     filled.trust = Trust::Unresolved;
                 }
                 believe(node, filled.trust, &filled.places);
@@ -178,7 +185,7 @@ impl Variables {
                 out.trust = out.trust.max(known.trust);
                 out.places.extend(known.places.iter().copied());
                 if wants_length {
-                    out.push(&known.text.chars().count().to_string());
+                    out.push(&known.text.len().to_string());
                 } else if default.is_some() {
                     out.push(&known.text);
                 } else {
@@ -218,6 +225,22 @@ pub(super) fn is_bare(text: &str) -> bool {
         && !["- ", "? ", "---", "..."].iter().any(|start| text.starts_with(start))
         && !text.ends_with([' ', ':'])
         && ![": ", " #", "\n", "\t"].iter().any(|part| text.contains(part))
+}
+
+// Whether a variable begins in a text or key and does not end there.
+fn is_unclosed(node: &Node) -> bool {
+    let is_open = |text: &str| {
+        text.match_indices("${").any(|(at, _)| {
+            let is_escaped = text.get(..at).is_some_and(|before| before.ends_with('$'));
+            !is_escaped && text.get(at + 2..).is_some_and(|rest| body(rest).is_none())
+        })
+    };
+    match &node.value {
+        Value::Text(text, _) => is_open(text),
+        Value::List(items) => items.iter().any(is_unclosed),
+        Value::Map(entries) => entries.iter().any(|(name, child)| is_open(name) || is_unclosed(child)),
+        Value::Null => false,
+    }
 }
 
 fn has_quotes(node: &Node) -> bool {
@@ -302,26 +325,32 @@ fn change(text: &str, operation: &str) -> String {
     }
     // Patterns may have classes, which nobody has in a tag.
     let is_classed = operation.starts_with(['#', '%']) && operation.contains(['[', '\\']);
-    if is_classed {
+    let is_escaped = operation.starts_with('/') && operation.contains('\\');
+    if is_classed || is_escaped {
         return UNKNOWN.to_owned();
     }
+    // What is empty is never taken off.
     let heads = || text.char_indices().map(|(at, _)| at).chain([text.len()]);
     let head = |at: usize| text.get(..at).unwrap_or_default();
     let tail = |at: usize| text.get(at..).unwrap_or_default();
     if let Some(pattern) = operation.strip_prefix("##") {
-        let at = heads().rev().find(|at| is_match(pattern, head(*at)));
+        let at = heads().rev().find(|at| *at > 0 && is_match(pattern, head(*at)));
         strip(at.map_or(text, tail))
     } else if let Some(pattern) = operation.strip_prefix('#') {
-        let at = heads().find(|at| is_match(pattern, head(*at)));
+        let at = heads().find(|at| *at > 0 && is_match(pattern, head(*at)));
         strip(at.map_or(text, tail))
     } else if let Some(pattern) = operation.strip_prefix("%%") {
-        let at = heads().find(|at| is_match(pattern, tail(*at)));
+        let at = heads().find(|at| *at < text.len() && is_match(pattern, tail(*at)));
         strip(at.map_or(text, head))
     } else if let Some(pattern) = operation.strip_prefix('%') {
-        let at = heads().rev().find(|at| is_match(pattern, tail(*at)));
+        let at = heads().rev().find(|at| *at < text.len() && is_match(pattern, tail(*at)));
         strip(at.map_or(text, head))
     } else if let Some(rest) = operation.strip_prefix('/') {
         let (is_all, rest) = rest.strip_prefix('/').map_or((false, rest), |rest| (true, rest));
+        // With one operand the ends stay as they are.
+        if rest.starts_with(['#', '%']) && !rest.contains('/') {
+            return text.to_owned();
+        }
         let (old, new) = rest.split_once('/').unwrap_or((rest, ""));
         match (old.strip_prefix('#'), old.strip_prefix('%')) {
             (Some(old), _) => text.strip_prefix(old).map_or_else(|| text.to_owned(), |rest| format!("{new}{rest}")),
@@ -332,7 +361,11 @@ fn change(text: &str, operation: &str) -> String {
     } else if let Some(range) = operation.strip_prefix(':') {
         let (from, length) = range.split_once(':').map_or((range, None), |(from, length)| (from, Some(length)));
         let count = text.chars().count();
-        match (from.trim().parse::<usize>(), length.map(|length| length.trim().parse::<usize>())) {
+        // Flux counts bytes.
+        if !text.is_ascii() {
+            return UNKNOWN.to_owned();
+        }
+        match (from.parse::<usize>(), length.map(str::parse::<usize>)) {
             (Ok(from), None) => text.chars().skip(from.min(count)).collect(),
             (Ok(from), Some(Ok(length))) => text.chars().skip(from.min(count)).take(length).collect(),
             _ => UNKNOWN.to_owned(),

@@ -222,6 +222,14 @@ pub(super) fn parts(text: &str) -> Vec<(bool, &str)> {
             before = '}';
             continue;
         }
+        // Right behind a name they hold what queries choose by.
+        let is_choice =
+            c == '{' && text.get(..at).is_some_and(|head| head.ends_with(|c: char| c.is_alphanumeric() || c == '_'));
+        if is_choice && quote.is_none() {
+            skip = at + rest.find('}').map_or(rest.len(), |at| at + 1);
+            before = '}';
+            continue;
+        }
         let is_opened = |before: char| matches!(before, ':' | ',' | '[' | '{' | '-' | '=' | ' ');
         match (quote, c) {
             (Some(open), c) if open == c => quote = None,

@@ -190,6 +190,16 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
                     _ => sink.plausible(reference),
                 }
             }
+            // One container alone, whose image may be a mere name.
+            if key == "container"
+                && let Some(image) = node.get("image").filter(|image| !certain.contains(&std::ptr::from_ref(*image)))
+            {
+                sink.image(image, Trust::Inferred);
+            }
+            if key == "params" && is_tool(node.str_at(&["name"])) {
+                let value = node.get("value").filter(|value| value.as_str().is_some_and(|text| !sink::is_open(text)));
+                value.into_iter().for_each(|value| sink.plausible(value));
+            }
             if node.str_at(&["name"]) == "bundle"
                 && let Some(bundle) = node.get("value")
             {
@@ -224,6 +234,15 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
         }
         _ => {}
     }
+}
+
+// Whether a parameter that a run hands to its task is an image that the task runs, and none that it makes.
+fn is_tool(name: &str) -> bool {
+    const MADE: &[&str] =
+        &["APP", "CACHE", "DEST", "MANIFEST", "NEW", "ORIGINAL", "OUTPUT", "PUSH", "RESULT", "TARGET"];
+    let name = if name.ends_with("Image") { name.replace("Image", "_IMAGE") } else { name.to_owned() };
+    let name = name.to_ascii_uppercase().replace('-', "_");
+    name.strip_suffix("_IMAGE").is_some_and(|what| !MADE.iter().any(|made| what.starts_with(made)))
 }
 
 // Applications and releases within other objects: the charts that they name, and what nobody can see of them.
