@@ -10,7 +10,7 @@ use super::retag::Retag;
 use super::sink::{self, Hit, Sink};
 use super::substitute::Variables;
 use super::tree::{self, Tree};
-use super::{Class, Confidence, chart, evidence, helm, patch, reference, resource_set, yaml};
+use super::{Class, Confidence, chart, evidence, helm, patch, reference, resource_set, weight, yaml};
 
 const FOREIGN: &str = "Flux takes it from a source that may have something else there";
 const GROUP: &str = "kustomize.toolkit.fluxcd.io";
@@ -157,6 +157,7 @@ pub(super) fn variables(object: &Node, (tree, index): (&Tree<'_>, &Index), root:
         let found = named(source, object.namespace(), (object, root), (tree, index));
         let parts = |key: &str| found.and_then(|found| found.node.get(key));
         match (found, found.map_or("", |found| found.node.kind())) {
+            (Some(found), _) if !tree.spend(found.node.weight(), source.at) => variables.add_unknown(),
             (Some(found), "ConfigMap") => {
                 parts("data").into_iter().for_each(|data| variables.add(data));
                 // Nobody knows which one comes last.
@@ -184,13 +185,10 @@ fn named<'i>(
     (tree, index): (&Tree<'_>, &'i Index),
 ) -> Option<&'i Resource> {
     let (kind, name) = (source.str_at(&["kind"]), source.str_at(&["name"]));
-    if !tree.spend(1 + index.count(kind, name), source.at) {
-        return None;
-    }
     let found = if source.str_at(&["optional"]) == "true" {
-        index.find_there((kind, name), namespace, from)
+        index.find_there((kind, name), namespace, from, tree)
     } else {
-        index.find(kind, name, namespace, from)
+        index.find((kind, name), namespace, from, tree)
     };
     found.filter(|_| matches!(kind, "ConfigMap" | "Secret"))
 }
@@ -203,7 +201,7 @@ pub(super) fn find(resource: &Resource, root: usize, tree: &Tree<'_>, index: &In
         ("source.toolkit.fluxcd.io", "OCIRepository") => artifact(object, sink),
         ("source.toolkit.fluxcd.io", "HelmChart") => {
             if let Some(spec) = object.get("spec") {
-                chart(spec, (resource, root), index, sink);
+                chart(spec, (resource, root), (tree, index), sink);
             }
         }
         ("image.toolkit.fluxcd.io", "ImageRepository") => {
@@ -240,7 +238,7 @@ pub(super) fn find(resource: &Resource, root: usize, tree: &Tree<'_>, index: &In
                 let mut given = Vec::new();
                 object.get("spec").into_iter().for_each(|spec| evidence(spec, &mut given, sink));
                 given.into_iter().for_each(|hit| sink.push(hit));
-            } else if index.is_foreign(source, (resource, root)) {
+            } else if index.is_foreign(source, (resource, root), tree) {
                 let path = object.at_path(&["spec", "path"]).unwrap_or(object);
                 let note = FOREIGN;
                 sink.closed(path.as_str().unwrap_or("."), Confidence::Opaque, path.places().collect(), note);
@@ -299,7 +297,12 @@ fn artifact(object: &Node, sink: &mut Sink) {
 }
 
 // The chart that a release or a HelmChart names.
-fn chart(spec: &Node, (resource, root): (&Resource, usize), index: &Index, sink: &mut Sink) {
+fn chart(
+    spec: &Node,
+    (resource, root): (&Resource, usize),
+    (tree, index): (&Tree<'_>, &Index),
+    sink: &mut Sink,
+) {
     let Some(name) = spec.get("chart").filter(|node| node.as_str().is_some()) else { return };
     let (kind, source) = (spec.str_at(&["sourceRef", "kind"]), spec.str_at(&["sourceRef", "name"]));
     let text = name.as_str().unwrap_or_default();
@@ -309,7 +312,7 @@ fn chart(spec: &Node, (resource, root): (&Resource, usize), index: &Index, sink:
                 "" => resource.namespace(),
                 namespace => namespace,
             };
-            let repository = index.find(kind, source, namespace, (&resource.node, root));
+            let repository = index.find((kind, source), namespace, (&resource.node, root), tree);
             let url = repository.and_then(|found| found.node.at_path(&["spec", "url"])).cloned();
             let url = url.unwrap_or_else(|| Node::text(name.at, "?"));
             helm::chart(&url, text, spec.get("version"), name, sink);
@@ -351,9 +354,14 @@ fn release(resource: &Resource, root: usize, tree: &Tree<'_>, index: &Index, sin
         }
         let files = named.iter().filter_map(file);
         let all = patch::layered(files.filter_map(|file| tree.values(file)).map(|doc| (**doc).clone()).chain(values));
-        chart::find(tree, &folder, Some(&all.unwrap_or_else(|| Node::nothing(resource.node.at))), &mut given);
+        let all = all.unwrap_or_else(|| Node::nothing(resource.node.at));
+        if tree.spend(weight::chart(tree, &folder) + all.weight(), resource.node.at) {
+            chart::find(tree, &folder, Some(&all), &mut given);
+        } else {
+            sink.closed(&folder, Confidence::Unreadable, resource.node.places().collect(), weight::MUCH);
+        }
         let source = inline.and_then(|inline| inline.get("sourceRef")).unwrap_or(spec);
-        if index.is_foreign(source, (resource, root)) {
+        if index.is_foreign(source, (resource, root), tree) {
             sink.closed(&folder, Confidence::Opaque, source.places().collect(), FOREIGN);
         }
         for source in spec.get("valuesFrom").into_iter().flat_map(Node::items) {
@@ -365,7 +373,7 @@ fn release(resource: &Resource, root: usize, tree: &Tree<'_>, index: &Index, sin
         }
     } else {
         if let Some(inline) = inline {
-            chart(inline, (resource, root), index, sink);
+            chart(inline, (resource, root), (tree, index), sink);
         }
         let name =
             inline.and_then(|inline| inline.get("chart")).or_else(|| referred.and_then(|chart| chart.get("name")));
