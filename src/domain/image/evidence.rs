@@ -1,6 +1,6 @@
 //! What is known of images of what is not in the tree: those that somebody renames or puts in by a patch.
 
-use super::node::{note, Node, Value};
+use super::node::{Node, Value, note};
 use super::retag::Retag;
 use super::sink::{Hit, Sink};
 use super::{Class, Confidence, helm, workload};

@@ -14,8 +14,8 @@ use super::{Class, Confidence, chart, evidence, helm, patch, reference, resource
 
 const FOREIGN: &str = "Flux takes it from a source that may have something else there";
 const GROUP: &str = "kustomize.toolkit.fluxcd.io";
-// How many bytes of values are read at the cost of one look.
-const BYTES: usize = 16;
+// What it costs to take over a variable, where a look at a path costs 1.
+const VARIABLE: usize = 32;
 // Fields of versions before the first stable one.
 const OLD: &[&str] = &["patchesStrategicMerge", "patchesJson6902"];
 
@@ -157,7 +157,7 @@ pub(super) fn variables(object: &Node, (tree, index): (&Tree<'_>, &Index), root:
         let found = named(source, object.namespace(), (object, root), (tree, index));
         let parts = |key: &str| found.and_then(|found| found.node.get(key));
         match (found, found.map_or("", |found| found.node.kind())) {
-            (Some(found), _) if !tree.spend(found.node.weight(), source.at) => variables.add_unknown(),
+            (Some(found), _) if !tree.spend(taking(&found.node), source.at) => variables.add_unknown(),
             (Some(found), "ConfigMap") => {
                 parts("data").into_iter().for_each(|data| variables.add(data));
                 // Nobody knows which one comes last.
@@ -175,6 +175,12 @@ pub(super) fn variables(object: &Node, (tree, index): (&Tree<'_>, &Index), root:
         variables.add(own);
     }
     Some(variables)
+}
+
+// What it costs to take over the variables of an object.
+fn taking(object: &Node) -> usize {
+    let parts = ["data", "stringData"].into_iter().filter_map(|key| object.get(key));
+    object.weight() + VARIABLE * parts.map(|part| part.entries().len()).sum::<usize>()
 }
 
 // The config map or secret that somebody names.
@@ -297,12 +303,7 @@ fn artifact(object: &Node, sink: &mut Sink) {
 }
 
 // The chart that a release or a HelmChart names.
-fn chart(
-    spec: &Node,
-    (resource, root): (&Resource, usize),
-    (tree, index): (&Tree<'_>, &Index),
-    sink: &mut Sink,
-) {
+fn chart(spec: &Node, (resource, root): (&Resource, usize), (tree, index): (&Tree<'_>, &Index), sink: &mut Sink) {
     let Some(name) = spec.get("chart").filter(|node| node.as_str().is_some()) else { return };
     let (kind, source) = (spec.str_at(&["sourceRef", "kind"]), spec.str_at(&["sourceRef", "name"]));
     let text = name.as_str().unwrap_or_default();
@@ -408,7 +409,7 @@ pub(super) fn values_from<'i, 's>(
     let found = named(source, resource.namespace(), (&resource.node, root), (tree, index))?;
     let key = Some(source.str_at(&["valuesKey"])).filter(|key| !key.is_empty()).unwrap_or("values.yaml");
     let text = content(&found.node, key)?;
-    tree.spend(text.as_str().unwrap_or_default().len() / BYTES, source.at).then_some((found, key, text))
+    tree.spend(text.as_str().unwrap_or_default().len(), source.at).then_some((found, key, text))
 }
 
 // A text of a config map or secret, unless it is encrypted.

@@ -29,7 +29,7 @@ pub(super) const MAX_WORK: usize = 20_000_000;
 pub(super) const MAX_COPIED: usize = 2_000_000;
 // What it costs to read a kustomization, and to keep another name of an object.
 const LAYER: usize = 400;
-const NAME: usize = 8;
+const NAME: usize = 40;
 // Most copies of objects that bases give to what includes them.
 const MAX_HELD: usize = 1_000_000;
 /// What is said of what says how lists are merged.
@@ -410,7 +410,8 @@ impl<'a> Kustomizer<'a> {
         let pairs = doc.get("labels").into_iter().flat_map(Node::items).filter_map(|one| one.get("pairs"));
         let labels: Vec<Arc<Node>> = pairs.chain(doc.get("commonLabels")).cloned().map(Arc::new).collect();
         let annotations: Vec<Arc<Node>> = doc.get("commonAnnotations").cloned().map(Arc::new).into_iter().collect();
-        let given = usize::from(!namespace.is_empty()) + usize::from(!prefix.is_empty()) + usize::from(!suffix.is_empty());
+        let given =
+            usize::from(!namespace.is_empty()) + usize::from(!prefix.is_empty()) + usize::from(!suffix.is_empty());
         self.work += built.resources.len() * (NAME * given + labels.len() + annotations.len());
         if self.work > MAX_WORK {
             return self.close("names", Confidence::Unreadable, doc.at, "it builds too much", built);

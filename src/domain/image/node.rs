@@ -2,6 +2,8 @@
 
 /// Deepest nesting: everything that walks a tree does so by recursion.
 pub(super) const MAX_DEPTH: usize = 200;
+// How many bytes of a text take the room of a node.
+const TEXT: usize = 64;
 // Most places that are told of one node besides its own.
 const MAX_PLACES: usize = 32;
 
@@ -163,9 +165,10 @@ impl Node {
         note(&mut self.more, by);
     }
 
-    /// How many nodes it is, with those within.
+    /// How many nodes it is, with those within; a long text is as many as it takes the room of.
     pub(super) fn size(&self) -> usize {
-        1 + self.items().iter().map(Node::size).sum::<usize>()
+        1 + self.as_str().map_or(0, str::len) / TEXT
+            + self.items().iter().map(Node::size).sum::<usize>()
             + self.entries().iter().map(|(_, child)| child.size()).sum::<usize>()
     }
 

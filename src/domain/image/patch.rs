@@ -262,12 +262,7 @@ fn parent<'a>(object: &'a mut Node, path: &str, room: &mut usize) -> Result<Opti
     Ok(Some((node, last)))
 }
 
-fn put(
-    object: &mut Node,
-    path: &str,
-    value: Node,
-    (is_add, room): (bool, &mut usize),
-) -> Result<Option<()>, Failed> {
+fn put(object: &mut Node, path: &str, value: Node, (is_add, room): (bool, &mut usize)) -> Result<Option<()>, Failed> {
     // One that is moved is looked at as well.
     spend(room, value.size())?;
     if value.is_deeper(MAX_DEPTH.saturating_sub(path.matches('/').count())) {
@@ -281,9 +276,7 @@ fn put(
     let at = || last.parse::<usize>().ok();
     Ok(match &mut node.value {
         Value::List(items) if last == "-" => Some(items.push(value)),
-        Value::List(items) if is_add => {
-            at().filter(|at| *at <= items.len()).map(|at| items.insert(at, value))
-        }
+        Value::List(items) if is_add => at().filter(|at| *at <= items.len()).map(|at| items.insert(at, value)),
         Value::List(items) => at().and_then(|at| items.get_mut(at)).map(|old| *old = value),
         // kustomize adds what it is to replace and does not find.
         Value::Map(_) => Some(node.set(&last, value)),
@@ -294,12 +287,8 @@ fn put(
 fn take(object: &mut Node, path: &str, room: &mut usize) -> Result<Option<Node>, Failed> {
     let Some((node, last)) = parent(object, path, room)? else { return Ok(None) };
     Ok(match &mut node.value {
-        Value::List(items) => {
-            last.parse::<usize>().ok().filter(|at| *at < items.len()).map(|at| items.remove(at))
-        }
-        Value::Map(entries) => {
-            entries.iter().position(|(name, _)| **name == *last).map(|at| entries.remove(at).1)
-        }
+        Value::List(items) => last.parse::<usize>().ok().filter(|at| *at < items.len()).map(|at| items.remove(at)),
+        Value::Map(entries) => entries.iter().position(|(name, _)| **name == *last).map(|at| entries.remove(at).1),
         _ => None,
     })
 }

@@ -50,7 +50,9 @@ impl Pattern {
         match self {
             Self::Text(own) => own == text,
             Self::Part(own) => text.len() <= LONGEST && tree.spend(cost(COST, text), at) && text.contains(own.as_str()),
-            Self::Regex(regex, cost) => text.len() <= LONGEST && tree.spend(self::cost(*cost, text), at) && regex.is_match(text),
+            Self::Regex(regex, cost) => {
+                text.len() <= LONGEST && tree.spend(self::cost(*cost, text), at) && regex.is_match(text)
+            }
         }
     }
 }

@@ -98,7 +98,7 @@ fn put_everywhere(kustomizer: &mut Kustomizer<'_>, entry: &Node, value: &Node, b
                 let mut is_found = false;
                 walk.follow(resource.settled(), steps, &mut |found| {
                     is_found = true;
-                    if kustomizer.may_copy(size) {
+                    if kustomizer.may_copy(size + found.as_str().map_or(0, |_| found.size())) {
                         put(found, value, cut);
                     } else {
                         is_over = true;

@@ -91,7 +91,15 @@ pub(super) struct Resource {
 impl Resource {
     /// An object as it is written.
     pub(super) fn new(node: Arc<Node>) -> Self {
-        Self { node, name: None, namespace: None, labels: Vec::new(), annotations: Vec::new(), was: Vec::new(), is_hashed: false }
+        Self {
+            node,
+            name: None,
+            namespace: None,
+            labels: Vec::new(),
+            annotations: Vec::new(),
+            was: Vec::new(),
+            is_hashed: false,
+        }
     }
 
     /// What it is known by now.

@@ -34,7 +34,9 @@ const HELD: usize = 10;
 // Most nodes of the objects that sets of the operator of Flux make.
 const MAX_MADE: usize = 1_000_000;
 
-// Most that is told of all builds, each with what it costs to tell it.
+// What it costs to look at a byte of what is built, where a look at a path costs 1.
+const SCAN: usize = 2;
+// Most that is told of all builds.
 const MAX_HITS: usize = 200_000;
 const MANY: &str = "there is more in the tree than is told";
 
@@ -486,7 +488,7 @@ impl<'a> Roots<'a> {
             let taken = flux::taken(&built, build, tree, &self.index);
             for resource in &built.resources {
                 // What bases have is looked at with everybody who includes them.
-                if !tree.spend(resource.node.weight(), resource.node.at) {
+                if !tree.spend(SCAN * resource.node.weight(), resource.node.at) {
                     break;
                 }
                 // What a release takes for its values is told with these.

@@ -15,7 +15,7 @@ const BYTES: usize = 2;
 // Most looks at what can be repeated without end, like paths, keys and texts: so many anyway, and so many for each byte of
 // the tree.
 const MAX_LOOKS: usize = 12_000_000;
-const LOOKS: usize = 8;
+const LOOKS: usize = 16;
 // Most warnings of one file.
 const MAX_WARNINGS: usize = 20;
 const KUSTOMIZATIONS: &[&str] = &["kustomization.yaml", "kustomization.yml", "Kustomization"];

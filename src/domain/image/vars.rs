@@ -132,7 +132,10 @@ impl Known<'_, '_> {
                 for (name, child) in entries {
                     if let (true, Value::List(items)) = (CONTAINERS.contains(&&**name), &mut child.value) {
                         for item in items {
-                            PLACES.iter().filter_map(|key| item.get_mut(key).map(|node| self.fill(node))).for_each(drop);
+                            PLACES
+                                .iter()
+                                .filter_map(|key| item.get_mut(key).map(|node| self.fill(node)))
+                                .for_each(drop);
                         }
                     } else {
                         self.containers(child);

@@ -9,7 +9,7 @@ use super::tree::{self, Tree};
 const MAX_DEPTH: usize = 5;
 // What a chart costs that has nothing in it, and each byte of its templates and of its values.
 const CHART: usize = 1000;
-const BYTE: usize = 3;
+const BYTE: usize = 4;
 
 /// What is said of a chart for which there was no room.
 pub(super) const MUCH: &str = "the charts of the tree take more looks than are taken";
