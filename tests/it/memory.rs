@@ -183,7 +183,7 @@ fn what_is_nested_deeper_than_files_may_be_is_refused() {
             )
         })
         .collect();
-    let pod = format!("{POD}a: {{b: 1}}\n");
+    let pod = format!("{POD}a: {{c: 1}}\n");
     let over = "resources: [p.yaml]\npatches: [{path: q.yaml, target: {kind: Pod}}]\n";
     ends(
         &[("kustomization.yaml", over), ("p.yaml", &pod), ("q.yaml", &nest)],
@@ -205,13 +205,13 @@ fn what_is_nested_deeper_than_files_may_be_is_refused() {
         &["e.io/a:1 certain", "LabelTransformer unreadable"],
     );
     let flow = format!("{}1{}", "[".repeat(150), "]".repeat(150));
-    let deep = format!("apiVersion: a.io/v1\nkind: A\nspec: {}${{S}}{}\n", "{a: ".repeat(100), "}".repeat(100));
+    let deep = format!("apiVersion: a.io/v1\nkind: A\nspec: {}'${{S}}'{}\n", "{a: ".repeat(100), "}".repeat(100));
     let order = format!(
         "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{name: k}}\nspec: {{path: ./a, postBuild: {{substitute: {{S: '{flow}'}}}}}}\n"
     );
     ends(&[("k.yaml", &order), ("a/a.yaml", &deep)], &["a unreadable"]);
     let set = format!(
-        "apiVersion: fluxcd.controlplane.io/v1\nkind: ResourceSet\nmetadata: {{name: s}}\nspec:\n  inputs: [{{s: '{flow}'}}]\n  resources: [{}<< inputs.s >>{}]\n",
+        "apiVersion: fluxcd.controlplane.io/v1\nkind: ResourceSet\nmetadata: {{name: s}}\nspec:\n  inputs: [{{s: '{flow}'}}]\n  resources: [{}'<< inputs.s >>'{}]\n",
         "{a: ".repeat(100),
         "}".repeat(100)
     );
@@ -226,7 +226,7 @@ fn components_that_include_each_other_twice_have_an_end() {
     let root = "resources: [p.yaml]\ncomponents: [c0]\n";
     let last = "kind: Component\nnamePrefix: x-\n";
     files.extend([("kustomization.yaml", root), ("p.yaml", POD), ("c40/kustomization.yaml", last)]);
-    ends(&files, &["e.io/a:1 certain", "c40 unreadable"]);
+    ends(&files, &["e.io/a:1 certain", "c1 unreadable"]);
     // So have variables of bases that are included twice.
     let vars = "vars: [{name: A, objref: {kind: Pod, name: p}}]\nresources: [p.yaml]\n";
     let of = |at: usize| format!("resources: [../b{at}, ../b{at}]\n");
@@ -245,7 +245,7 @@ fn patches_replacements_and_variables_copy_no_more_than_is_held() {
     let text = "- source: {kind: Pod, fieldPath: metadata.annotations.a}\n  targets: [{select: {kind: Pod}, fieldPaths: [metadata.annotations.a], options: {delimiter: /, index: 0}}]\n";
     for replacements in [within, text.repeat(60)] {
         let over = with(&format!("replacements:\n{replacements}"));
-        ends(&[("kustomization.yaml", &over), ("p.yaml", &pods(1))], &["e.io/a:1 certain", "replacement unreadable"]);
+        ends(&[("kustomization.yaml", &over), ("p.yaml", &pods(1))], &["replacement unreadable"]);
     }
     let patch = with("patches: [{path: q.yaml, target: {kind: Pod}}]\n");
     let many = "- {op: add, path: /x, value: 1}\n".repeat(20_000);
@@ -254,7 +254,7 @@ fn patches_replacements_and_variables_copy_no_more_than_is_held() {
         let files = [("kustomization.yaml", patch.as_str()), ("p.yaml", &pods(1000)), ("q.yaml", &content)];
         ends(&files, &["e.io/a:1 certain", "patch unreadable"]);
     }
-    let all: String = (0..500)
+    let all: String = (0..1500)
         .map(|at| {
             format!("- {{target: {{name: \"(.*)*x{at}\"}}, patch: '[{{\"op\": \"test\", \"path\": \"/x\"}}]'}}\n")
         })
@@ -275,7 +275,7 @@ fn patches_replacements_and_variables_copy_no_more_than_is_held() {
     );
     let over = with(&format!("vars:\n{vars}"));
     let long = pods(1).replace("x/y", &"x".repeat(2000)) + &uses;
-    ends(&[("kustomization.yaml", &over), ("p.yaml", &long)], &["e.io/q:1 certain", "p.yaml unreadable"]);
+    ends(&[("kustomization.yaml", &over), ("p.yaml", &long)], &["p.yaml unreadable"]);
 }
 
 #[test]

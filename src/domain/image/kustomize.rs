@@ -412,7 +412,8 @@ impl<'a> Kustomizer<'a> {
         let annotations: Vec<Arc<Node>> = doc.get("commonAnnotations").cloned().map(Arc::new).into_iter().collect();
         let given =
             usize::from(!namespace.is_empty()) + usize::from(!prefix.is_empty()) + usize::from(!suffix.is_empty());
-        self.work += built.resources.len() * (NAME * given + labels.len() + annotations.len());
+        let names = built.resources.iter().map(|resource| NAME + resource.id().name.len()).sum::<usize>();
+        self.work += given * names + built.resources.len() * (labels.len() + annotations.len());
         if self.work > MAX_WORK {
             return self.close("names", Confidence::Unreadable, doc.at, "it builds too much", built);
         }
