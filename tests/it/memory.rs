@@ -1,4 +1,5 @@
-//! Large listings: what the binary needs for them is bounded, whether it accepts or refuses them.
+//! Large listings, and small trees that would make much of little: what the binary needs for them is bounded, whether it accepts
+//! or refuses them.
 
 use std::fs;
 use std::io::Read as _;
@@ -12,6 +13,7 @@ use passgate::domain::listing::{File, FileMode};
 use passgate::domain::object::{Kind, id_of};
 use sha2::Digest as _;
 
+use crate::images::{POD, rows, short};
 use crate::support::{Run, World, text};
 
 // Of what a zip may list, and of the 200 MB that it may take for that, a sixteenth; and what any run needs.
@@ -141,4 +143,170 @@ fn a_large_listing_is_refused_or_accepted_within_bounds() {
 fn sorted(mut paths: Vec<String>) -> Vec<String> {
     paths.sort();
     paths
+}
+
+// Of a tree that is made to exhaust whoever looks: it takes no more memory than any, ends, and what is left out is told.
+fn ends(files: &[(&str, &str)], expected: &[&str]) {
+    let world = World::empty();
+    let tree = world.path().join("tree");
+    for (path, content) in files {
+        let path = tree.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    let mut command = world.command();
+    command.args(["images", text(&tree), "--json"]);
+    let began = std::time::Instant::now();
+    let (run, most) = peak(command);
+    let found = short(&rows(&run.is(0, "reported").json));
+    for row in expected {
+        assert!(found.iter().any(|own| own == row), "{row} is not there: {:#?}", &found[..found.len().min(20)]);
+    }
+    assert!(most < 500 << 10, "{most} KiB");
+    // A machine that runs all tests at once is slow.
+    assert!(began.elapsed() < Duration::from_secs(120), "{:?}", began.elapsed());
+}
+
+fn pods(count: usize) -> String {
+    let pod = |at: usize| POD.replace("{name: p}", &format!("{{name: p{at}, annotations: {{a: x/y}}}}")) + "---\n";
+    (0..count).map(pod).collect()
+}
+
+#[test]
+fn what_is_nested_deeper_than_files_may_be_is_refused() {
+    let down = ["b"; 90].join("/");
+    let inner = format!("{}1{}", "{b: ".repeat(91), "}".repeat(91));
+    let nest: String = (0..100)
+        .map(|_| {
+            format!(
+                "- {{op: move, from: /a, path: /t}}\n- {{op: add, path: /a, value: {inner}}}\n- {{op: move, from: /t, path: /a/{down}}}\n"
+            )
+        })
+        .collect();
+    let pod = format!("{POD}a: {{c: 1}}\n");
+    let over = "resources: [p.yaml]\npatches: [{path: q.yaml, target: {kind: Pod}}]\n";
+    ends(
+        &[("kustomization.yaml", over), ("p.yaml", &pod), ("q.yaml", &nest)],
+        &["e.io/a:1 certain", "patch unreadable"],
+    );
+    let each = format!(
+        "- source: {{kind: Pod, fieldPath: a}}\n  targets: [{{select: {{kind: Pod}}, fieldPaths: [a.{}], options: {{create: true}}}}]\n",
+        ["b"; 90].join(".")
+    );
+    let over = format!("resources: [p.yaml]\nreplacements:\n{}", each.repeat(100));
+    ends(&[("kustomization.yaml", &over), ("p.yaml", &pod)], &["e.io/a:1 certain", "replacement unreadable"]);
+    let labels = format!(
+        "apiVersion: builtin\nkind: LabelTransformer\nmetadata: {{name: t}}\nlabels: {{x: y}}\nfieldSpecs: [{{path: {}, create: true}}]\n",
+        vec!["a"; 100_000].join("/")
+    );
+    let over = "resources: [p.yaml]\ntransformers: [t.yaml]\n";
+    ends(
+        &[("kustomization.yaml", over), ("p.yaml", POD), ("t.yaml", &labels)],
+        &["e.io/a:1 certain", "LabelTransformer unreadable"],
+    );
+    let flow = format!("{}1{}", "[".repeat(150), "]".repeat(150));
+    let deep = format!("apiVersion: a.io/v1\nkind: A\nspec: {}'${{S}}'{}\n", "{a: ".repeat(100), "}".repeat(100));
+    let order = format!(
+        "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{name: k}}\nspec: {{path: ./a, postBuild: {{substitute: {{S: '{flow}'}}}}}}\n"
+    );
+    ends(&[("k.yaml", &order), ("a/a.yaml", &deep)], &["a unreadable"]);
+    let set = format!(
+        "apiVersion: fluxcd.controlplane.io/v1\nkind: ResourceSet\nmetadata: {{name: s}}\nspec:\n  inputs: [{{s: '{flow}'}}]\n  resources: [{}'<< inputs.s >>'{}]\n",
+        "{a: ".repeat(100),
+        "}".repeat(100)
+    );
+    ends(&[("s.yaml", &set)], &["s unreadable"]);
+}
+
+#[test]
+fn components_that_include_each_other_twice_have_an_end() {
+    let of = |at: usize| format!("kind: Component\ncomponents: [../c{at}, ../c{at}]\n");
+    let layers: Vec<(String, String)> = (0..40).map(|at| (format!("c{at}/kustomization.yaml"), of(at + 1))).collect();
+    let mut files: Vec<(&str, &str)> = layers.iter().map(|(path, content)| (path.as_str(), content.as_str())).collect();
+    let root = "resources: [p.yaml]\ncomponents: [c0]\n";
+    let last = "kind: Component\nnamePrefix: x-\n";
+    files.extend([("kustomization.yaml", root), ("p.yaml", POD), ("c40/kustomization.yaml", last)]);
+    ends(&files, &["e.io/a:1 certain", "c1 unreadable"]);
+    // So have variables of bases that are included twice.
+    let vars = "vars: [{name: A, objref: {kind: Pod, name: p}}]\nresources: [p.yaml]\n";
+    let of = |at: usize| format!("resources: [../b{at}, ../b{at}]\n");
+    let layers: Vec<(String, String)> = (0..40).map(|at| (format!("b{at}/kustomization.yaml"), of(at + 1))).collect();
+    let mut files: Vec<(&str, &str)> = layers.iter().map(|(path, content)| (path.as_str(), content.as_str())).collect();
+    files.extend([("b40/kustomization.yaml", vars), ("b40/p.yaml", POD)]);
+    ends(&files, &["e.io/a:1 certain", "Pod p unreadable"]);
+}
+
+#[test]
+fn patches_replacements_and_variables_copy_no_more_than_is_held() {
+    let with = |more: &str| format!("resources: [p.yaml]\n{more}");
+    let within: String = (0..60)
+        .map(|at| format!("- source: {{kind: Pod, fieldPath: metadata}}\n  targets: [{{select: {{kind: Pod}}, fieldPaths: [metadata.x{at}], options: {{create: true}}}}]\n"))
+        .collect();
+    let text = "- source: {kind: Pod, fieldPath: metadata.annotations.a}\n  targets: [{select: {kind: Pod}, fieldPaths: [metadata.annotations.a], options: {delimiter: /, index: 0}}]\n";
+    for replacements in [within, text.repeat(60)] {
+        let over = with(&format!("replacements:\n{replacements}"));
+        ends(&[("kustomization.yaml", &over), ("p.yaml", &pods(1))], &["replacement unreadable"]);
+    }
+    let patch = with("patches: [{path: q.yaml, target: {kind: Pod}}]\n");
+    let many = "- {op: add, path: /x, value: 1}\n".repeat(20_000);
+    let large = format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: x}}\nlist: [{}]\n", "1,".repeat(20_000));
+    for content in [many, large] {
+        let files = [("kustomization.yaml", patch.as_str()), ("p.yaml", &pods(1000)), ("q.yaml", &content)];
+        ends(&files, &["e.io/a:1 certain", "patch unreadable"]);
+    }
+    let all: String = (0..1500)
+        .map(|at| {
+            format!("- {{target: {{name: \"(.*)*x{at}\"}}, patch: '[{{\"op\": \"test\", \"path\": \"/x\"}}]'}}\n")
+        })
+        .collect();
+    let over = with(&format!("patches:\n{all}"));
+    let files = [("kustomization.yaml", over.as_str()), ("p.yaml", &pods(3000))];
+    ends(&files, &["kustomization.yaml unreadable"]);
+    let vars: String = (0..2000)
+        .map(|at| {
+            format!(
+                "- {{name: V{at}, objref: {{kind: Pod, name: p0}}, fieldref: {{fieldpath: metadata.annotations.a}}}}\n"
+            )
+        })
+        .collect();
+    let uses = format!(
+        "---\napiVersion: v1\nkind: Pod\nmetadata: {{name: q}}\nspec: {{containers: [{{image: e.io/q:1, args: [{}]}}]}}\n",
+        format!("'{}',", "$(V1)".repeat(40)).repeat(2000)
+    );
+    let over = with(&format!("vars:\n{vars}"));
+    let long = pods(1).replace("x/y", &"x".repeat(2000)) + &uses;
+    ends(&[("kustomization.yaml", &over), ("p.yaml", &long)], &["p.yaml unreadable"]);
+}
+
+#[test]
+fn what_everybody_uses_is_not_looked_at_without_end() {
+    let template: String = (0..6000).map(|at| format!("- image: e.io/i{at}:1\n")).collect();
+    let chart = [("c/Chart.yaml", "name: c\n"), ("c/templates/a.yaml", template.as_str())];
+    let releases: String = (0..500)
+        .map(|at| format!("---\napiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {{name: r{at}}}\nspec: {{chart: {{spec: {{chart: ./c, sourceRef: {{kind: GitRepository}}}}}}, values: {{a: {at}}}}}\n"))
+        .collect();
+    let applications: String = (0..500)
+        .map(|at| format!("---\napiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: r{at}}}\nspec: {{source: {{path: c, helm: {{valuesObject: {{a: {at}}}}}}}}}\n"))
+        .collect();
+    for users in [releases, applications] {
+        ends(&[chart[0], chart[1], ("r.yaml", &users)], &["e.io/i1:1 inferred", "c unreadable"]);
+    }
+    // Generators copy files, and what they make is looked at like any text.
+    let generators: String = (0..2000).map(|at| format!("- {{name: g{at}, files: [large.txt]}}\n")).collect();
+    let over = format!("configMapGenerator:\n{generators}");
+    let large = "image: e.io/g:1\n".repeat(20_000);
+    ends(&[("kustomization.yaml", &over), ("large.txt", &large)], &["kustomization.yaml unreadable"]);
+    let bases: Vec<String> = (0..1000).map(|at| format!("o{at}/kustomization.yaml")).collect();
+    let data: String = (0..10_000).map(|at| format!("    image: e.io/b{at}:1\n")).collect();
+    let map = format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c}}\ndata:\n  a: |\n{data}");
+    let mut files: Vec<(&str, &str)> = bases.iter().map(|path| (path.as_str(), "resources: [../base]\n")).collect();
+    files.extend([("base/kustomization.yaml", "resources: [c.yaml]\n"), ("base/c.yaml", &map)]);
+    ends(&files, &["e.io/b1:1 inferred", "base/c.yaml unreadable"]);
+    // So it is with what objects refer to.
+    let maps = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n".repeat(3000);
+    let sources = "{kind: ConfigMap, name: c}, ".repeat(1000);
+    let release = format!(
+        "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {{name: r}}\nspec: {{chart: {{spec: {{chart: x}}}}, valuesFrom: [{sources}]}}\n"
+    );
+    ends(&[("m.yaml", &maps), ("r.yaml", &release)], &["r.yaml unreadable"]);
 }

@@ -244,12 +244,17 @@ fn a_reference_longer_than_any_name_is_cut_and_said() {
         "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{name: k}}\nspec:\n  path: ./apps\n  \
          sourceRef: {{kind: GitRepository, name: s}}\n  postBuild: {{substitute: {{V: \"{value}\"}}}}\n"
     );
-    let pod = format!(
-        "apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec: {{containers: [{{image: \"e.io/{}\"}}, {{image: \"e.io/a:1\"}}]}}\n",
-        "${V}".repeat(2000)
-    );
+    let pod = |times: usize| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec: {{containers: [{{image: \"e.io/{}\"}}, {{image: \"e.io/a:1\"}}]}}\n",
+            "${V}".repeat(times)
+        )
+    };
     let begun = std::time::Instant::now();
-    let rows = of(&[("clusters/k.yaml", &flux), ("apps/p.yaml", &pod)]);
+    // What is too much to be looked at is told as a whole.
+    let rows = of(&[("clusters/k.yaml", &flux), ("apps/p.yaml", &pod(2000))]);
+    assert!(rows.iter().any(|row| row.confidence == "unreadable"), "{rows:#?}");
+    let rows = of(&[("clusters/k.yaml", &flux), ("apps/p.yaml", &pod(5))]);
     assert!(begun.elapsed().as_secs() < 30, "{:?}", begun.elapsed());
     let long = rows.iter().find(|row| row.reference.starts_with("e.io/yyyy")).unwrap();
     assert_eq!((long.confidence.as_str(), long.reference.chars().count()), ("unresolved", 1025));

@@ -10,6 +10,8 @@ use super::sink::Sink;
 use super::tree::{self, Tree};
 use super::{Class, Confidence, evidence, helm, patch, reference, sets, text};
 
+// What a byte of values costs, where a look at a path costs 1.
+const VALUES: usize = 4;
 // Deepest nesting of generators.
 const MAX_DEPTH: usize = 4;
 
@@ -323,7 +325,9 @@ fn values(tree: &Tree<'_>, source: &Node, folder: &str) -> Option<Node> {
     let mut layers = Vec::new();
     for entry in helm.get("valueFiles").into_iter().flat_map(Node::items).filter_map(Node::as_str) {
         let file = value_file(tree, folder, entry);
-        layers.extend(file.and_then(|file| tree.values(file)).map(|doc| (**doc).clone()));
+        // They are read anew for everybody who names them.
+        let doc = file.and_then(|file| tree.values(file)).filter(|doc| tree.spend(VALUES * doc.weight(), source.at));
+        layers.extend(doc.map(|doc| (**doc).clone()));
     }
     // The one displaces the other.
     let object = helm.get("valuesObject").filter(|object| matches!(object.value, Value::Map(_)));

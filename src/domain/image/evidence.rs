@@ -1,6 +1,6 @@
 //! What is known of images of what is not in the tree: those that somebody renames or puts in by a patch.
 
-use super::node::{Node, Value};
+use super::node::{Node, Value, note};
 use super::retag::Retag;
 use super::sink::{Hit, Sink};
 use super::{Class, Confidence, helm, workload};
@@ -25,7 +25,7 @@ pub(super) fn renamed(retag: &Retag) -> Option<Hit> {
 pub(super) fn rename(retag: &mut Retag, hit: &mut Hit) {
     if let Some((reference, is_known)) = retag.renamed(&hit.reference).filter(|_| hit.class == Class::Image) {
         hit.reference = reference;
-        hit.places.extend(&retag.places);
+        note(&mut hit.places, retag.places.iter().copied());
         if is_known && hit.confidence == Confidence::Unresolved {
             (hit.confidence, hit.note) = (Confidence::Inferred, None);
         }

@@ -1,6 +1,6 @@
 //! Fields as kustomize's transformers name them: a path through objects of some kinds, and through every item of lists.
 
-use super::node::{Node, Value};
+use super::node::{MAX_DEPTH, Node, Value};
 
 /// A field of some kinds of objects.
 #[derive(Debug, Clone)]
@@ -32,6 +32,11 @@ impl FieldSpec {
         }
     }
 
+    /// How many steps lead there.
+    pub(super) fn depth(&self) -> usize {
+        self.steps.len()
+    }
+
     /// Whether it is that path.
     pub(super) fn is(&self, path: &[&str]) -> bool {
         self.steps == path
@@ -55,8 +60,9 @@ impl FieldSpec {
     }
 }
 
+// No object is deeper than that, and none is made so.
 fn steps(path: &str) -> Vec<String> {
-    split(path, '/').into_iter().filter(|step| !step.is_empty()).collect()
+    split(path, '/').into_iter().filter(|step| !step.is_empty()).take(MAX_DEPTH).collect()
 }
 
 /// The steps of a path: a backslash before the sign between two of them makes it a part of one.

@@ -10,12 +10,12 @@ use super::retag::Retag;
 use super::sink::{self, Hit, Sink};
 use super::substitute::Variables;
 use super::tree::{self, Tree};
-use super::{Class, Confidence, chart, evidence, helm, patch, reference, resource_set, text, yaml};
+use super::{Class, Confidence, chart, evidence, helm, patch, reference, resource_set, text, weight, yaml};
 
 const FOREIGN: &str = "Flux takes it from a source that may have something else there";
 const GROUP: &str = "kustomize.toolkit.fluxcd.io";
-// How many bytes of values are read at the cost of one look.
-const BYTES: usize = 16;
+// What it costs to take over a variable, where a look at a path costs 1.
+const VARIABLE: usize = 32;
 // Fields of versions before the first stable one.
 const OLD: &[&str] = &["patchesStrategicMerge", "patchesJson6902"];
 
@@ -158,6 +158,7 @@ pub(super) fn variables(object: &Node, (tree, index): (&Tree<'_>, &Index), root:
         let found = named(source, object.namespace(), (object, root), (tree, index));
         let parts = |key: &str| found.and_then(|found| found.node.get(key));
         match (found, found.map_or("", |found| found.node.kind())) {
+            (Some(found), _) if !tree.spend(taking(&found.node), source.at) => variables.add_unknown(),
             (Some(found), "ConfigMap") => {
                 parts("data").into_iter().for_each(|data| variables.add(data));
                 // Nobody knows which one comes last.
@@ -177,6 +178,12 @@ pub(super) fn variables(object: &Node, (tree, index): (&Tree<'_>, &Index), root:
     Some(variables)
 }
 
+// What it costs to take over the variables of an object.
+fn taking(object: &Node) -> usize {
+    let parts = ["data", "stringData"].into_iter().filter_map(|key| object.get(key));
+    object.weight() + VARIABLE * parts.map(|part| part.entries().len()).sum::<usize>()
+}
+
 // The config map or secret that somebody names.
 fn named<'i>(
     source: &Node,
@@ -185,13 +192,10 @@ fn named<'i>(
     (tree, index): (&Tree<'_>, &'i Index),
 ) -> Option<&'i Resource> {
     let (kind, name) = (source.str_at(&["kind"]), source.str_at(&["name"]));
-    if !tree.spend(1 + index.count(kind, name), source.at) {
-        return None;
-    }
     let found = if source.str_at(&["optional"]) == "true" {
-        index.find_there((kind, name), namespace, from)
+        index.find_there((kind, name), namespace, from, tree)
     } else {
-        index.find(kind, name, namespace, from)
+        index.find((kind, name), namespace, from, tree)
     };
     found.filter(|_| matches!(kind, "ConfigMap" | "Secret"))
 }
@@ -204,7 +208,7 @@ pub(super) fn find(resource: &Resource, root: usize, tree: &Tree<'_>, index: &In
         ("source.toolkit.fluxcd.io", "OCIRepository") => artifact(object, sink),
         ("source.toolkit.fluxcd.io", "HelmChart") => {
             if let Some(spec) = object.get("spec") {
-                chart(spec, (resource, root), index, sink);
+                chart(spec, (resource, root), (tree, index), sink);
             }
         }
         ("image.toolkit.fluxcd.io", "ImageRepository") => {
@@ -241,7 +245,7 @@ pub(super) fn find(resource: &Resource, root: usize, tree: &Tree<'_>, index: &In
                 let mut given = Vec::new();
                 object.get("spec").into_iter().for_each(|spec| evidence(spec, &mut given, sink));
                 given.into_iter().for_each(|hit| sink.push(hit));
-            } else if index.is_foreign(source, (resource, root)) {
+            } else if index.is_foreign(source, (resource, root), tree) {
                 let path = object.at_path(&["spec", "path"]).unwrap_or(object);
                 let note = FOREIGN;
                 sink.closed(path.as_str().unwrap_or("."), Confidence::Opaque, path.places().collect(), note);
@@ -300,7 +304,7 @@ fn artifact(object: &Node, sink: &mut Sink) {
 }
 
 // The chart that a release or a HelmChart names.
-fn chart(spec: &Node, (resource, root): (&Resource, usize), index: &Index, sink: &mut Sink) {
+fn chart(spec: &Node, (resource, root): (&Resource, usize), (tree, index): (&Tree<'_>, &Index), sink: &mut Sink) {
     let Some(name) = spec.get("chart").filter(|node| node.as_str().is_some()) else { return };
     let (kind, source) = (spec.str_at(&["sourceRef", "kind"]), spec.str_at(&["sourceRef", "name"]));
     let text = name.as_str().unwrap_or_default();
@@ -310,7 +314,7 @@ fn chart(spec: &Node, (resource, root): (&Resource, usize), index: &Index, sink:
                 "" => resource.namespace(),
                 namespace => namespace,
             };
-            let repository = index.find(kind, source, namespace, (&resource.node, root));
+            let repository = index.find((kind, source), namespace, (&resource.node, root), tree);
             let url = repository.and_then(|found| found.node.at_path(&["spec", "url"])).cloned();
             let url = url.unwrap_or_else(|| Node::text(name.at, "?"));
             helm::chart(&url, text, spec.get("version"), name, sink);
@@ -354,9 +358,13 @@ fn release(resource: &Resource, root: usize, tree: &Tree<'_>, index: &Index, sin
         let all = patch::layered(files.filter_map(|file| tree.values(file)).map(|doc| (**doc).clone()).chain(values));
         let all = all.unwrap_or_else(|| Node::nothing(resource.node.at));
         // Files that are named stand for the chart's own.
-        chart::find(tree, &folder, (Some(&all), named.is_empty()), &mut given);
+        if tree.spend(weight::chart(tree, &folder) + all.weight(), resource.node.at) {
+            chart::find(tree, &folder, (Some(&all), named.is_empty()), &mut given);
+        } else {
+            sink.closed(&folder, Confidence::Unreadable, resource.node.places().collect(), weight::MUCH);
+        }
         let source = inline.and_then(|inline| inline.get("sourceRef")).unwrap_or(spec);
-        if index.is_foreign(source, (resource, root)) {
+        if index.is_foreign(source, (resource, root), tree) {
             sink.closed(&folder, Confidence::Opaque, source.places().collect(), FOREIGN);
         }
         for source in spec.get("valuesFrom").into_iter().flat_map(Node::items) {
@@ -368,7 +376,7 @@ fn release(resource: &Resource, root: usize, tree: &Tree<'_>, index: &Index, sin
         }
     } else {
         if let Some(inline) = inline {
-            chart(inline, (resource, root), index, sink);
+            chart(inline, (resource, root), (tree, index), sink);
         }
         let name =
             inline.and_then(|inline| inline.get("chart")).or_else(|| referred.and_then(|chart| chart.get("name")));
@@ -410,7 +418,7 @@ pub(super) fn values_from<'i, 's>(
     let found = named(source, resource.namespace(), (&resource.node, root), (tree, index))?;
     let key = Some(source.str_at(&["valuesKey"])).filter(|key| !key.is_empty()).unwrap_or("values.yaml");
     let text = content(&found.node, key)?;
-    tree.spend(text.as_str().unwrap_or_default().len() / BYTES, source.at).then_some((found, key, text))
+    tree.spend(text.as_str().unwrap_or_default().len(), source.at).then_some((found, key, text))
 }
 
 // A text of a config map or secret, unless it is encrypted.

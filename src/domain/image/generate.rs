@@ -11,9 +11,10 @@ use super::patch;
 use super::resource::{Built, Resource};
 use super::sink::Sink;
 use super::tree;
+use super::weight;
 
 // How many bytes are copied at the cost of one look at a path.
-const BYTES: usize = 4;
+const BYTES: usize = 2;
 
 /// Runs the generators.
 pub(super) fn run(kustomizer: &mut Kustomizer<'_>, folder: &str, doc: &Node, built: &mut Built) {
@@ -108,7 +109,12 @@ fn data(kustomizer: &mut Kustomizer<'_>, folder: &str, entry: &Node, built: &mut
     for item in list("envs").chain(entry.get("env")) {
         let Some(path) = item.as_str() else { continue };
         let Some(file) = file(kustomizer, folder, path, item.at, built) else { continue };
-        let content = String::from_utf8_lossy(kustomizer.tree.bytes(file));
+        let bytes = kustomizer.tree.bytes(file);
+        // Each line is a node.
+        if !kustomizer.tree.spend(1 + bytes.len(), item.at) {
+            return data;
+        }
+        let content = String::from_utf8_lossy(bytes);
         for (line, text) in (1..).zip(content.lines()).filter(|(_, text)| !text.trim_start().starts_with('#')) {
             if let Some((key, value)) = text.split_once('=') {
                 data.push((key.trim().into(), Node::text(At { file, line }, value)));
@@ -152,7 +158,11 @@ pub(super) fn chart(kustomizer: &mut Kustomizer<'_>, folder: &str, home: &str, e
     };
     values.extend(more);
     let values = patch::layered(values).unwrap_or_else(|| Node::nothing(entry.at));
+    let weight = values.weight() + local.as_ref().map_or(0, |local| weight::chart(kustomizer.tree, local));
     match local {
+        _ if !kustomizer.tree.spend(weight, entry.at) => {
+            sink.closed(name, Confidence::Unreadable, vec![entry.at], weight::MUCH);
+        }
         Some(local) => chart::find(kustomizer.tree, &local, (Some(&values), true), &mut sink),
         None => helm::values(&values, &mut sink),
     }

@@ -10,6 +10,8 @@ use super::resource::Resource;
 use super::tree::{self, Tree};
 use crate::domain::url::RepoUrl;
 
+// What it costs to see how near an object is, where a look at a path costs 1.
+const NEAR: usize = 16;
 // Kinds that others refer to.
 const KINDS: &[&str] =
     &["ConfigMap", "Secret", "Bucket", "GitRepository", "HelmRepository", "OCIRepository", "ArtifactGenerator"];
@@ -107,27 +109,35 @@ impl Index {
     /// The object of a kind and name that stands nearest to the one of a build that refers to it: the namespace first, then
     /// the build, then those of its family, then the folders that they have in common, from the top and then anywhere, then
     /// the one that was built last.
-    pub(super) fn find(&self, kind: &str, name: &str, namespace: &str, from: (&Node, usize)) -> Option<&Resource> {
-        self.nearest((kind, name), namespace, from, &|_| true)
-    }
-
-    /// How many objects have a kind and a name.
-    pub(super) fn count(&self, kind: &str, name: &str) -> usize {
-        self.by_kind.get(kind).and_then(|names| names.get(name)).map_or(0, Vec::len)
+    pub(super) fn find(
+        &self,
+        id: (&str, &str),
+        namespace: &str,
+        from: (&Node, usize),
+        tree: &Tree<'_>,
+    ) -> Option<&Resource> {
+        let all = self.candidates(id, from.0.at, tree)?;
+        self.nearest(all, namespace, from, &|_| true)
     }
 
     /// The same, for one that may as well be missing: what is in another namespace or has another name in the end is not it.
-    pub(super) fn find_there(&self, id: (&str, &str), namespace: &str, from: (&Node, usize)) -> Option<&Resource> {
+    pub(super) fn find_there(
+        &self,
+        id: (&str, &str),
+        namespace: &str,
+        from: (&Node, usize),
+        tree: &Tree<'_>,
+    ) -> Option<&Resource> {
         let is_there = |(_, found): &&Known| {
             let own = found.namespace();
             let is_other = !own.is_empty() && !namespace.is_empty() && own != namespace;
             !is_other && !found.is_hashed && found.id().name == id.1 && !is_left_out(&found.node)
         };
         // What a build makes of an object tells what becomes of it.
-        let all = self.by_kind.get(id.0).and_then(|names| names.get(id.1)).map(Vec::as_slice).unwrap_or_default();
+        let all = self.candidates(id, from.0.at, tree)?;
         let gone: HashSet<At> =
             all.iter().filter(|known| known.0.is_some() && !is_there(known)).map(|(_, found)| found.node.at).collect();
-        self.nearest(id, namespace, from, &|known| is_there(&known) && !gone.contains(&known.1.node.at))
+        self.nearest(all, namespace, from, &|known| is_there(&known) && !gone.contains(&known.1.node.at))
     }
 
     /// Others of that kind, name and namespace that the builds of one family have, which may come after the one that was
@@ -149,13 +159,19 @@ impl Index {
         rivals.map(|(_, rival)| &*rival.node)
     }
 
-    fn nearest(
+    // The objects of a kind and a name, if there is room to look at all of them.
+    fn candidates(&self, (kind, name): (&str, &str), at: At, tree: &Tree<'_>) -> Option<&[Known]> {
+        let all = self.by_kind.get(kind)?.get(name)?;
+        tree.spend(NEAR * all.len(), at).then_some(all)
+    }
+
+    fn nearest<'i>(
         &self,
-        (kind, name): (&str, &str),
+        candidates: &'i [Known],
         namespace: &str,
         from: (&Node, usize),
         is_meant: &dyn Fn(&Known) -> bool,
-    ) -> Option<&Resource> {
+    ) -> Option<&'i Resource> {
         let file = |node: &Node| self.folders.get(node.at.file as usize).map(String::as_str).unwrap_or_default();
         let home = file(from.0);
         let parts: HashSet<&str> = home.split('/').collect();
@@ -163,7 +179,6 @@ impl Index {
             let shared = home.split('/').zip(other.split('/')).take_while(|(a, b)| a == b).count();
             (shared, other.split('/').filter(|part| parts.contains(part)).count())
         };
-        let candidates = self.by_kind.get(kind)?.get(name)?;
         let family = |build: usize| self.families.get(build);
         let nearest = candidates.iter().filter(|known| is_meant(known)).max_by_key(|(build, found)| {
             let own = found.namespace();
@@ -202,11 +217,11 @@ impl Index {
     }
 
     /// Whether a source of Flux, as an object of a build refers to it, may hold something else than this tree.
-    pub(super) fn is_foreign(&self, source: &Node, (resource, build): (&Resource, usize)) -> bool {
+    pub(super) fn is_foreign(&self, source: &Node, (resource, build): (&Resource, usize), tree: &Tree<'_>) -> bool {
         let (kind, name) = (source.str_at(&["kind"]), source.str_at(&["name"]));
         let namespace = Some(source.str_at(&["namespace"])).filter(|own| !own.is_empty());
         let namespace = namespace.unwrap_or_else(|| resource.namespace());
-        match self.find(kind, name, namespace, (&resource.node, build)) {
+        match self.find((kind, name), namespace, (&resource.node, build), tree) {
             _ if self.here.is_none() || !matches!(kind, "GitRepository" | "OCIRepository" | "Bucket") => false,
             // The one that Flux makes for its own repository.
             None => name != "flux-system",

@@ -25,6 +25,11 @@ const MAX_DEPTH: usize = 60;
 const MAX_OBJECTS: usize = 100_000;
 /// Most steps of all builds together.
 pub(super) const MAX_WORK: usize = 20_000_000;
+/// Most nodes that patches and replacements copy, those of the objects that they change included.
+pub(super) const MAX_COPIED: usize = 2_000_000;
+// What it costs to read a kustomization, and to keep another name of an object.
+const LAYER: usize = 400;
+const NAME: usize = 40;
 // Most copies of objects that bases give to what includes them.
 const MAX_HELD: usize = 1_000_000;
 /// What is said of what says how lists are merged.
@@ -151,6 +156,11 @@ impl<'a> Kustomizer<'a> {
     fn layer(&mut self, folder: &str, file: u32, extra: &Extra, built: &mut Built) {
         self.used.insert(file);
         let at = At { file, line: 1 };
+        // Components may include each other twice, and twice again.
+        self.work += LAYER + built.resources.len();
+        if self.work > MAX_WORK {
+            return self.close(folder, Confidence::Unreadable, at, "it builds too much", built);
+        }
         if self.building.iter().any(|name| name == folder) || self.building.len() >= MAX_DEPTH {
             let why = "kustomize cannot build it: it contains itself, or is too deep";
             return self.close(folder, Confidence::Unreadable, at, why, built);
@@ -276,14 +286,21 @@ impl<'a> Kustomizer<'a> {
         }
     }
 
+    /// Whether so many more nodes may be copied.
+    pub(super) fn may_copy(&mut self, nodes: usize) -> bool {
+        self.copied = (self.copied + nodes).min(MAX_COPIED);
+        self.copied < MAX_COPIED
+    }
+
     /// Adds what another folder builds.
     pub(super) fn include(&mut self, folder: &str, at: At, built: &mut Built) {
         if self.tree.is_component(folder) {
             self.refuse(folder, at, "it is a component among the resources", built);
         }
         let inner = self.build(folder);
-        self.work += inner.resources.len();
-        self.held += inner.resources.len();
+        let (vars, closed) = (inner.vars.count() + built.vars.count(), inner.closed.len());
+        self.work += inner.resources.len() + vars + closed;
+        self.held += inner.resources.len() + closed;
         let is_large = built.resources.len() + inner.resources.len() > MAX_OBJECTS;
         if is_large || self.work > MAX_WORK || self.held > MAX_HELD {
             return self.close(folder, Confidence::Unreadable, at, "it builds too much", built);
@@ -389,12 +406,19 @@ impl<'a> Kustomizer<'a> {
         Inner { docs: self.tree.docs(file).to_vec(), doubled, schema }
     }
 
-    fn rename(&self, doc: &Node, extra: &Extra, built: &mut Built) {
+    fn rename(&mut self, doc: &Node, extra: &Extra, built: &mut Built) {
         let (prefix, suffix) = (doc.str_at(&["namePrefix"]), doc.str_at(&["nameSuffix"]));
         let namespace = extra.namespace.as_deref().unwrap_or_else(|| doc.str_at(&["namespace"]));
         let pairs = doc.get("labels").into_iter().flat_map(Node::items).filter_map(|one| one.get("pairs"));
         let labels: Vec<Arc<Node>> = pairs.chain(doc.get("commonLabels")).cloned().map(Arc::new).collect();
         let annotations: Vec<Arc<Node>> = doc.get("commonAnnotations").cloned().map(Arc::new).into_iter().collect();
+        let given =
+            usize::from(!namespace.is_empty()) + usize::from(!prefix.is_empty()) + usize::from(!suffix.is_empty());
+        let names = built.resources.iter().map(|resource| NAME + resource.id().name.len()).sum::<usize>();
+        self.work += given * names + built.resources.len() * (labels.len() + annotations.len());
+        if self.work > MAX_WORK {
+            return self.close("names", Confidence::Unreadable, doc.at, "it builds too much", built);
+        }
         for resource in &mut built.resources {
             if !namespace.is_empty() {
                 resource.move_to(namespace);

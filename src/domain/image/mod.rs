@@ -47,6 +47,7 @@ mod template;
 mod text;
 mod tree;
 mod vars;
+mod weight;
 mod workload;
 mod written;
 mod yaml;

@@ -1,5 +1,12 @@
 //! A document as a tree whose every node knows its file and line, and how far it can be believed.
 
+/// Deepest nesting: everything that walks a tree does so by recursion.
+pub(super) const MAX_DEPTH: usize = 200;
+// How many bytes of a text take the room of a node.
+const TEXT: usize = 64;
+// Most places that are told of one node besides its own.
+const MAX_PLACES: usize = 32;
+
 /// A line of a file: the file's number in the listing, and the line from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct At {
@@ -150,13 +157,32 @@ impl Node {
     pub(super) fn rewrite(&mut self, text: &str, by: impl IntoIterator<Item = At>) {
         let is_block = matches!(self.value, Value::Text(_, Style::Block));
         self.value = Value::Text(text.into(), if is_block { Style::Block } else { Style::Quoted });
-        self.more.extend(by);
+        self.owe(by);
     }
 
-    /// How many nodes it is, with those within.
+    /// Notes what else made it.
+    pub(super) fn owe(&mut self, by: impl IntoIterator<Item = At>) {
+        note(&mut self.more, by);
+    }
+
+    /// How many nodes it is, with those within; a long text is as many as it takes the room of.
     pub(super) fn size(&self) -> usize {
-        1 + self.items().iter().map(Node::size).sum::<usize>()
+        1 + self.as_str().map_or(0, str::len) / TEXT
+            + self.items().iter().map(Node::size).sum::<usize>()
             + self.entries().iter().map(|(_, child)| child.size()).sum::<usize>()
+    }
+
+    /// Whether it has more levels than these.
+    pub(super) fn is_deeper(&self, levels: usize) -> bool {
+        let Some(left) = levels.checked_sub(1) else { return true };
+        self.items().iter().chain(self.entries().iter().map(|(_, child)| child)).any(|child| child.is_deeper(left))
+    }
+
+    /// How much there is to look at: its nodes, and the bytes of its texts.
+    pub(super) fn weight(&self) -> usize {
+        1 + self.as_str().map_or(0, str::len)
+            + self.items().iter().map(Node::weight).sum::<usize>()
+            + self.entries().iter().map(|(_, child)| child.weight()).sum::<usize>()
     }
 
     /// The API group of an object, without the version.
@@ -177,5 +203,14 @@ impl Node {
     /// The namespace of an object.
     pub(super) fn namespace(&self) -> &str {
         self.str_at(&["metadata", "namespace"])
+    }
+}
+
+/// Adds places, each once: what is put together of itself again and again has no end of them else.
+pub(super) fn note(places: &mut Vec<At>, more: impl IntoIterator<Item = At>) {
+    for at in more {
+        if places.len() < MAX_PLACES && !places.contains(&at) {
+            places.push(at);
+        }
     }
 }

@@ -2,15 +2,21 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::node::{Node, Value};
+use super::node::{MAX_DEPTH, Node, Value};
 
 // Longest path, and most nodes that one patch copies.
 pub(super) const MAX_STEPS: usize = 100;
 const MAX_COPIED: usize = 200_000;
+// What an operation costs where a node that is copied costs 1, and how many nodes are passed at the same cost.
+const OPERATION: usize = 4;
+const LOOKS: usize = 8;
 
-/// Merges a patch into an object. `is_known` says whether the object's lists have keys: custom resources have none.
-pub(super) fn merge(base: &mut Node, patch: &Node, is_known: bool) {
-    merge_at(base, patch, "", is_known);
+/// Merges a patch into an object, and says how many entries of that it looked at. `is_known` says whether the object's
+/// lists have keys: custom resources have none.
+pub(super) fn merge(base: &mut Node, patch: &Node, is_known: bool) -> usize {
+    let mut looks = 0;
+    merge_at(base, patch, "", is_known, &mut looks);
+    looks
 }
 
 /// Whether every item of a patch's lists has the key that it needs: nobody knows what becomes of a list otherwise.
@@ -39,7 +45,8 @@ pub(super) fn layered(layers: impl IntoIterator<Item = Node>) -> Option<Node> {
     })
 }
 
-fn merge_at(base: &mut Node, patch: &Node, key: &str, is_known: bool) {
+fn merge_at(base: &mut Node, patch: &Node, key: &str, is_known: bool, looks: &mut usize) {
+    *looks += base.items().len() + base.entries().len();
     match (&mut base.value, &patch.value) {
         (Value::Map(_), Value::Map(changes)) => {
             if patch.str_at(&["$patch"]) == "replace" {
@@ -55,7 +62,7 @@ fn merge_at(base: &mut Node, patch: &Node, key: &str, is_known: bool) {
                 if matches!(change.value, Value::Null) || change.str_at(&["$patch"]) == "delete" {
                     slot.into_iter().for_each(|slot| *slot = None);
                 } else if let Some((_, old)) = slot.and_then(Option::as_mut) {
-                    merge_at(old, change, name, is_known);
+                    merge_at(old, change, name, is_known, looks);
                 } else {
                     slots.push(Some((name.clone(), bare(change))));
                 }
@@ -93,7 +100,7 @@ fn merge_at(base: &mut Node, patch: &Node, key: &str, is_known: bool) {
                     // An item that is to be replaced stays as it is.
                     (Some(item), "replace") => front.push(item),
                     (Some(mut item), _) => {
-                        merge_at(&mut item, change, "", is_known);
+                        merge_at(&mut item, change, "", is_known, looks);
                         front.push(item);
                     }
                     (None, _) => front.push(bare(change)),
@@ -136,31 +143,57 @@ fn merge_key(list: &str) -> Option<&'static str> {
     })
 }
 
-/// Applies a list of operations; the error names the path that is not there.
-pub(super) fn operations(object: &mut Node, operations: &[Node]) -> Result<(), String> {
-    let mut room = MAX_COPIED;
-    for operation in operations {
-        let path = operation.str_at(&["path"]);
-        let value = || operation.get("value").cloned().unwrap_or_else(|| Node::new(operation.at, Value::Null));
-        let done = match operation.str_at(&["op"]) {
-            "add" => put(object, path, value(), true),
-            "replace" => put(object, path, value(), false),
-            "remove" => take(object, path).map(drop),
-            "copy" => {
-                let found = look(object, operation.str_at(&["from"])).cloned();
-                let left = found.as_ref().and_then(|found| room.checked_sub(found.size()));
-                room = left.unwrap_or_default();
-                found.filter(|_| left.is_some()).and_then(|found| put(object, path, found, true))
-            }
-            "move" => take(object, operation.str_at(&["from"])).and_then(|found| put(object, path, found, true)),
-            "test" => look(object, path).filter(|found| is_same(found, &value())).map(drop),
-            _ => None,
-        };
-        if done.is_none() {
-            return Err(path.to_owned());
+/// Why operations end before their end.
+pub(super) enum Failed {
+    /// Nothing is at this path.
+    Lost(String),
+    /// They make more than there is room for, or nest it too deeply.
+    Much,
+}
+
+/// Applies a list of operations, as far as there is `room` for the nodes that they copy and look at.
+pub(super) fn operations(object: &mut Node, operations: &[Node], room: &mut usize) -> Result<(), Failed> {
+    let mut own = MAX_COPIED.min(*room);
+    let before = own;
+    let done = operations.iter().try_for_each(|operation| operate(object, operation, &mut own));
+    *room -= before - own;
+    done
+}
+
+fn operate(object: &mut Node, operation: &Node, room: &mut usize) -> Result<(), Failed> {
+    let (path, from) = (operation.str_at(&["path"]), operation.str_at(&["from"]));
+    let lost = || Failed::Lost(path.to_owned());
+    let null = Node::new(operation.at, Value::Null);
+    let value = operation.get("value").unwrap_or(&null);
+    spend(room, OPERATION)?;
+    let is_add = match operation.str_at(&["op"]) {
+        "add" => true,
+        "replace" => false,
+        "remove" => return take(object, path, room)?.map(drop).ok_or_else(lost),
+        "copy" => {
+            let found = look(object, from, room)?.ok_or_else(lost)?;
+            spend(room, found.size())?;
+            let found = found.clone();
+            return put(object, path, found, (true, room))?.ok_or_else(lost);
         }
-    }
-    Ok(())
+        "move" => {
+            let found = take(object, from, room)?.ok_or_else(lost)?;
+            return put(object, path, found, (true, room))?.ok_or_else(lost);
+        }
+        "test" => {
+            spend(room, value.size())?;
+            return look(object, path, room)?.filter(|found| is_same(found, value)).map(drop).ok_or_else(lost);
+        }
+        _ => return Err(lost()),
+    };
+    spend(room, value.size())?;
+    put(object, path, value.clone(), (is_add, room))?.ok_or_else(lost)
+}
+
+fn spend(room: &mut usize, nodes: usize) -> Result<(), Failed> {
+    let left = room.checked_sub(nodes);
+    *room = left.unwrap_or_default();
+    left.map(drop).ok_or(Failed::Much)
 }
 
 // Whether two nodes say the same.
@@ -190,62 +223,72 @@ fn steps(path: &str) -> Option<Vec<String>> {
     Some(steps.map(|step| step.replace("~1", "/").replace("~0", "~")).collect())
 }
 
-fn look<'a>(object: &'a Node, path: &str) -> Option<&'a Node> {
-    steps(path)?.iter().try_fold(object, |node, step| match &node.value {
-        Value::List(items) => items.get(step.parse::<usize>().ok()?),
-        _ => node.get(step),
+// What it costs to find something in a node.
+fn pass(node: &Node, room: &mut usize) -> Result<(), Failed> {
+    spend(room, node.items().len().max(node.entries().len()) / LOOKS)
+}
+
+fn look<'a>(object: &'a Node, path: &str, room: &mut usize) -> Result<Option<&'a Node>, Failed> {
+    let mut node = object;
+    let Some(steps) = steps(path) else { return Ok(None) };
+    for step in steps {
+        pass(node, room)?;
+        let inner = match &node.value {
+            Value::List(items) => step.parse::<usize>().ok().and_then(|at| items.get(at)),
+            _ => node.get(&step),
+        };
+        let Some(inner) = inner else { return Ok(None) };
+        node = inner;
+    }
+    Ok(Some(node))
+}
+
+// What holds what is at a path, and its key there.
+fn parent<'a>(object: &'a mut Node, path: &str, room: &mut usize) -> Result<Option<(&'a mut Node, String)>, Failed> {
+    let Some(mut steps) = steps(path) else { return Ok(None) };
+    let Some(last) = steps.pop() else { return Ok(None) };
+    let mut node = object;
+    for step in steps {
+        pass(node, room)?;
+        let inner = match &mut node.value {
+            Value::List(items) => step.parse::<usize>().ok().and_then(|at| items.get_mut(at)),
+            Value::Map(entries) => entries.iter_mut().find(|(name, _)| **name == *step).map(|(_, inner)| inner),
+            _ => None,
+        };
+        let Some(inner) = inner else { return Ok(None) };
+        node = inner;
+    }
+    pass(node, room)?;
+    Ok(Some((node, last)))
+}
+
+fn put(object: &mut Node, path: &str, value: Node, (is_add, room): (bool, &mut usize)) -> Result<Option<()>, Failed> {
+    // One that is moved is looked at as well.
+    spend(room, value.size())?;
+    if value.is_deeper(MAX_DEPTH.saturating_sub(path.matches('/').count())) {
+        return Err(Failed::Much);
+    }
+    if path.is_empty() {
+        *object = value;
+        return Ok(Some(()));
+    }
+    let Some((node, last)) = parent(object, path, room)? else { return Ok(None) };
+    let at = || last.parse::<usize>().ok();
+    Ok(match &mut node.value {
+        Value::List(items) if last == "-" => Some(items.push(value)),
+        Value::List(items) if is_add => at().filter(|at| *at <= items.len()).map(|at| items.insert(at, value)),
+        Value::List(items) => at().and_then(|at| items.get_mut(at)).map(|old| *old = value),
+        // kustomize adds what it is to replace and does not find.
+        Value::Map(_) => Some(node.set(&last, value)),
+        _ => None,
     })
 }
 
-fn parent<'a>(object: &'a mut Node, path: &str) -> Option<(&'a mut Node, String)> {
-    let mut steps = steps(path)?;
-    let last = steps.pop()?;
-    let mut node = object;
-    for step in steps {
-        node = if matches!(node.value, Value::List(_)) {
-            let Value::List(items) = &mut node.value else { return None };
-            items.get_mut(step.parse::<usize>().ok()?)?
-        } else {
-            node.get_mut(&step)?
-        };
-    }
-    Some((node, last))
-}
-
-fn put(object: &mut Node, path: &str, value: Node, is_add: bool) -> Option<()> {
-    if path.is_empty() {
-        *object = value;
-        return Some(());
-    }
-    let (node, last) = parent(object, path)?;
-    match &mut node.value {
-        Value::List(items) if last == "-" => items.push(value),
-        Value::List(items) => {
-            let at: usize = last.parse().ok()?;
-            if is_add {
-                (at <= items.len()).then(|| items.insert(at, value))?;
-            } else {
-                *items.get_mut(at)? = value;
-            }
-        }
-        // kustomize adds what it is to replace and does not find.
-        Value::Map(_) => node.set(&last, value),
-        _ => return None,
-    }
-    Some(())
-}
-
-fn take(object: &mut Node, path: &str) -> Option<Node> {
-    let (node, last) = parent(object, path)?;
-    match &mut node.value {
-        Value::List(items) => {
-            let at: usize = last.parse().ok()?;
-            (at < items.len()).then(|| items.remove(at))
-        }
-        _ => {
-            let found = node.get(&last)?.clone();
-            node.remove(&last);
-            Some(found)
-        }
-    }
+fn take(object: &mut Node, path: &str, room: &mut usize) -> Result<Option<Node>, Failed> {
+    let Some((node, last)) = parent(object, path, room)? else { return Ok(None) };
+    Ok(match &mut node.value {
+        Value::List(items) => last.parse::<usize>().ok().filter(|at| *at < items.len()).map(|at| items.remove(at)),
+        Value::Map(entries) => entries.iter().position(|(name, _)| **name == *last).map(|at| entries.remove(at).1),
+        _ => None,
+    })
 }

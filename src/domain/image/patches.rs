@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use super::kustomize::{Inner, Kustomizer, MAX_WORK, SCHEMA, UNREAD};
+use super::kustomize::{Inner, Kustomizer, MAX_COPIED, MAX_WORK, SCHEMA, UNREAD};
 use super::node::{At, Node, Value};
-use super::resource::{self, Built, Extra};
+use super::patch::Failed;
+use super::resource::{self, Built, Extra, Resource};
 use super::select::{self, Selector};
 use super::tree;
 use super::{Confidence, evidence, patch, strict};
 
-// Most nodes that patches copy, those of the objects that they change included.
-const MAX_COPIED: usize = 10_000_000;
+// What it costs to see whether a patch is for an object, where a step of a build costs 1.
+const MATCH: usize = 4;
 
 /// What a patch may change besides.
 #[derive(Clone, Copy, Default)]
@@ -89,7 +90,7 @@ impl Kustomizer<'_> {
     pub(super) fn apply(&mut self, docs: &[Arc<Node>], target: Option<&Node>, may: May, at: At, built: &mut Built) {
         let selector = target.map(|target| self.selector(target, built));
         for doc in docs {
-            self.work += built.resources.len();
+            self.work += built.resources.iter().map(Resource::names).sum::<usize>() * MATCH;
             if self.work > MAX_WORK {
                 return self.close("patch", Confidence::Unreadable, at, "it builds too much", built);
             }
@@ -98,6 +99,7 @@ impl Kustomizer<'_> {
             let mut found = 0;
             let size = doc.size();
             let mut room = MAX_COPIED.saturating_sub(self.copied);
+            let mut is_over = false;
             let (mut lost, mut schema, mut is_sound) = (None, None, true);
             let is_definition = |object: &Node| object.kind() == "CustomResourceDefinition";
             built.resources.retain_mut(|resource| {
@@ -110,7 +112,7 @@ impl Kustomizer<'_> {
                 }
                 found += 1;
                 let Some(left) = room.checked_sub(size + resource.cost()) else {
-                    room = 0;
+                    (room, is_over) = (0, true);
                     return true;
                 };
                 room = left;
@@ -124,15 +126,15 @@ impl Kustomizer<'_> {
                 }
                 let object = resource.settled();
                 if is_list {
-                    if let Err(path) = patch::operations(object, doc.items())
-                        && object.kind() != "CustomResourceDefinition"
-                    {
-                        failed = Some(path);
+                    match patch::operations(object, doc.items(), &mut room) {
+                        Err(Failed::Lost(path)) if !is_definition(object) => failed = Some(path),
+                        Err(Failed::Much) => is_over = true,
+                        _ => {}
                     }
                 } else {
                     schema = schema.or_else(|| self.tree.schema(object.at.file));
                     is_sound &= !is_known || patch::is_sound(doc);
-                    patch::merge(object, &change(doc, may), is_known);
+                    room = room.saturating_sub(patch::merge(object, &change(doc, may), is_known));
                 }
                 if was_definition && !is_definition(object) {
                     lost = Some(object.name().to_owned());
@@ -140,7 +142,7 @@ impl Kustomizer<'_> {
                 true
             });
             self.copied = MAX_COPIED - room;
-            if room == 0 {
+            if is_over {
                 self.close("patch", Confidence::Unreadable, at, "it builds too much", built);
             }
             if !is_sound {

@@ -7,8 +7,9 @@ use super::tree::Tree;
 
 // Sizes that expressions may have, in bytes; what is larger is not read. One of few repetitions has the first.
 const SIZES: &[usize] = &[2 << 10, 8 << 10, 32 << 10];
-// What one try of the smallest costs, where a look at a path costs 1.
+// What one try of the smallest costs for so many bytes of a text, where a look at a path costs 1.
 const COST: usize = 8;
+const BYTES: usize = 16;
 // Longest text on which one is tried: no name and no image is longer.
 const LONGEST: usize = 1024;
 
@@ -48,10 +49,16 @@ impl Pattern {
     pub(super) fn is_match(&self, text: &str, tree: &Tree<'_>, at: At) -> bool {
         match self {
             Self::Text(own) => own == text,
-            Self::Part(own) => text.len() <= LONGEST && tree.spend(COST, at) && text.contains(own.as_str()),
-            Self::Regex(regex, cost) => text.len() <= LONGEST && tree.spend(*cost, at) && regex.is_match(text),
+            Self::Part(own) => text.len() <= LONGEST && tree.spend(cost(COST, text), at) && text.contains(own.as_str()),
+            Self::Regex(regex, cost) => {
+                text.len() <= LONGEST && tree.spend(self::cost(*cost, text), at) && regex.is_match(text)
+            }
         }
     }
+}
+
+fn cost(once: usize, text: &str) -> usize {
+    once * (1 + text.len() / BYTES)
 }
 
 fn is_plain(text: &str) -> bool {

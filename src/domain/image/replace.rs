@@ -3,15 +3,12 @@
 use super::Confidence;
 use super::fieldspec;
 use super::kustomize::{Kustomizer, UNREAD};
-use super::node::{At, Node, Style, Value};
+use super::node::{At, MAX_DEPTH, Node, Style, Value};
 use super::patch;
 use super::pattern::Pattern;
 use super::resource::{Built, Resource};
 use super::select::{self, Selector};
 use super::tree::Tree;
-
-// What it costs to copy a node, where a look at a path costs 1.
-const COPY: usize = 4;
 
 /// Runs them, in their order.
 pub(super) fn run(kustomizer: &mut Kustomizer<'_>, folder: &str, doc: &Node, built: &mut Built) {
@@ -28,21 +25,31 @@ pub(super) fn run(kustomizer: &mut Kustomizer<'_>, folder: &str, doc: &Node, bui
     }
 }
 
-fn replace(kustomizer: &Kustomizer<'_>, entry: &Node, built: &mut Built) {
+const MUCH: &str = "it replaces too much, or nests it too deeply";
+
+fn replace(kustomizer: &mut Kustomizer<'_>, entry: &Node, built: &mut Built) {
     if let Some(value) = entry.get("sourceValue").filter(|value| value.as_str().is_some()) {
         return put_everywhere(kustomizer, entry, value, built);
     }
     let Some(source) = entry.get("source") else { return };
     let path = source.get("fieldPath").and_then(Node::as_str).unwrap_or("metadata.name");
+    let names = built.resources.iter().map(Resource::names).sum();
+    if !kustomizer.tree.spend(names, source.at) {
+        return kustomizer.close("replacement", Confidence::Unreadable, source.at, MUCH, built);
+    }
     let mut chosen = built.resources.iter().filter(|resource| select::is_source(source, resource));
     let Some(from) = chosen.next() else {
         return kustomizer.unbuildable("replacement", source.at, "its source selects nothing", built);
     };
     let is_only = chosen.next().is_none();
-    let value = value(from, path);
+    // The value is copied as a part of the object, and by itself.
+    let value = kustomizer.may_copy(2 * from.node.size()).then(|| value(from, path));
     if !is_only {
         return kustomizer.unbuildable("replacement", source.at, "its source selects several objects", built);
     }
+    let Some(value) = value else {
+        return kustomizer.close("replacement", Confidence::Unreadable, source.at, MUCH, built);
+    };
     let Some(mut value) = value else {
         return kustomizer.unbuildable("replacement", source.at, "its source has no such field", built);
     };
@@ -58,7 +65,7 @@ fn replace(kustomizer: &Kustomizer<'_>, entry: &Node, built: &mut Built) {
 }
 
 // Puts a value into the targets of a replacement.
-fn put_everywhere(kustomizer: &Kustomizer<'_>, entry: &Node, value: &Node, built: &mut Built) {
+fn put_everywhere(kustomizer: &mut Kustomizer<'_>, entry: &Node, value: &Node, built: &mut Built) {
     let tree = kustomizer.tree;
     for target in entry.get("targets").into_iter().flat_map(Node::items) {
         let Some(select) = target.get("select") else { continue };
@@ -66,8 +73,9 @@ fn put_everywhere(kustomizer: &Kustomizer<'_>, entry: &Node, value: &Node, built
         let selectors: Vec<Selector> =
             std::iter::once(select).chain(rejected).map(|one| kustomizer.selector(one, built)).collect();
         let Some((select, reject)) = selectors.split_first() else { continue };
-        if !tree.spend(built.resources.len(), target.at) {
-            return kustomizer.close("replacement", Confidence::Unreadable, target.at, "it replaces too much", built);
+        let names = built.resources.iter().map(Resource::names).sum();
+        if !tree.spend(names, target.at) {
+            return kustomizer.close("replacement", Confidence::Unreadable, target.at, MUCH, built);
         }
         let is_new = target.str_at(&["options", "create"]) == "true";
         let mut walk = Walk { tree, at: target.at, new: value, is_new, is_text: false };
@@ -76,22 +84,31 @@ fn put_everywhere(kustomizer: &Kustomizer<'_>, entry: &Node, value: &Node, built
             kustomizer.close("replacement", Confidence::Unreadable, target.at, UNREAD, built);
         }
         let cut = cut(target);
-        let mut is_missing = false;
+        let (mut is_missing, mut is_over) = (false, false);
+        let size = value.size();
         for resource in &mut built.resources {
             if !select.is_target(resource, tree) || reject.iter().any(|reject| reject.is_reject(resource, tree)) {
                 continue;
             }
             for steps in fields.iter().flatten() {
-                if !tree.spend(COPY * (value.size() + resource.cost()), target.at) {
+                if !kustomizer.may_copy(1 + resource.cost()) || value.is_deeper(MAX_DEPTH.saturating_sub(steps.len())) {
+                    is_over = true;
                     continue;
                 }
                 let mut is_found = false;
                 walk.follow(resource.settled(), steps, &mut |found| {
                     is_found = true;
-                    put(found, value, cut);
+                    if kustomizer.may_copy(size + found.as_str().map_or(0, |_| found.size())) {
+                        put(found, value, cut);
+                    } else {
+                        is_over = true;
+                    }
                 });
                 is_missing |= !is_found && !steps.iter().any(|step| matches!(step, Step::Every));
             }
+        }
+        if is_over {
+            kustomizer.close("replacement", Confidence::Unreadable, target.at, MUCH, built);
         }
         if walk.is_text {
             let why = "what is replaced within a text is not followed";
@@ -154,7 +171,7 @@ fn put(found: &mut Node, value: &Node, cut: Option<(&str, i64)>) {
     }
     let text = parts.join(delimiter);
     found.value = Value::Text(text.into(), Style::Quoted);
-    found.more.extend(value.places());
+    found.owe(value.places());
 }
 
 // One step of the path to what is replaced.
@@ -224,6 +241,9 @@ struct Walk<'w, 't> {
 impl Walk<'_, '_> {
     fn follow(&mut self, node: &mut Node, steps: &[Step], change: &mut dyn FnMut(&mut Node)) {
         let Some((step, rest)) = steps.split_first() else { return change(node) };
+        if !self.tree.spend(1 + node.items().len().max(node.entries().len()), self.at) {
+            return;
+        }
         match (step, &mut node.value) {
             (_, Value::Text(..)) => self.is_text = true,
             (Step::Every, Value::List(items)) => {

@@ -124,6 +124,11 @@ impl Resource {
         self.ids().map(|id| id.name)
     }
 
+    /// How many names it had and has.
+    pub(super) fn names(&self) -> usize {
+        self.was.len() + 1
+    }
+
     /// Whether it had, at some time, this kind and name.
     pub(super) fn is(&self, kind: &str, name: &str) -> bool {
         self.ids().any(|id| id.kind == kind && id.name == name)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Confidence;
-use super::node::{At, Node, Trust, Value};
+use super::node::{At, MAX_DEPTH, Node, Trust, Value, note};
 use super::sink::Sink;
 use super::substitute;
 use super::text;
@@ -31,7 +31,13 @@ pub(super) fn objects(set: &Node, room: &mut usize) -> (Vec<Node>, bool) {
             let Some(left) = room.checked_sub(object.size()) else { return (made, true) };
             *room = left;
             let mut object = object.clone();
+            let before = object.size();
             fill(&mut object, known);
+            *room = room.saturating_sub(object.size() - before.min(object.size()));
+            // Inputs may be lists and mappings, and sets may make sets.
+            if object.is_deeper(MAX_DEPTH) {
+                return (made, true);
+            }
             made.push(object);
         }
     }
@@ -146,7 +152,7 @@ fn filled(text: &str, known: &BTreeMap<String, &Node>) -> (String, Trust, Vec<At
             Some((input, value)) => {
                 out.push_str(value);
                 trust = trust.max(input.trust);
-                places.extend(input.places());
+                note(&mut places, input.places());
             }
             None => out.push_str(&format!("<<{inner}>>")),
         }

@@ -11,13 +11,13 @@ use super::environment::{Environment, is_gated};
 use super::fields::Field;
 use super::index::Index;
 use super::kustomize::{Kustomizer, OUTSIDE, UNBUILDABLE};
-use super::node::{At, Node, Value};
+use super::node::{At, MAX_DEPTH, Node, Value};
 use super::render::{Builds, There};
 use super::resource::{Built, Extra, Resource};
 use super::sink::{Hit, Sink};
 use super::substitute::{MAX_FILLED, Variables};
 use super::tree::{self, Tree};
-use super::{Class, Confidence, Found, Images, argo, chart, flux, helm, resource_set, workload};
+use super::{Class, Confidence, Found, Images, argo, chart, flux, helm, resource_set, weight, workload};
 
 /// The name of what stands alone.
 const ALONE: &str = "-";
@@ -33,6 +33,12 @@ const HELD: usize = 10;
 
 // Most nodes of the objects that sets of the operator of Flux make.
 const MAX_MADE: usize = 1_000_000;
+
+// What it costs to look at a byte of what is built, where a look at a path costs 1.
+const SCAN: usize = 2;
+// Most that is told of all builds.
+const MAX_HITS: usize = 200_000;
+const MANY: &str = "there is more in the tree than is told";
 
 // What Flux or Argo CD are made to build: no two builds have the same folder with the same things added to it.
 type Ordered = (String, u64);
@@ -336,6 +342,9 @@ impl<'a> Roots<'a> {
             if flux::is_kustomization(object) {
                 let Some(folder) = flux::folder(self.tree, &self.index, object) else { continue };
                 self.note(&folder, object);
+                if !self.tree.spend(object.weight(), object.at) {
+                    continue;
+                }
                 let variables = flux::variables(object, (self.tree, &self.index), by);
                 let Some(ordered) = self.order(by, &folder, object, &format!("{object:?} {variables:?}")) else {
                     continue;
@@ -344,8 +353,18 @@ impl<'a> Roots<'a> {
                 let mut built = self.kustomizer.build_with(&folder, &extra);
                 built.closed.retain(|hit| hit.note.as_deref() != Some(OUTSIDE));
                 if let Some(variables) = &variables {
-                    for resource in built.resources.iter_mut().filter(|resource| has_variable(&resource.node)) {
-                        variables.apply(Arc::make_mut(&mut resource.node), &mut self.room);
+                    let mut is_deep = false;
+                    built.resources.retain_mut(|resource| {
+                        if has_variable(&resource.node) {
+                            variables.apply(Arc::make_mut(&mut resource.node), &mut self.room);
+                        }
+                        let is_lost = resource.node.is_deeper(MAX_DEPTH);
+                        is_deep |= is_lost;
+                        !is_lost
+                    });
+                    if is_deep || self.room == 0 {
+                        let why = "variables make more of it than is looked at, or nest it too deeply";
+                        self.kustomizer.close(&folder, Confidence::Unreadable, object.at, why, &mut built);
                     }
                 }
                 let build = self.add(&folder, built, Some(by));
@@ -416,8 +435,13 @@ impl<'a> Roots<'a> {
             sink.closed(OVERRIDES, Confidence::Opaque, vec![at], OVERRIDDEN);
         }
         let none = Node::nothing(At { file: 0, line: 1 });
-        let given = by.map(|(_, values)| values.unwrap_or(&none));
-        chart::find(self.tree, folder, (given, true), &mut sink);
+        let values = by.map(|(_, values)| values.unwrap_or(&none));
+        let at = by.map_or(none.at, |(object, _)| object.at);
+        if self.tree.spend(weight::chart(self.tree, folder) + values.map_or(0, Node::weight), at) {
+            chart::find(self.tree, folder, (values, true), &mut sink);
+        } else {
+            sink.closed(folder, Confidence::Unreadable, vec![at], weight::MUCH);
+        }
         if self.there.is_some() {
             self.builds.chart((self.tree, &self.index), folder, by, build);
         }
@@ -425,8 +449,21 @@ impl<'a> Roots<'a> {
         self.index.begin(build, None);
         let resources = chart::deployers(self.tree, folder).into_iter().map(Resource::new).collect();
         self.take(build, Built { resources, ..Built::default() });
-        self.hits.extend(sink.hits().into_iter().map(|hit| (build, hit)));
+        self.tell(build, sink.hits());
         build
+    }
+
+    // Takes over what is to be told of a build, unless that is too much for all of them.
+    fn tell(&mut self, build: usize, hits: Vec<Hit>) {
+        let room = MAX_HITS.saturating_sub(self.hits.len());
+        let lost = hits.get(room).map(|hit| hit.places.first().copied());
+        self.hits.extend(hits.into_iter().take(room).map(|hit| (build, hit)));
+        if let Some(at) = lost {
+            let mut sink = Sink::default();
+            let root = self.images.roots.get(build).map(String::as_str).unwrap_or_default();
+            sink.closed(root, Confidence::Unreadable, at.into_iter().collect(), MANY);
+            self.hits.extend(sink.hits().into_iter().map(|hit| (build, hit)));
+        }
     }
 
     // Manifests that no kustomization uses, in folders without one; and values that no chart here is beside.
@@ -471,6 +508,10 @@ impl<'a> Roots<'a> {
             sink.streams.extend(streams.map(|stream| stream.name().to_owned()));
             let taken = flux::taken(&built, build, tree, &self.index);
             for resource in &built.resources {
+                // What bases have is looked at with everybody who includes them.
+                if !tree.spend(SCAN * resource.node.weight(), resource.node.at) {
+                    break;
+                }
                 // What a release takes for its values is told with these.
                 let left = taken.get(&resource.node.at).map(|keys| flux::without(resource, keys));
                 let resource = left.as_ref().unwrap_or(resource);
@@ -487,7 +528,7 @@ impl<'a> Roots<'a> {
             for (workload, reference) in sink.deployed() {
                 self.images.works(build, workload, reference);
             }
-            self.hits.extend(built.closed.into_iter().chain(sink.hits()).map(|hit| (build, hit)));
+            self.tell(build, built.closed.into_iter().chain(sink.hits()).collect());
         }
         let mut images = self.images;
         images.take(tree, self.hits);

@@ -54,7 +54,8 @@ impl Selector {
 
     /// Whether a patch is for an object: what it is known by now counts, and what it was known by first.
     pub(super) fn is_match(&self, resource: &Resource, tree: &Tree<'_>) -> bool {
-        let ids = [resource.first(), resource.id()];
+        let (first, now) = (resource.first(), resource.id());
+        let ids = if first == now { &[now][..] } else { &[first, now][..] };
         self.unread.is_none()
             && self.is_of(&resource.node, resource.node.kind(), tree)
             && ids.iter().any(|id| self.is_like(self.name.as_ref(), id.name, tree))

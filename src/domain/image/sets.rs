@@ -48,7 +48,9 @@ pub(super) fn specs(tree: &Tree<'_>, set: &Node) -> (Vec<Node>, bool) {
         let own = generator.entries().iter().find_map(|(_, child)| child.at_path(&["template", "spec"]));
         let mut template = template.clone();
         // What is empty there is filled from the template of all.
-        own.into_iter().for_each(|own| patch::merge(&mut template, &filled_only(own), false));
+        if let Some(own) = own {
+            patch::merge(&mut template, &filled_only(own), false);
+        }
         let room = (MAX_NODES / template.size().max(1)).min(MAX_MADE).saturating_sub(made.len());
         let values = self::made(tree, generator, 0);
         made.extend(values.iter().take(room).map(|values| {

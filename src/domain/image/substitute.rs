@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::node::{At, Node, Style, Trust, Value};
+use super::node::{At, Node, Style, Trust, Value, note};
 use super::yaml;
 
 // Deepest nesting of defaults within defaults.
@@ -15,6 +15,8 @@ const STEPS: usize = 16;
 const MAX_BODY: usize = 8192;
 /// Most bytes that variables may write.
 pub(super) const MAX_FILLED: usize = 32 << 20;
+// What a node costs that is made of what was written.
+const NODE: usize = 16;
 /// What stands for a part that nobody can know.
 const UNKNOWN: &str = "?";
 
@@ -110,6 +112,9 @@ impl Variables {
                 node.value = Value::Text(filled.text.into(), if style == Style::Plain { Style::Quoted } else { style });
                 if is_read && filled.trust != Trust::Unresolved {
                     read_again(node);
+                    if node.as_str().is_none() {
+                        *room = room.saturating_sub(NODE * node.size());
+                    }
                 } else if is_odd || (is_quoted && has_quotes(node)) {
                     filled.trust = Trust::Unresolved;
                 }
@@ -183,7 +188,7 @@ impl Variables {
         match (known.filter(|known| default.is_none() || !known.text.is_empty()), default) {
             (Some(known), _) => {
                 out.trust = out.trust.max(known.trust);
-                out.places.extend(known.places.iter().copied());
+                note(&mut out.places, known.places.iter().copied());
                 if wants_length {
                     out.push(&known.text.len().to_string());
                 } else if default.is_some() {
@@ -194,14 +199,14 @@ impl Variables {
                     self.expand(operation, depth + 1, &mut of);
                     out.room = of.room;
                     out.trust = out.trust.max(of.trust);
-                    out.places.extend(of.places);
+                    note(&mut out.places, of.places);
                     let steps = known.text.len().min(MAX_PATTERN).pow(2) * of.text.len().min(MAX_PATTERN);
                     match out.room.checked_sub(steps / STEPS) {
                         Some(room) => {
                             out.room = room;
                             out.push(&change(&known.text, &of.text));
                         }
-                        None => out.trust = Trust::Unresolved,
+                        None => (out.trust, out.room) = (Trust::Unresolved, 0),
                     }
                 }
             }
@@ -259,7 +264,7 @@ pub(super) fn read_again(node: &mut Node) {
 /// Says of all parts of a node how far they can be believed, and what made them.
 pub(super) fn believe(node: &mut Node, trust: Trust, places: &[At]) {
     node.trust = trust;
-    node.more.extend(places);
+    node.owe(places.iter().copied());
     match &mut node.value {
         Value::List(items) => items.iter_mut().for_each(|item| believe(item, trust, places)),
         Value::Map(entries) => entries.iter_mut().for_each(|(_, child)| believe(child, trust, places)),
@@ -285,7 +290,7 @@ impl Filled {
             self.room = room;
             self.text.push_str(text);
         } else {
-            self.trust = Trust::Unresolved;
+            (self.trust, self.room) = (Trust::Unresolved, 0);
         }
     }
 }

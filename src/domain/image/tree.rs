@@ -8,10 +8,14 @@ use super::node::{At, Node};
 use super::strict;
 use super::yaml::{self, Fault};
 
-// Nodes of all files together: what comes after them is not read.
-const MAX_NODES: usize = 6_000_000;
-// Most paths and keys that somebody's patterns and templates are tried on.
-const MAX_LOOKS: usize = 20_000_000;
+// Nodes of all files together, so many anyway and one for so many bytes: what comes after them is not read. Only aliases
+// make more of them.
+const MAX_NODES: usize = 1_500_000;
+const BYTES: usize = 2;
+// Most looks at what can be repeated without end, like paths, keys and texts: so many anyway, and so many for each byte of
+// the tree.
+const MAX_LOOKS: usize = 12_000_000;
+const LOOKS: usize = 16;
 // Most warnings of one file.
 const MAX_WARNINGS: usize = 20;
 const KUSTOMIZATIONS: &[&str] = &["kustomization.yaml", "kustomization.yml", "Kustomization"];
@@ -55,7 +59,7 @@ impl<'a> Tree<'a> {
             kustomizations: BTreeMap::new(),
             folders: BTreeSet::new(),
             warnings: Vec::new(),
-            room: Cell::new(MAX_LOOKS),
+            room: Cell::new(0),
             spent: Cell::new(None),
         };
         for (number, (name, bytes)) in (0..).zip(files) {
@@ -71,31 +75,33 @@ impl<'a> Tree<'a> {
                 tree.kustomizations.insert(folder_of(name), number);
             }
         }
-        let mut nodes = 0;
+        let bytes = files.values().map(Vec::len).sum::<usize>();
+        tree.room.set(MAX_LOOKS + LOOKS * bytes);
+        let mut left = MAX_NODES + bytes / BYTES;
         for (number, (name, _)) in (0..).zip(files) {
             if is_kustomization(name) || is_manifest(name) {
-                tree.parse(number, &mut nodes);
+                tree.parse(number, &mut left);
             }
         }
         let docs = tree.kustomizations().filter_map(|(folder, file)| Some((folder, tree.docs(file).first()?)));
         let named = docs.flat_map(|(folder, doc)| manifests(folder, doc)).filter(|path| !is_manifest(path));
         let named: BTreeSet<u32> = named.filter_map(|path| tree.number(&path)).collect();
         for number in named {
-            tree.parse(number, &mut nodes);
+            tree.parse(number, &mut left);
         }
         tree.warnings.sort();
         tree
     }
 
     // Reads the manifests of a file, if there is room for their nodes.
-    fn parse(&mut self, number: u32, nodes: &mut usize) {
+    fn parse(&mut self, number: u32, left: &mut usize) {
         let Some(file) = self.files.get_mut(number as usize) else { return };
-        if *nodes >= MAX_NODES {
+        if *left == 0 {
             file.fault = Some(Fault { line: 1, from: 1, why: "the tree holds too much".to_owned() });
             return;
         }
         let parsed = yaml::parse(self.bytes.get(number as usize).copied().unwrap_or_default(), number, 1);
-        *nodes += parsed.nodes;
+        *left = left.saturating_sub(parsed.nodes);
         (file.fault, file.doubled, file.schema) = (parsed.fault, parsed.doubled, parsed.schema);
         file.is_headless = parsed.is_headless;
         let mut docs = parsed.docs;

@@ -3,7 +3,7 @@
 use super::Confidence;
 use super::fieldspec::FieldSpec;
 use super::kustomize::Kustomizer;
-use super::node::{At, Node, Style, Value};
+use super::node::{At, MAX_DEPTH, Node, Style, Value};
 use super::resource::{Built, Resource};
 
 const NAME: &[&str] = &["metadata", "name"];
@@ -68,13 +68,14 @@ pub(super) fn run(kustomizer: &Kustomizer<'_>, config: &Node, built: &mut Built)
                 // The namespace of an object is a matter of its own, and so is the name of one that is named after it.
                 _ if is_moving
                     && (field.is(NAMESPACE) || (field.is(NAME) && resource.node.str_at(&["apiVersion"]) != "v1")) => {}
+                _ if config.is_deeper(MAX_DEPTH.saturating_sub(field.depth())) => is_spent = true,
                 _ if !kustomizer.tree.spend(resource.node.size() + resource.cost(), config.at) => is_spent = true,
                 _ => write(resource, field, &writing, config.at),
             }
         }
     }
     if is_spent {
-        kustomizer.close(config.kind(), Confidence::Unreadable, config.at, "it writes too much", built);
+        kustomizer.close(config.kind(), Confidence::Unreadable, config.at, "it writes too much, or too deeply", built);
     }
     true
 }

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use granit_parser::{Event, Options, Parser, ScalarStyle};
 
 use super::documents;
-use super::node::{At, Node, Style, Value};
+use super::node::{At, MAX_DEPTH, Node, Style, Value};
 
 // Most bytes of a file; the largest bundles of definitions have a third of it.
 const MAX_BYTES: usize = 16 << 20;
@@ -23,8 +23,6 @@ const BREAKS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
 const MAX_NODES: usize = 1_000_000;
 // Most nodes that aliases repeat.
 const MAX_REPEATED: usize = 200_000;
-// Deepest nesting, aliases included: everything that walks a tree does so by recursion.
-const MAX_DEPTH: usize = 200;
 // Most entries of two mappings that are made one.
 const MAX_BOTH: usize = 200;
 // From here on keys are looked up by hash.
