@@ -77,6 +77,8 @@ pub(super) fn included(tree: &Tree<'_>, charts: &BTreeSet<String>) -> BTreeSet<S
 // Deepest nesting of charts, and what it costs to look into one, where a look at a path costs 1.
 const MAX_DEPTH: usize = 5;
 const COST: usize = 1000;
+// How many bytes of a template are taken apart at that cost.
+const BYTES: usize = 16;
 
 /// A chart of the tree: its values under those that it is given, what its templates say, and the charts that it consists of.
 pub(super) fn find(tree: &Tree<'_>, folder: &str, given: Option<&Node>, sink: &mut Sink) {
@@ -90,6 +92,9 @@ pub(super) fn find(tree: &Tree<'_>, folder: &str, given: Option<&Node>, sink: &m
         let mut sources = Vec::new();
         for (file, name) in tree.below(&within(&folder, "templates")) {
             let name = name.get(within(&folder, "").len()..).unwrap_or_default();
+            if !tree.spend(1 + tree.bytes(file).len() / BYTES, At { file, line: 1 }) {
+                break;
+            }
             let text = actions::without_comments(&String::from_utf8_lossy(tree.bytes(file)));
             helpers.read(&text);
             let base = name.rsplit('/').next().unwrap_or_default();
