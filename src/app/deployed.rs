@@ -53,8 +53,8 @@ impl Deployed {
         }
         let rules = target.policy.images.clone().unwrap_or_default();
         let is_own = |path: &str| !is_ours(target, path);
-        let repository = &target.policy.repository;
-        let environment = Some(Environment { repository, roots: &rules.roots, is_own: &is_own });
+        let (repository, branch) = (&target.policy.repository, &target.policy.branch);
+        let environment = Some(Environment { repository, branch, roots: &rules.roots, is_own: &is_own });
         let old = image::find(&tree(target, &rules, &target.there, None)?, &rules.fields, environment);
         if self.images.is_none() {
             let files = tree(target, &rules, result, artifact)?;
@@ -71,7 +71,8 @@ pub fn look(context: &Context<'_>, target: &Target, result: &Leaves, artifact: O
     context.progress.step("asking for the images");
     let told = |error: AppError| format!("the images could not be looked at: {}", evidence::told(&error));
     let is_own = |path: &str| !is_ours(target, path);
-    let environment = Environment { repository: &target.policy.repository, roots: &rules.roots, is_own: &is_own };
+    let (repository, branch) = (&target.policy.repository, &target.policy.branch);
+    let environment = Environment { repository, branch, roots: &rules.roots, is_own: &is_own };
     let images = match tree(target, rules, result, artifact) {
         Ok(files) => image::find(&files, &rules.fields, Some(environment)),
         Err(error) => return Deployed { facts: Some(Err(told(error))), images: None },

@@ -80,6 +80,7 @@ pub fn images(
     let is_own = |path: &str| !own.contains(path) && policy.as_ref().is_some_and(|policy| !is_of(&all, policy, path));
     let environment = policy.as_ref().zip(rules).map(|(policy, rules)| Environment {
         repository: &policy.repository,
+        branch: &policy.branch,
         roots: &rules.roots,
         is_own: &is_own,
     });

@@ -1,10 +1,14 @@
-//! Ctrl-C and termination: the first one asks everything that may stop to stop.
+//! Ctrl-C and termination: the first one asks everything that may stop to stop, the second one ends the process.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Turns `flag` true at the first interrupt or termination signal.
+// As programs end that were interrupted.
+const INTERRUPTED: i32 = 130;
+
+/// Turns `flag` true at the first interrupt or termination signal, and ends the process at the second: hosts send one some
+/// seconds before they kill, and what is at work may take longer.
 ///
 /// # Errors
 /// The signals cannot be watched.
@@ -15,11 +19,18 @@ pub fn watch(flag: Arc<AtomicBool>) -> io::Result<()> {
             let Ok((mut interrupt, mut terminate)) = signals() else { return };
             loop {
                 tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
-                flag.store(true, Ordering::Relaxed);
+                if flag.swap(true, Ordering::Relaxed) {
+                    end();
+                }
             }
         });
     })?;
     Ok(())
+}
+
+#[expect(clippy::exit, clippy::disallowed_methods, reason = "who sends a second signal kills with the third")]
+fn end() -> ! {
+    std::process::exit(INTERRUPTED)
 }
 
 #[cfg(unix)]

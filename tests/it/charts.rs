@@ -254,3 +254,29 @@ fn what_names_no_image_in_programs_and_what_does_in_variables() {
         assert_eq!(short(&of(&[("a.yaml", &object)])), ["e.io/x:1 inferred"]);
     }
 }
+
+#[test]
+fn what_a_template_makes_that_deploys_more_is_followed_where_it_stands_as_it_is() {
+    let argo =
+        "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: NAME}\nspec: {source: {SOURCE}}\n";
+    let app = |name: &str, source: &str| argo.replace("NAME", name).replace("SOURCE", source);
+    let far = app("far", "repoURL: \"https://e.io/charts\", chart: far, targetRevision: 1.0.0");
+    let near = app("near", "repoURL: \"https://e.io/r\", path: near");
+    let filled =
+        app("\"{{ .Values.name }}\"", "repoURL: \"https://e.io/charts\", chart: filled, targetRevision: 2.0.0");
+    let rows = of(&[
+        ("c/Chart.yaml", "{apiVersion: v2, name: c, version: 1.0.0}\n"),
+        ("c/templates/far.yaml", &far),
+        ("c/templates/near.yaml", &near),
+        ("c/templates/filled.yaml", &filled),
+        ("near/p.yaml", crate::images::POD),
+    ]);
+    let found: Vec<String> = rows.iter().map(|row| format!("{} {}", row.reference, row.confidence)).collect();
+    for row in ["https://e.io/charts/far:1.0.0 certain", "https://e.io/charts/filled:2.0.0 certain", "e.io/a:1 certain"]
+    {
+        assert!(found.iter().any(|own| own == row), "{row}: {found:#?}");
+    }
+    // What is filled in may be more than what stands there.
+    let told: Vec<&String> = found.iter().filter(|row| row.as_str() == "Application opaque").collect();
+    assert_eq!(told.len(), 1, "{found:#?}");
+}

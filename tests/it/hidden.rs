@@ -486,3 +486,89 @@ fn whatever_argo_and_helm_read_besides_is_told() {
     has(&with("templates/d.yaml", "{{ .Values.m | b64dec }}\n"), &["templates/d.yaml opaque"]);
     has(&with("charts/x-1.tgz", "x"), &["charts/x-1.tgz opaque"]);
 }
+
+#[test]
+fn what_kustomize_leaves_out_of_a_patch_is_not_applied_and_told() {
+    let patch = |sign: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: p, labels: {{a: b}}}}{sign}apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec: {{containers: [{{name: a, image: \"e.io/new:1\"}}]}}\n"
+        )
+    };
+    for sign in ["\n...\n", "\r---\r", "\u{85}---\u{85}", "\u{2028}---\n"] {
+        let over = format!("{OVER}patches: [{{path: q.yaml}}]\n");
+        let files = [("kustomization.yaml", over.as_str()), ("p.yaml", POD), ("q.yaml", &patch(sign))];
+        has(&files, &["e.io/a:1 certain", "q.yaml unreadable"]);
+    }
+    let applied = format!("{OVER}patches: [{{path: q.yaml}}]\n");
+    for sign in ["\n---\n", "\r\n--- # x\r\n", "\n---\n---\n---\n"] {
+        let rows = of(&[("kustomization.yaml", &applied), ("p.yaml", POD), ("q.yaml", &patch(sign))]);
+        assert_eq!(short(&rows), ["e.io/b:1 certain", "e.io/new:1 certain"], "{sign:?} {rows:#?}");
+    }
+    // Of a key that stands twice kustomize takes the first value here.
+    let twice = format!(
+        "{OVER}patches:\n- patch: |\n    apiVersion: v1\n    kind: Pod\n    metadata: {{name: p}}\n    spec: {{containers: [{{name: a, image: \"e.io/x:1\", image: \"e.io/y:1\"}}]}}\n"
+    );
+    let rows = of(&[("kustomization.yaml", &twice), ("p.yaml", POD)]);
+    assert!(rows.iter().any(|row| row.reference == "patch" && row.places == ["kustomization.yaml:7"]), "{rows:#?}");
+    // What becomes of a list with items that have no name is beyond telling.
+    let nameless = format!(
+        "{OVER}patches: [{{patch: '{{apiVersion: v1, kind: Pod, metadata: {{name: p}}, spec: {{containers: [{{name: b, $patch: delete}}, {{$patch: replace}}]}}}}'}}]\n"
+    );
+    has(&[("kustomization.yaml", &nameless), ("p.yaml", POD)], &["patch unreadable"]);
+    // A comment says how the lists of a custom resource are merged.
+    let custom = |comment: &str, name: &str| {
+        format!(
+            "apiVersion: a.io/v1\nkind: App\nmetadata: {{name: a}}\nspec:\n  containers: {comment}\n  - {{name: {name}, image: \"e.io/{name}:1\"}}\n"
+        )
+    };
+    let over = "resources: [p.yaml]\npatches: [{path: q.yaml}]\n";
+    let schema = "# {\"\\u0024ref\": \"#/definitions/io.k8s.api.core.v1.PodSpec/properties/containers\"}";
+    for (own, patch, is_told) in [("", schema, true), (schema, "", true), ("# {a: b}", "# {\"$x\": \"y\"}", false)] {
+        let files = [("kustomization.yaml", over), ("p.yaml", &custom(own, "a")), ("q.yaml", &custom(patch, "b"))];
+        let rows = short(&of(&files));
+        assert_eq!(rows.contains(&"patch opaque".to_owned()), is_told, "{rows:?}");
+    }
+}
+
+#[test]
+fn a_resource_that_cannot_be_read_is_told_whatever_its_bytes() {
+    let deep =
+        format!("{{\"x\": {}{}, \"apiVersi\\u006fn\": \"v1\", \"kind\": \"Pod\"}}", "[".repeat(250), "]".repeat(250));
+    has(&[("kustomization.yaml", "resources: [p.json]\n"), ("p.json", &deep)], &["p.json unreadable"]);
+    has(&[("p.json", &deep)], &["p.json unreadable"]);
+    let settings = "{\"a\": 1, // why\n \"b\": [}\n";
+    has(&[("kustomization.yaml", "resources: [s.json]\n"), ("s.json", settings)], &["s.json unreadable"]);
+    assert_eq!(short(&of(&[("s.json", settings), ("p.yaml", POD)])).len(), 2);
+}
+
+#[test]
+fn replacements_and_transformers_write_where_images_stand() {
+    let volume =
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {volumes: [{name: v, image: {pullPolicy: Always}}]}\n";
+    let labels = "apiVersion: builtin\nkind: LabelTransformer\nmetadata: {name: t}\nlabels: {reference: \"e.io/v:1\"}\nfieldSpecs: [{path: spec/volumes/image, create: true}]\n";
+    let over = "resources: [p.yaml]\ntransformers: [t.yaml]\n";
+    has(&[("kustomization.yaml", over), ("p.yaml", volume), ("t.yaml", labels)], &["e.io/v:1 certain"]);
+    let count = "apiVersion: builtin\nkind: ReplicaCountTransformer\nmetadata: {name: t}\nreplica: {name: p, count: 7}\nfieldSpecs: [{path: spec/containers/image}]\n";
+    let files = [("kustomization.yaml", over), ("p.yaml", POD), ("t.yaml", count)];
+    has(&files, &["docker.io/library/7:latest certain"]);
+    let replace = |target: &str| {
+        format!(
+            "{OVER}replacements: [{{sourceValue: e.io/said:1, targets: [{{{target}, fieldPaths: [spec.containers.0.image]}}]}}]\n"
+        )
+    };
+    for (target, is_meant) in [
+        ("select: {version: \"v.\", name: \"p|q\"}", true),
+        ("select: {kind: Pod}, reject: [{}]", true),
+        ("select: {kind: Pod}, reject: [{kind: \"P.*\"}]", false),
+        ("select: {kind: Pod}, reject: [{name: other, labelSelector: \"!x\"}]", false),
+    ] {
+        let expected = if is_meant { "e.io/said:1 certain" } else { "e.io/a:1 certain" };
+        has(&[("kustomization.yaml", &replace(target)), ("p.yaml", POD)], &[expected]);
+    }
+    // kustomize looks into texts too.
+    let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: p}\ndata:\n  a: |\n    image: e.io/text:1\n";
+    let within = format!(
+        "{OVER}replacements: [{{sourceValue: e.io/x:1, targets: [{{select: {{kind: ConfigMap}}, fieldPaths: [data.a.image]}}]}}]\n"
+    );
+    has(&[("kustomization.yaml", &within), ("p.yaml", text)], &["replacement opaque"]);
+}

@@ -44,6 +44,7 @@ mod renames;
 mod render;
 mod rollback;
 mod runs;
+mod sources;
 mod spine;
 mod ssh;
 mod statuses;

@@ -273,3 +273,22 @@ fn an_interrupt_ends_it_with_nothing_pushed() {
     });
     run.is(130, "interrupted");
 }
+
+#[test]
+fn a_second_signal_ends_what_does_not_look_for_the_first() {
+    let world = World::empty();
+    let tree = world.path().join("tree");
+    std::fs::create_dir_all(&tree).unwrap();
+    // Resolving a tree is one piece of work: this takes seconds.
+    let pods = crate::images::POD.to_owned() + "---\n";
+    for file in 0..8 {
+        std::fs::write(tree.join(format!("p{file}.yaml")), pods.repeat(15_000)).unwrap();
+    }
+    let mut command = world.command();
+    let mut child = command.args(["images", text(&tree)]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    for _ in 0..2 {
+        std::thread::sleep(Duration::from_millis(300));
+        Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}

@@ -147,6 +147,7 @@ fn an_answer_that_is_no_plain_yes_opens_nothing() {
         (Wrong::Status(429, Some(("Retry-After", "3600".into()))), "it wants 3600 s without requests"),
         (Wrong::NeverContent, "it wants credentials"),
         (Wrong::Elsewhere(origin), "which no rule names"),
+        (Wrong::Page, "its manifest is none"),
         (Wrong::Hang, "it did not answer in time"),
     ] {
         yard.prod.fail(Some(wrong.clone()));

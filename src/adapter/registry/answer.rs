@@ -31,6 +31,12 @@ struct Tags {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Versioned {
+    schema_version: u8,
+}
+
+#[derive(Deserialize)]
 struct Manifest {
     manifests: Option<Vec<Listed>>,
     config: Option<Blob>,
@@ -100,9 +106,9 @@ async fn manifest(session: &Session, host: &str, path: &str, name: &str, platfor
                         if whole.status() != 200 {
                             return session.refusal(whole, host).await;
                         }
-                        of_digest(name, sum(&body(whole, LARGEST_MANIFEST).await?))
+                        of_digest(name, of_manifest(&body(whole, LARGEST_MANIFEST).await?)?)
                     }
-                    None => of_digest(name, sum(&body(response, LARGEST_MANIFEST).await?)),
+                    None => of_digest(name, of_manifest(&body(response, LARGEST_MANIFEST).await?)?),
                 };
             }
             // Some answer so to HEAD, or to what is being copied.
@@ -112,6 +118,14 @@ async fn manifest(session: &Session, host: &str, path: &str, name: &str, platfor
     }
     let known = tags(session, host, path, FEW_PAGES).await;
     Ok(Seen::Missing(known.ok().flatten().unwrap_or_default().0))
+}
+
+// The digest of a manifest whose registry does not say it: a page that somebody shows instead, asking who we are, is none.
+fn of_manifest(bytes: &[u8]) -> Tried<String> {
+    match serde_json::from_slice::<Versioned>(bytes) {
+        Ok(Versioned { schema_version: 1 | 2 }) => Ok(sum(bytes)),
+        _ => Err(last("its manifest is none")),
+    }
 }
 
 // What was asked for by digest has that digest and no other.
@@ -130,7 +144,7 @@ async fn for_platform(
     platform: Option<&str>,
 ) -> Tried<Seen> {
     let bytes = body(response, LARGEST_MANIFEST).await?;
-    let digest = sum(&bytes);
+    let digest = of_manifest(&bytes)?;
     if is_digest(name) && name != digest {
         return Err(last("it answers about another manifest than it was asked for"));
     }

@@ -1,5 +1,7 @@
 //! What Argo CD deploys: the folders and charts of Applications, and of the ApplicationSets that make them.
 
+use std::collections::HashSet;
+
 use super::index::Index;
 use super::node::{Node, Trust, Value};
 use super::resource::Extra;
@@ -8,43 +10,81 @@ use super::sink::Sink;
 use super::tree::{self, Tree};
 use super::{Class, Confidence, evidence, helm, patch, reference, sets, text};
 
+// Deepest nesting of generators.
+const MAX_DEPTH: usize = 4;
+
 /// Whether an object makes Argo CD deploy something.
 pub(super) fn is_application(object: &Node) -> bool {
     object.group() == "argoproj.io" && matches!(object.kind(), "Application" | "ApplicationSet")
 }
 
-/// The folders of the tree that an object names, and the files out of which it gives them values.
-pub(super) fn claims(tree: &Tree<'_>, object: &Node) -> (Vec<String>, Vec<u32>) {
-    let (mut folders, mut files) = (Vec::new(), Vec::new());
-    for source in sources(tree, object) {
-        let folder = folder(tree, &source);
-        let named = source.at_path(&["helm", "valueFiles"]).map(Node::items).unwrap_or_default();
+/// What an object names of the tree.
+#[derive(Default)]
+pub(super) struct Named {
+    /// The folders.
+    pub(super) folders: Vec<String>,
+    /// Those of which it takes what stands below as well.
+    pub(super) deep: Vec<String>,
+    /// The files out of which it gives them values.
+    pub(super) data: Vec<u32>,
+}
+
+/// What an object names of the tree.
+pub(super) fn claims(tree: &Tree<'_>, index: &Index, object: &Node) -> Named {
+    let mut named = Named::default();
+    for source in made(tree, index, object).0 {
+        let folder = folder(tree, index, &source);
+        let files = source.at_path(&["helm", "valueFiles"]).map(Node::items).unwrap_or_default();
         let from = folder.as_deref().unwrap_or_default();
-        files.extend(named.iter().filter_map(Node::as_str).filter_map(|entry| value_file(tree, from, entry)));
-        folders.extend(folder.filter(|_| source.get("chart").is_none()));
+        named.data.extend(files.iter().filter_map(Node::as_str).filter_map(|entry| value_file(tree, from, entry)));
+        if let Some(folder) = folder.filter(|_| source.get("chart").is_none()) {
+            if !extra(&source).is_flat {
+                named.deep.push(folder.clone());
+            }
+            named.folders.push(folder);
+        }
     }
-    (folders, files)
+    named
+}
+
+/// The addresses of which the tree has folders that Applications build.
+pub(super) fn homes(tree: &Tree<'_>) -> HashSet<String> {
+    let mut homes = HashSet::new();
+    for (file, _) in tree.all() {
+        for doc in tree.docs(file).iter().filter(|doc| is_application(doc)) {
+            let plain = doc.get("spec");
+            let spec = if doc.kind() == "Application" { plain } else { doc.at_path(&["spec", "template", "spec"]) };
+            let several = |spec: &Node| spec.get("sources").map(|list| list.items().to_vec()).unwrap_or_default();
+            let sources =
+                spec.into_iter().flat_map(|spec| spec.get("source").cloned().into_iter().chain(several(spec)));
+            let is_here = |source: &Node| {
+                let path = source.get("path").and_then(|path| tree::join("", path.as_str()?));
+                path.is_some_and(|path| !path.is_empty() && tree.has_folder(&path))
+            };
+            homes.extend(sources.filter(is_here).map(|source| source.str_at(&["repoURL"]).to_owned()));
+        }
+    }
+    homes
 }
 
 /// The folders of the tree that an object names, with what it adds to them and the values it gives.
-pub(super) fn builds(tree: &Tree<'_>, object: &Node) -> Vec<(String, Extra, Option<Node>)> {
+pub(super) fn builds(tree: &Tree<'_>, index: &Index, object: &Node) -> Vec<(String, Extra, Option<Node>)> {
     let mut builds = Vec::new();
-    for source in sources(tree, object) {
+    for source in made(tree, index, object).0 {
         if source.get("chart").is_none()
-            && let Some(folder) = folder(tree, &source)
+            && let Some(folder) = folder(tree, index, &source)
         {
             let values = values(tree, &source, &folder);
-            let is_flat = source.str_at(&["directory", "recurse"]) != "true";
-            builds.push((folder, Extra { is_flat, ..extra(&source) }, values));
+            builds.push((folder, extra(&source), values));
         }
     }
     builds
 }
 
 /// Whether all values that an object gives to charts are in the tree.
-pub(super) fn has_values(tree: &Tree<'_>, object: &Node) -> bool {
-    sources(tree, object).iter().all(|source| {
-        let folder = folder(tree, source).unwrap_or_default();
+pub(super) fn has_values(tree: &Tree<'_>, index: &Index, object: &Node) -> bool {
+    made(tree, index, object).0.iter().all(|source| {
+        let folder = folder(tree, index, source).unwrap_or_default();
         let files = source.at_path(&["helm", "valueFiles"]).map(Node::items).unwrap_or_default();
         files.iter().filter_map(Node::as_str).all(|entry| value_file(tree, &folder, entry).is_some())
             && source.at_path(&["helm", "fileParameters"]).is_none()
@@ -67,7 +107,8 @@ pub(super) fn find(object: &Node, tree: &Tree<'_>, index: &Index, sink: &mut Sin
             "Argo CD hydrates it from elsewhere",
         );
     }
-    let (sources, has_more) = made(tree, object);
+    let (sources, has_more) = made(tree, index, object);
+    asked(object.at_path(&["spec", "generators"]), 0, index, sink);
     if has_more {
         let note = "it makes more Applications than are looked at";
         sink.closed(object.name(), Confidence::Opaque, object.places().collect(), note);
@@ -89,18 +130,30 @@ pub(super) fn find(object: &Node, tree: &Tree<'_>, index: &Index, sink: &mut Sin
             if let Some(values) = values(tree, &source, "") {
                 helm::values(&values, sink);
             }
-        } else if let Some(folder) = folder(tree, &source) {
-            if index.is_elsewhere(url.as_str().unwrap_or_default()) {
-                let note = "Argo CD builds it from another repository, which may have something else there";
-                sink.closed(&folder, Confidence::Opaque, url.places().collect(), note);
+        } else if let Some(folder) = folder(tree, index, &source) {
+            let revision = source.get("targetRevision").unwrap_or(&none);
+            let elsewhere = Some(url).filter(|url| index.is_elsewhere(url.as_str().unwrap_or_default()));
+            let otherwise = Some(revision).filter(|known| index.is_otherwise(known.as_str().unwrap_or_default()));
+            if let Some(at) = elsewhere.or(otherwise) {
+                let note = "Argo CD builds it from another repository or branch, which may have something else there";
+                sink.closed(&folder, Confidence::Opaque, at.places().collect(), note);
             }
-            let files = source.at_path(&["helm", "valueFiles"]).map(Node::items).unwrap_or_default();
+            let of_helm = |key: &str| source.at_path(&["helm", key]).map(Node::items).unwrap_or_default();
             let is_lax = source.str_at(&["helm", "ignoreMissingValueFiles"]) == "true";
-            let is_unseen =
-                |entry: &&Node| !is_lax && entry.as_str().is_some_and(|text| value_file(tree, &folder, text).is_none());
-            for entry in files.iter().filter(is_unseen) {
+            let unseen = of_helm("valueFiles").iter().filter(|entry| {
+                let text = entry.as_str().unwrap_or_default();
+                // One of another kind is read by nobody here, though it may be there.
+                value_file(tree, &folder, text).is_none() && !(is_lax && super::is_read(text) && !text.contains("://"))
+            });
+            let given = of_helm("fileParameters").iter().map(|given| given.get("path").unwrap_or(given));
+            for entry in unseen.chain(given) {
                 let what = entry.as_str().unwrap_or_default();
                 sink.closed(what, Confidence::Opaque, entry.places().collect(), helm::UNSEEN_VALUES);
+            }
+            // Values for a chart that another repository has there.
+            let is_chart = tree.number(&tree::join(&folder, "Chart.yaml").unwrap_or_default()).is_some();
+            if let Some(values) = values(tree, &source, &folder).filter(|_| !is_chart) {
+                helm::values(&values, sink);
             }
         } else if let Some(path) = source.get("path") {
             let shown = path.as_str().unwrap_or_default();
@@ -133,23 +186,39 @@ fn artifact(url: &Node, revision: Option<&Node>, sink: &mut Sink) {
     sink.closed(name, Confidence::Opaque, url.places().collect(), "Argo CD builds it from what is not in the tree");
 }
 
-fn folder(tree: &Tree<'_>, source: &Node) -> Option<String> {
-    let path = source.get("path")?.as_str()?;
-    tree::join("", path).filter(|path| tree.has_folder(path))
+// Tells of the repositories that generators ask, which may say something else than this tree.
+fn asked(generators: Option<&Node>, depth: usize, index: &Index, sink: &mut Sink) {
+    for generator in generators.into_iter().flat_map(Node::items).filter(|_| depth < MAX_DEPTH) {
+        for (kind, inner) in generator.entries() {
+            let url = inner.get("repoURL").filter(|_| &**kind == "git");
+            let is_other = |url: &&Node| {
+                index.is_elsewhere(url.as_str().unwrap_or_default()) || index.is_otherwise(inner.str_at(&["revision"]))
+            };
+            if let Some(url) = url.filter(is_other) {
+                let note = "a generator asks another repository or branch, which may say something else";
+                sink.closed(url.as_str().unwrap_or_default(), Confidence::Opaque, url.places().collect(), note);
+            }
+            asked(inner.get("generators"), depth + 1, index, sink);
+        }
+    }
 }
 
-fn sources(tree: &Tree<'_>, object: &Node) -> Vec<Node> {
-    made(tree, object).0
+fn folder(tree: &Tree<'_>, index: &Index, source: &Node) -> Option<String> {
+    let path = tree::join("", source.get("path")?.as_str()?).filter(|path| tree.has_folder(path))?;
+    // Every repository has a root.
+    (!path.is_empty() || index.is_home(source.str_at(&["repoURL"]))).then_some(path)
 }
 
 // Every source, of an Application or of those that a set makes; and whether a set makes more.
-fn made(tree: &Tree<'_>, object: &Node) -> (Vec<Node>, bool) {
+fn made(tree: &Tree<'_>, index: &Index, object: &Node) -> (Vec<Node>, bool) {
     if !is_application(object) {
         return (Vec::new(), false);
     }
     let of = |spec: &Node| -> Vec<Node> {
         let several = spec.get("sources").into_iter().flat_map(Node::items);
-        spec.get("source").into_iter().chain(several).cloned().collect()
+        let mut sources: Vec<Node> = spec.get("source").into_iter().chain(several).cloned().collect();
+        named_apart(&mut sources, index);
+        sources
     };
     if object.kind() == "Application" {
         return (object.get("spec").map(of).unwrap_or_default(), false);
@@ -160,7 +229,11 @@ fn made(tree: &Tree<'_>, object: &Node) -> (Vec<Node>, bool) {
 
 // What an Application adds to a kustomization: images in the short form of the command line.
 fn extra(source: &Node) -> Extra {
-    let Some(kustomize) = source.get("kustomize") else { return Extra::default() };
+    let recurses = source.str_at(&["directory", "recurse"]) == "true";
+    let has_jsonnet = source.at_path(&["directory", "jsonnet"]).is_some_and(|own| !own.entries().is_empty());
+    // What is said to be a directory is one, whatever stands there.
+    let typed = Extra { is_flat: !recurses, is_plain: recurses || has_jsonnet, ..Extra::default() };
+    let Some(kustomize) = source.get("kustomize") else { return typed };
     let images = kustomize.get("images").into_iter().flat_map(Node::items).filter_map(|node| {
         let text = node.as_str()?;
         let (name, new) = text.split_once('=').unwrap_or((reference::split(text).0, text));
@@ -181,12 +254,31 @@ fn extra(source: &Node) -> Extra {
     });
     let list = |key: &str| kustomize.get(key).map(|node| node.items().to_vec()).unwrap_or_default();
     let namespace = kustomize.get("namespace").and_then(Node::as_str).map(str::to_owned);
-    Extra {
-        patches: list("patches"),
-        images: images.collect(),
-        components: list("components"),
-        namespace,
-        is_flat: false,
+    Extra { patches: list("patches"), images: images.collect(), components: list("components"), namespace, ..typed }
+}
+
+// Values files of sources by name that are not this tree get the addresses that they have.
+fn named_apart(sources: &mut [Node], index: &Index) {
+    let is_other = |source: &&Node| {
+        index.is_elsewhere(source.str_at(&["repoURL"])) || index.is_otherwise(source.str_at(&["targetRevision"]))
+    };
+    let others: Vec<(String, String)> = sources
+        .iter()
+        .filter(|source| source.get("ref").is_some())
+        .filter(is_other)
+        .map(|source| (format!("${}/", source.str_at(&["ref"])), source.str_at(&["repoURL"]).to_owned()))
+        .collect();
+    let Some(helm) = (!others.is_empty()).then_some(sources) else { return };
+    for files in helm.iter_mut().filter_map(|source| source.get_mut("helm")?.get_mut("valueFiles")) {
+        let Value::List(items) = &mut files.value else { continue };
+        for item in items {
+            let text = item.as_str().unwrap_or_default();
+            let of = others.iter().find_map(|(name, url)| Some((url, text.strip_prefix(name.as_str())?)));
+            if let Some((url, path)) = of {
+                let whole = format!("{url}://{path}");
+                item.rewrite(&whole, []);
+            }
+        }
     }
 }
 
@@ -206,10 +298,11 @@ fn values(tree: &Tree<'_>, source: &Node, folder: &str) -> Option<Node> {
     let mut layers = Vec::new();
     for entry in helm.get("valueFiles").into_iter().flat_map(Node::items).filter_map(Node::as_str) {
         let file = value_file(tree, folder, entry);
-        layers.extend(file.into_iter().flat_map(|file| tree.docs(file)).map(|doc| (**doc).clone()));
+        layers.extend(file.and_then(|file| tree.values(file)).map(|doc| (**doc).clone()));
     }
-    layers.extend(helm.get("values").into_iter().flat_map(text::values));
-    layers.extend(helm.get("valuesObject").cloned());
+    // The one displaces the other.
+    let object = helm.get("valuesObject").filter(|object| matches!(object.value, Value::Map(_)));
+    layers.extend(object.cloned().or_else(|| helm.get("values").and_then(text::values)));
     for parameter in helm.get("parameters").into_iter().flat_map(Node::items) {
         if let Some(value) = parameter.get("value") {
             let mut value = value.clone();

@@ -1,6 +1,7 @@
 //! Charts of the tree: which folders they are, what stands in them, and what they deploy with the values that they are given.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use super::Confidence;
 use super::account::Known;
@@ -80,8 +81,9 @@ const COST: usize = 1000;
 // How many bytes of a template are taken apart at that cost.
 const BYTES: usize = 16;
 
-/// A chart of the tree: its values under those that it is given, what its templates say, and the charts that it consists of.
-pub(super) fn find(tree: &Tree<'_>, folder: &str, given: Option<&Node>, sink: &mut Sink) {
+/// A chart of the tree: its values, unless others stand for them, under those that it is given, what its templates say, and
+/// the charts that it consists of.
+pub(super) fn find(tree: &Tree<'_>, folder: &str, (given, has_own): (Option<&Node>, bool), sink: &mut Sink) {
     let (mut folders, mut helpers) = (vec![(folder.to_owned(), 0)], Helpers::default());
     let mut known: HashMap<String, Vec<Source>> = HashMap::new();
     while let Some((folder, depth)) = folders.pop() {
@@ -110,8 +112,16 @@ pub(super) fn find(tree: &Tree<'_>, folder: &str, given: Option<&Node>, sink: &m
     let said =
         charts.iter().zip(0..).flat_map(|((_, sources), number)| sources.iter().map(move |source| (number, source)));
     let calls = Calls::of(said.flat_map(|(number, source)| source.said().map(move |said| (number, said))));
-    let shared = Shared { tree, helpers, calls, charts, numbers };
+    let shared = Shared { tree, helpers, calls, charts, numbers, has_own };
     shared.find(folder, given, sink, 0);
+}
+
+/// What the templates of a chart make that deploys more, as far as it can be read as it stands.
+pub(super) fn deployers(tree: &Tree<'_>, folder: &str) -> Vec<Arc<Node>> {
+    let files = tree.below(&within(folder, "templates")).filter(|(file, _)| tree.fault(*file).is_none());
+    let kinds = ["argoproj.io", "fluxcd.io", "fluxcd.controlplane.io"];
+    let docs = files.flat_map(|(file, _)| tree.docs(file));
+    docs.filter(|doc| kinds.iter().any(|kind| doc.group().ends_with(kind))).map(Arc::clone).collect()
 }
 
 // A path in a folder.
@@ -201,13 +211,15 @@ struct Shared<'a> {
     // The templates of each, by folder.
     charts: Vec<(String, Vec<Source>)>,
     numbers: HashMap<String, usize>,
+    // Whether the values of the first one count.
+    has_own: bool,
 }
 
 impl Shared<'_> {
     fn find(&self, folder: &str, given: Option<&Node>, sink: &mut Sink, depth: usize) {
         let tree = self.tree;
-        let docs = |name: &str| tree.number(&within(folder, name)).into_iter().flat_map(|file| tree.docs(file));
-        let own = docs("values.yaml").next().map(|doc| (**doc).clone());
+        let own = tree.number(&within(folder, "values.yaml")).filter(|_| self.has_own || depth > 0);
+        let own = own.and_then(|file| tree.values(file)).map(|doc| (**doc).clone());
         let all = patch::layered(own.iter().chain(given).cloned());
         let mut all = all.unwrap_or_else(|| Node::nothing(At { file: 0, line: 1 }));
         let parts = parts(tree, folder);
@@ -307,7 +319,8 @@ impl Shared<'_> {
             } else if rest.starts_with("templates/") && !rest.ends_with("NOTES.txt") {
                 let said = actions::without_comments(&String::from_utf8_lossy(tree.bytes(file)));
                 text::scan(said.as_bytes(), file, 1).into_iter().for_each(|hit| sink.push(hit));
-                for (line, kind) in text::deployers(tree.bytes(file)) {
+                let is_filled = tree.fault(file).is_some() || tree.bytes(file).windows(2).any(|part| part == b"{{");
+                for (line, kind) in text::deployers(tree.bytes(file)).into_iter().filter(|_| is_filled) {
                     let note = "a template makes it, and what it deploys is not looked at";
                     sink.closed(kind, Confidence::Opaque, vec![At { file, line }], note);
                 }

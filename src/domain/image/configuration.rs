@@ -1,18 +1,21 @@
 //! What a kustomization's configurations say of fields: where images are, and what else is written where an image may be.
 
 use super::Confidence;
+use super::fieldspec::FieldSpec;
 use super::kustomize::Kustomizer;
 use super::node::Node;
 use super::resource::Built;
-use super::retag::{self, FieldSpec};
+use super::retag;
 
 /// The fields with images that kustomize knows, and those that a kustomization's configurations name.
 pub(super) fn images(kustomizer: &mut Kustomizer<'_>, folder: &str, doc: &Node, built: &mut Built) -> Vec<FieldSpec> {
+    // A transformer knows none but those that it names.
+    if let Some(named) = doc.get("fieldSpecs") {
+        return named.items().iter().map(FieldSpec::read).collect();
+    }
     let mut fields: Vec<FieldSpec> = retag::PODS.iter().map(|path| FieldSpec::everywhere(path)).collect();
-    let named = doc.get("fieldSpecs").into_iter().flat_map(Node::items);
-    fields.extend(named.map(FieldSpec::read));
     for entry in doc.get("configurations").into_iter().flat_map(Node::items) {
-        for doc in kustomizer.inner(folder, None, Some(entry), built) {
+        for doc in kustomizer.inner(folder, None, Some(entry), built).docs {
             let named = doc.get("images").into_iter().flat_map(Node::items);
             fields.extend(named.map(FieldSpec::read));
         }
@@ -36,7 +39,7 @@ pub(super) fn unfollowed(kustomizer: &mut Kustomizer<'_>, folder: &str, doc: &No
     let labels = doc.get("labels").into_iter().flat_map(Node::items);
     fields.extend(labels.flat_map(|one| one.get("fields").into_iter().flat_map(Node::items)).cloned());
     for entry in doc.get("configurations").into_iter().flat_map(Node::items) {
-        for doc in kustomizer.inner(folder, None, Some(entry), built) {
+        for doc in kustomizer.inner(folder, None, Some(entry), built).docs {
             let specs = KEYS.iter().filter_map(|key| doc.get(key));
             for spec in specs.flat_map(Node::items) {
                 fields.push(spec.clone());

@@ -1,6 +1,7 @@
 //! The environment that a tree is looked at for: which folders it builds, and whose word is taken for how it builds them.
 
 use super::tree::{self, Tree};
+use crate::domain::id::BranchName;
 use crate::domain::policy::PathPatterns;
 use crate::domain::url::RepoUrl;
 
@@ -9,6 +10,8 @@ use crate::domain::url::RepoUrl;
 pub struct Environment<'a> {
     /// Its repository: what others hold under the paths of this one is not the same.
     pub repository: &'a RepoUrl,
+    /// Its branch: what others hold of it is not the same.
+    pub branch: &'a BranchName,
     /// The folders that it builds; empty: all.
     pub roots: &'a PathPatterns,
     /// Whether a file is the environment's own, and no part of what is judged.

@@ -42,6 +42,11 @@ pub(super) fn patched(doc: &Node) -> Vec<Hit> {
                     operation.str_at(&["path"]).rsplit('/').find(|step| *step != "-" && step.parse::<u8>().is_err());
                 match (operation.get("value"), step) {
                     (Some(value), Some(step)) if helm::is_image_key(step) => sink.plausible(value),
+                    // One more container.
+                    (Some(value), Some(step)) if step.ends_with("ontainers") && value.get("image").is_some() => {
+                        let list = Node::new(value.at, Value::List(vec![value.clone()]));
+                        workload::part(&list, step, &mut sink);
+                    }
                     (Some(value), Some(step)) => workload::part(value, step, &mut sink),
                     _ => {}
                 }

@@ -1,9 +1,9 @@
 //! The fields in which known custom resources name images and pod templates.
 
-use super::Class;
 use super::node::{Node, Trust};
+use super::pod;
 use super::sink::Sink;
-use super::workload;
+use super::{Class, Confidence};
 
 /// Group, kind (empty: every kind), path. `[]` is every item of a list, `*` every entry of a mapping; a path that ends with
 /// `!` leads to a pod spec.
@@ -101,6 +101,25 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("fluxcd.controlplane.io", "FluxInstance", "spec.distribution.artifact"),
 ];
 
+/// What makes something else deploy what cannot be seen: group, kind (empty: every kind), the field that names it, and what
+/// it is.
+const CLOSED: &[(&str, &str, &str, &str)] = &[
+    ("operators.coreos.com", "Subscription", "spec.name", "an operator of a catalog"),
+    ("olm.operatorframework.io", "ClusterExtension", "spec.source.catalog.packageName", "an operator of a catalog"),
+    ("fleet.cattle.io", "GitRepo", "spec.repo", "a repository that Fleet deploys"),
+    ("kappctrl.k14s.io", "App", "spec.fetch", "what kapp-controller fetches"),
+    ("packaging.carvel.dev", "PackageInstall", "spec.packageRef.refName", "a package"),
+    ("addons.cluster.x-k8s.io", "HelmChartProxy", "spec.chartName", "a chart"),
+    ("apps.open-cluster-management.io", "Subscription", "spec.channel", "a channel"),
+    ("install.istio.io", "IstioOperator", "spec", "a mesh"),
+    ("sailoperator.io", "Istio", "spec.version", "a mesh"),
+    ("tekton.dev", "", "spec.taskRef.resolver", "a task"),
+    ("tekton.dev", "", "spec.pipelineRef.resolver", "a pipeline"),
+    ("tekton.dev", "", "spec.tasks.[].taskRef.resolver", "a task"),
+    ("tekton.dev", "", "spec.finally.[].taskRef.resolver", "a task"),
+    ("tekton.dev", "", "spec.pipelineSpec.tasks.[].taskRef.resolver", "a task"),
+];
+
 /// A field of a custom resource that names an image, or with `!` at its end a pod spec.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
@@ -143,7 +162,7 @@ pub(super) fn find(object: &Node, sink: &mut Sink) -> Vec<*const Node> {
                 }
                 continue;
             }
-            workload::pod(node, Trust::Certain, sink);
+            pod::find(node, Trust::Certain, sink);
             for key in ["containers", "initContainers", "ephemeralContainers"] {
                 let containers = node.get(key).into_iter().flat_map(Node::items);
                 told.extend(containers.filter_map(|container| container.get("image")).map(std::ptr::from_ref));
@@ -153,6 +172,24 @@ pub(super) fn find(object: &Node, sink: &mut Sink) -> Vec<*const Node> {
         }
     }
     told
+}
+
+/// Tells of what an object makes something else deploy.
+pub(super) fn closed(object: &Node, sink: &mut Sink) {
+    let (group, kind) = (object.group(), object.kind());
+    for (_, _, path, what) in
+        CLOSED.iter().filter(|(of, named, ..)| *of == group && (named.is_empty() || *named == kind))
+    {
+        let mut nodes = vec![object];
+        for step in path.split('.') {
+            nodes = nodes.into_iter().flat_map(|node| below(node, step)).collect();
+        }
+        for node in nodes {
+            let name = node.as_str().unwrap_or_else(|| object.name());
+            let note = format!("{what}, whose own images cannot be seen");
+            sink.closed(name, Confidence::Opaque, node.places().collect(), &note);
+        }
+    }
 }
 
 fn below<'a>(node: &'a Node, step: &str) -> Vec<&'a Node> {

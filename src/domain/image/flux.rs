@@ -1,18 +1,23 @@
 //! What Flux deploys: the folders of its Kustomizations, the values of its releases, its artifacts and charts.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use super::index::Index;
-use super::node::{At, Node, Trust, Value};
-use super::resource::{Extra, Resource};
+use super::node::{At, Node, Style, Trust, Value};
+use super::resource::{Built, Extra, Resource};
 use super::retag::Retag;
-use super::sink::{Hit, Sink};
+use super::sink::{self, Hit, Sink};
 use super::substitute::Variables;
 use super::tree::{self, Tree};
-use super::{Class, Confidence, chart, evidence, helm, patch, reference, resource_set, yaml};
+use super::{Class, Confidence, chart, evidence, helm, patch, reference, resource_set, text, yaml};
 
 const FOREIGN: &str = "Flux takes it from a source that may have something else there";
 const GROUP: &str = "kustomize.toolkit.fluxcd.io";
+// How many bytes of values are read at the cost of one look.
+const BYTES: usize = 16;
+// Fields of versions before the first stable one.
+const OLD: &[&str] = &["patchesStrategicMerge", "patchesJson6902"];
 
 /// Whether an object is a Kustomization of Flux.
 pub(super) fn is_kustomization(object: &Node) -> bool {
@@ -68,7 +73,11 @@ pub(super) fn prefixes(tree: &Tree<'_>, is_own: &dyn Fn(&str) -> bool) -> Prefix
     let mut lost: HashMap<String, BTreeMap<String, At>> = HashMap::new();
     let docs = || {
         let files = tree.all().map(|(file, name)| (tree.docs(file), is_own(name)));
-        files.flat_map(|(docs, is_own)| docs.iter().filter(|doc| is_kustomization(doc)).map(move |doc| (doc, is_own)))
+        // What an artifact that is put together here has is known.
+        let is_asked = |doc: &&Arc<Node>| {
+            is_kustomization(doc) && doc.str_at(&["spec", "sourceRef", "kind"]) != "ExternalArtifact"
+        };
+        files.flat_map(move |(docs, is_own)| docs.iter().filter(is_asked).map(move |doc| (doc, is_own)))
     };
     // Where the environment itself speaks of a source, nobody else is asked.
     let told: HashSet<String> = docs().filter(|(_, is_own)| *is_own).map(|(doc, _)| source(doc)).collect();
@@ -136,26 +145,54 @@ pub(super) fn extra(object: &Node) -> Extra {
         images: list("images"),
         components: list("components"),
         namespace: (!namespace.is_empty()).then(|| namespace.to_owned()),
-        is_flat: false,
+        ..Extra::default()
     }
 }
 
 /// The variables that a Kustomization substitutes; None: it does not.
-pub(super) fn variables(object: &Node, index: &Index, root: usize) -> Option<Variables> {
+pub(super) fn variables(object: &Node, (tree, index): (&Tree<'_>, &Index), root: usize) -> Option<Variables> {
     let build = object.at_path(&["spec", "postBuild"])?;
     let mut variables = Variables::of_flux();
     for source in build.get("substituteFrom").into_iter().flat_map(Node::items) {
-        let (kind, name) = (source.str_at(&["kind"]), source.str_at(&["name"]));
-        let found = index.find(kind, name, object.namespace(), (object, root)).filter(|_| kind == "ConfigMap");
-        match found.and_then(|found| found.node.get("data").cloned()) {
-            Some(data) => variables.add(&data),
-            None => variables.add_unknown(),
+        let found = named(source, object.namespace(), (object, root), (tree, index));
+        let parts = |key: &str| found.and_then(|found| found.node.get(key));
+        match (found, found.map_or("", |found| found.node.kind())) {
+            (Some(found), "ConfigMap") => {
+                parts("data").into_iter().for_each(|data| variables.add(data));
+                // Nobody knows which one comes last.
+                let rivals = index.rivals(found, source.str_at(&["name"]), root);
+                rivals.filter_map(|rival| rival.get("data")).for_each(|data| variables.doubt(data));
+            }
+            (Some(_), "Secret") => {
+                let names = ["data", "stringData"].into_iter().filter_map(parts).flat_map(Node::entries);
+                names.for_each(|(name, node)| variables.hide(name, node));
+            }
+            _ => variables.add_unknown(),
         }
     }
     if let Some(own) = build.get("substitute") {
         variables.add(own);
     }
     Some(variables)
+}
+
+// The config map or secret that somebody names.
+fn named<'i>(
+    source: &Node,
+    namespace: &str,
+    from: (&Node, usize),
+    (tree, index): (&Tree<'_>, &'i Index),
+) -> Option<&'i Resource> {
+    let (kind, name) = (source.str_at(&["kind"]), source.str_at(&["name"]));
+    if !tree.spend(1 + index.count(kind, name), source.at) {
+        return None;
+    }
+    let found = if source.str_at(&["optional"]) == "true" {
+        index.find_there((kind, name), namespace, from)
+    } else {
+        index.find(kind, name, namespace, from)
+    };
+    found.filter(|_| matches!(kind, "ConfigMap" | "Secret"))
 }
 
 /// The references of one object of Flux; false: it is none.
@@ -181,6 +218,10 @@ pub(super) fn find(resource: &Resource, root: usize, tree: &Tree<'_>, index: &In
         }
         (GROUP, "Kustomization") => {
             let source = object.at_path(&["spec", "sourceRef"]).unwrap_or(object);
+            for old in OLD.iter().filter_map(|key| object.at_path(&["spec", key])) {
+                let note = "patches of an old form, which only old versions of Flux apply";
+                sink.closed(object.name(), Confidence::Opaque, old.places().collect(), note);
+            }
             let tied = index.tied(&self::source(object));
             if !tied.is_empty() {
                 let path = tree::join("", object.str_at(&["spec", "path"])).unwrap_or_default();
@@ -196,7 +237,9 @@ pub(super) fn find(resource: &Resource, root: usize, tree: &Tree<'_>, index: &In
                 let places = path.places().collect();
                 let note = "Flux builds it from a source that is not in the tree";
                 sink.closed(path.as_str().unwrap_or("."), Confidence::Opaque, places, note);
-                object.get("spec").into_iter().for_each(|spec| evidence(spec, &mut [], sink));
+                let mut given = Vec::new();
+                object.get("spec").into_iter().for_each(|spec| evidence(spec, &mut given, sink));
+                given.into_iter().for_each(|hit| sink.push(hit));
             } else if index.is_foreign(source, (resource, root)) {
                 let path = object.at_path(&["spec", "path"]).unwrap_or(object);
                 let note = FOREIGN;
@@ -210,15 +253,14 @@ pub(super) fn find(resource: &Resource, root: usize, tree: &Tree<'_>, index: &In
 }
 
 // What the fields of a kustomization make of what is `given`, and say of what cannot be seen.
-fn evidence(layer: &Node, given: &mut [Hit], sink: &mut Sink) {
+fn evidence(layer: &Node, given: &mut Vec<Hit>, sink: &mut Sink) {
     let list = |key: &str| layer.get(key).into_iter().flat_map(Node::items);
+    for patch in list("patches").filter_map(|entry| entry.get("patch")) {
+        given.extend(yaml::within(patch).docs.into_iter().flat_map(|doc| evidence::patched(&doc)));
+    }
     for mut retag in list("images").filter_map(Retag::read) {
         given.iter_mut().for_each(|hit| evidence::rename(&mut retag, hit));
         evidence::renamed(&retag).filter(|_| !retag.is_used).into_iter().for_each(|hit| sink.push(hit));
-    }
-    for patch in list("patches").filter_map(|entry| entry.get("patch")) {
-        let hits = yaml::within(patch).docs.into_iter().flat_map(|doc| evidence::patched(&doc));
-        hits.for_each(|hit| sink.push(hit));
     }
 }
 
@@ -242,12 +284,17 @@ fn artifact(object: &Node, sink: &mut Sink) {
     } else {
         reference::normalise(&whole).map(|known| known.text)
     };
+    // The cluster takes no number for a tag.
+    let is_number = chosen
+        .is_some_and(|node| matches!(&node.value, Value::Text(text, Style::Plain) if text.parse::<f64>().is_ok()));
     let confidence = match &known {
         None => Confidence::Unresolved,
+        Some(_) if is_number => Confidence::Unresolved,
         Some(_) if is_range => Confidence::from(trust.max(Trust::Inferred)),
         Some(_) => Confidence::from(trust),
     };
-    let note = is_range.then(|| super::RANGE.to_owned());
+    let note = if is_number { Some(sink::NUMBER) } else { is_range.then_some(super::RANGE) };
+    let note = note.map(str::to_owned);
     sink.push(Hit { class: Class::Oci, reference: known.unwrap_or(whole), confidence, places, note });
 }
 
@@ -287,20 +334,32 @@ fn release(resource: &Resource, root: usize, tree: &Tree<'_>, index: &Index, sin
     let Some(spec) = resource.node.get("spec") else { return };
     let (inline, referred) = (spec.at_path(&["chart", "spec"]), spec.get("chartRef"));
     let local = own_chart(&resource.node, tree);
-    let values = values((resource, root), spec, index);
+    let values = values((resource, root), spec, (tree, index));
     let mut given = Sink::default();
     if let Some(folder) = local {
         // Files of the chart's source, under what the release itself says.
-        let named = inline.and_then(|inline| inline.get("valuesFiles")).into_iter().flat_map(Node::items);
-        let files = named.filter_map(|path| tree.number(&tree::join("", path.as_str()?)?));
-        let all = patch::layered(files.flat_map(|file| tree.docs(file)).map(|doc| (**doc).clone()).chain(values));
-        chart::find(tree, &folder, Some(&all.unwrap_or_else(|| Node::nothing(resource.node.at))), &mut given);
+        let of_chart = |key: &str| inline.and_then(|inline| inline.get(key));
+        let named = of_chart("valuesFiles").map(Node::items).unwrap_or_default();
+        let is_lax = of_chart("ignoreMissingValuesFiles").and_then(Node::as_str) == Some("true");
+        let file = |path: &Node| tree.number(&tree::join("", path.as_str()?)?);
+        for path in named.iter().filter(|path| file(path).is_none()) {
+            let what = path.as_str().unwrap_or_default();
+            // One of another kind is read by nobody here, though it may be there.
+            if !is_lax || !super::is_read(what) {
+                sink.closed(what, Confidence::Opaque, path.places().collect(), helm::UNSEEN_VALUES);
+            }
+        }
+        let files = named.iter().filter_map(file);
+        let all = patch::layered(files.filter_map(|file| tree.values(file)).map(|doc| (**doc).clone()).chain(values));
+        let all = all.unwrap_or_else(|| Node::nothing(resource.node.at));
+        // Files that are named stand for the chart's own.
+        chart::find(tree, &folder, (Some(&all), named.is_empty()), &mut given);
         let source = inline.and_then(|inline| inline.get("sourceRef")).unwrap_or(spec);
         if index.is_foreign(source, (resource, root)) {
             sink.closed(&folder, Confidence::Opaque, source.places().collect(), FOREIGN);
         }
         for source in spec.get("valuesFrom").into_iter().flat_map(Node::items) {
-            if values_from(source, (resource, root), index).is_none() {
+            if values_from(source, (resource, root), (tree, index)).is_none() {
                 let name = source.get("name").unwrap_or(source);
                 let places = name.places().collect();
                 sink.closed(source.str_at(&["name"]), Confidence::Opaque, places, helm::UNSEEN_VALUES);
@@ -322,6 +381,11 @@ fn release(resource: &Resource, root: usize, tree: &Tree<'_>, index: &Index, sin
             helm::values(&values, &mut given);
         }
     }
+    // Of several documents only the first is looked at; the others may be what somebody means.
+    let sources = spec.get("valuesFrom").into_iter().flat_map(Node::items);
+    for (_, _, text) in sources.filter_map(|source| values_from(source, (resource, root), (tree, index))) {
+        yaml::within(&text).docs.iter().skip(1).for_each(|doc| helm::values(doc, &mut given));
+    }
     let mut given = given.hits();
     for layer in spec.get("postRenderers").into_iter().flat_map(Node::items).filter_map(|one| one.get("kustomize")) {
         evidence(layer, &mut given, sink);
@@ -329,24 +393,72 @@ fn release(resource: &Resource, root: usize, tree: &Tree<'_>, index: &Index, sin
     given.into_iter().for_each(|hit| sink.push(hit));
 }
 
-// What a release refers to, if that can be seen.
-fn values_from<'i>(source: &Node, (resource, root): (&Resource, usize), index: &'i Index) -> Option<&'i Node> {
-    let (kind, name) = (source.str_at(&["kind"]), source.str_at(&["name"]));
-    let found = index.find(kind, name, resource.namespace(), (&resource.node, root)).filter(|_| kind == "ConfigMap");
+/// What a release refers to, if that can be seen, with the object and the key that have it.
+pub(super) fn values_from<'i, 's>(
+    source: &'s Node,
+    (resource, root): (&Resource, usize),
+    (tree, index): (&Tree<'_>, &'i Index),
+) -> Option<(&'i Resource, &'s str, Node)> {
+    let found = named(source, resource.namespace(), (&resource.node, root), (tree, index))?;
     let key = Some(source.str_at(&["valuesKey"])).filter(|key| !key.is_empty()).unwrap_or("values.yaml");
-    found?.node.at_path(&["data", key])
+    let text = content(&found.node, key)?;
+    tree.spend(text.as_str().unwrap_or_default().len() / BYTES, source.at).then_some((found, key, text))
+}
+
+// A text of a config map or secret, unless it is encrypted.
+fn content(object: &Node, key: &str) -> Option<Node> {
+    let is_secret = object.kind() == "Secret";
+    let plain = object.at_path(&[if is_secret { "stringData" } else { "data" }, key]).cloned();
+    let packed = || {
+        let mut node = object.at_path(&["data", key]).filter(|_| is_secret)?.clone();
+        node.value = Value::Text(yaml::decoded(node.as_str()?).ok()?.into(), Style::Quoted);
+        Some(node)
+    };
+    plain.or_else(packed).filter(|node| !node.as_str().is_some_and(|text| text.starts_with("ENC[")))
+}
+
+/// The keys of config maps and secrets that the releases of a build take whole for their values, by where these stand.
+pub(super) fn taken(built: &Built, build: usize, tree: &Tree<'_>, index: &Index) -> HashMap<At, HashSet<String>> {
+    let mut taken: HashMap<At, HashSet<String>> = HashMap::new();
+    for release in built.resources.iter().filter(|resource| resource.node.kind() == "HelmRelease") {
+        let sources = release.node.at_path(&["spec", "valuesFrom"]).into_iter().flat_map(Node::items);
+        for source in sources.filter(|source| source.str_at(&["targetPath"]).is_empty()) {
+            if let Some((found, key, text)) = values_from(source, (release, build), (tree, index))
+                && yaml::within(&text).fault.is_none()
+            {
+                taken.entry(found.node.at).or_default().insert(key.to_owned());
+            }
+        }
+    }
+    taken
+}
+
+/// A config map or secret without some of its keys.
+pub(super) fn without(resource: &Resource, keys: &HashSet<String>) -> Resource {
+    let mut left = resource.clone();
+    let node = Arc::make_mut(&mut left.node);
+    for part in ["data", "stringData"] {
+        if let Some(data) = node.get_mut(part) {
+            keys.iter().for_each(|key| data.remove(key));
+        }
+    }
+    left
 }
 
 /// What a release gives its chart: what it refers to in order, then its own.
-pub(super) fn values((resource, root): (&Resource, usize), spec: &Node, index: &Index) -> Option<Node> {
+pub(super) fn values(
+    (resource, root): (&Resource, usize),
+    spec: &Node,
+    (tree, index): (&Tree<'_>, &Index),
+) -> Option<Node> {
     let mut layers = Vec::new();
     for source in spec.get("valuesFrom").into_iter().flat_map(Node::items) {
-        let Some(data) = values_from(source, (resource, root), index) else { continue };
+        let Some((_, _, data)) = values_from(source, (resource, root), (tree, index)) else { continue };
         let target = source.str_at(&["targetPath"]);
         if target.is_empty() {
-            layers.extend(yaml::within(data).docs);
+            layers.extend(text::values(&data));
         } else {
-            layers.push(helm::nested(target, data.clone()));
+            layers.push(helm::nested(target, data));
         }
     }
     layers.extend(spec.get("values").filter(|own| matches!(own.value, Value::Map(_))).cloned());

@@ -13,32 +13,45 @@ use super::sink::Sink;
 use super::tree;
 
 // How many bytes are copied at the cost of one look at a path.
-const BYTES: usize = 16;
+const BYTES: usize = 4;
 
 /// Runs the generators.
 pub(super) fn run(kustomizer: &mut Kustomizer<'_>, folder: &str, doc: &Node, built: &mut Built) {
     let list = |key: &str| doc.get(key).into_iter().flat_map(Node::items);
-    list("configMapGenerator").for_each(|entry| config_map(kustomizer, folder, entry, built));
-    list("secretGenerator").for_each(|entry| secret(kustomizer, folder, entry, built));
+    let all = doc.get("generatorOptions");
+    list("configMapGenerator").for_each(|entry| map(kustomizer, folder, entry, ("ConfigMap", all), built));
+    list("secretGenerator").for_each(|entry| map(kustomizer, folder, entry, ("Secret", all), built));
     let home = doc.str_at(&["helmGlobals", "chartHome"]);
     list("helmCharts").for_each(|entry| chart(kustomizer, folder, home, entry, built));
 }
 
-/// Makes a config map, or adds to one.
-pub(super) fn config_map(kustomizer: &mut Kustomizer<'_>, folder: &str, entry: &Node, built: &mut Built) {
+/// Makes a config map or a secret, or adds to one; `all` are options of all of them.
+pub(super) fn map(
+    kustomizer: &mut Kustomizer<'_>,
+    folder: &str,
+    entry: &Node,
+    (kind, all): (&str, Option<&Node>),
+    built: &mut Built,
+) {
+    let is_fixed = |options: &Node| options.str_at(&["disableNameSuffixHash"]) == "true";
+    let is_hashed = !entry.get("options").into_iter().chain(all).any(is_fixed);
     let data = data(kustomizer, folder, entry, built);
+    let part = if kind == "Secret" { "stringData" } else { "data" };
     let name = entry.str_at(&["name"]);
-    let is_more = matches!(entry.str_at(&["behavior"]), "merge" | "replace");
-    let old = built.resources.iter_mut().find(|resource| is_more && resource.is("ConfigMap", name));
+    let behavior = entry.str_at(&["behavior"]);
+    let is_more = matches!(behavior, "merge" | "replace");
+    let old = built.resources.iter_mut().find(|resource| is_more && resource.is(kind, name));
     if let Some(old) = old {
-        let map = Arc::make_mut(&mut old.node);
-        let mut all = map.get("data").cloned().unwrap_or_else(|| Node::nothing(entry.at));
+        let map = old.settled();
+        let before = map.get(part).filter(|_| behavior == "merge").cloned();
+        let mut all = before.unwrap_or_else(|| Node::nothing(entry.at));
         data.into_iter().for_each(|(key, value)| all.set(&key, value));
-        map.set("data", all);
+        map.set(part, all);
         return;
     }
     if is_more {
-        kustomizer.unbuildable(name, entry.at, "it adds to a config map that is not there", built);
+        let why = format!("it adds to a {kind} that is not there");
+        kustomizer.unbuildable(name, entry.at, &why, built);
     }
     let text = |text: &str| Node::text(entry.at, text);
     let mut metadata = Node::new(entry.at, Value::Map(vec![("name".into(), text(name))]));
@@ -47,16 +60,13 @@ pub(super) fn config_map(kustomizer: &mut Kustomizer<'_>, folder: &str, entry: &
     }
     let entries = vec![
         ("apiVersion".into(), text("v1")),
-        ("kind".into(), text("ConfigMap")),
+        ("kind".into(), text(kind)),
         ("metadata".into(), metadata),
-        ("data".into(), Node::new(entry.at, Value::Map(data))),
+        (part.into(), Node::new(entry.at, Value::Map(data))),
     ];
-    built.resources.push(Resource::new(Arc::new(Node::new(entry.at, Value::Map(entries)))));
-}
-
-/// Takes the files of a secret for data.
-pub(super) fn secret(kustomizer: &mut Kustomizer<'_>, folder: &str, entry: &Node, built: &mut Built) {
-    data(kustomizer, folder, entry, built);
+    let mut made = Resource::new(Arc::new(Node::new(entry.at, Value::Map(entries))));
+    made.is_hashed = is_hashed;
+    built.resources.push(made);
 }
 
 // The number of a file that a generator names.
@@ -122,12 +132,12 @@ pub(super) fn chart(kustomizer: &mut Kustomizer<'_>, folder: &str, home: &str, e
     let mut values: Vec<Node> = Vec::new();
     let more = entry.get("additionalValuesFiles").into_iter().flat_map(Node::items);
     for path in entry.get("valuesFile").into_iter().chain(more) {
-        values.extend(kustomizer.inner(folder, None, Some(path), built).iter().map(|doc| (**doc).clone()));
+        values.extend(kustomizer.inner(folder, None, Some(path), built).docs.iter().map(|doc| (**doc).clone()));
     }
     values.extend(entry.get("valuesInline").cloned());
     let values = patch::layered(values).unwrap_or_else(|| Node::nothing(entry.at));
     match local {
-        Some(local) => chart::find(kustomizer.tree, &local, Some(&values), &mut sink),
+        Some(local) => chart::find(kustomizer.tree, &local, (Some(&values), true), &mut sink),
         None => helm::values(&values, &mut sink),
     }
     built.closed.extend(sink.hits());

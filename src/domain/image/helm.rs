@@ -5,7 +5,7 @@ use super::reference;
 use super::sink::Hit;
 use super::sink::{self, Sink};
 use super::{Class, Confidence};
-use super::{patch, text, workload};
+use super::{patch, pod, text, workload};
 
 /// What is said of a chart that is not in the tree.
 pub(super) const UNSEEN: &str = "a chart, whose own images cannot be seen";
@@ -37,8 +37,7 @@ pub(super) fn is_image_key(key: &str) -> bool {
 
 /// Finds the images that values name.
 pub(super) fn values(values: &Node, sink: &mut Sink) {
-    let global = values.get("global").and_then(|global| scalar(global, "imageRegistry"));
-    walk(values, "", Above { global, top: scalar(values, "registry") }, sink);
+    walk(values, "", Above { global: None, top: scalar(values, "registry") }, sink);
 }
 
 /// What values say above an image of where images are.
@@ -60,7 +59,9 @@ pub(super) fn is_off(node: &Node) -> bool {
 // Whether a key has what objects and nodes are chosen by, which names no image.
 fn is_of_choice(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    ["nodeselector", "tolerations", "affinity", "labels", "annotations"].iter().any(|word| key.contains(word))
+    // Images of disks are none of containers.
+    matches!(&*key, "rbd" | "cephfs" | "iscsi")
+        || ["nodeselector", "tolerations", "affinity", "labels", "annotations"].iter().any(|word| key.contains(word))
 }
 
 fn walk(node: &Node, key: &str, above: Above<'_>, sink: &mut Sink) {
@@ -69,6 +70,9 @@ fn walk(node: &Node, key: &str, above: Above<'_>, sink: &mut Sink) {
             if is_off(node) {
                 return;
             }
+            // Charts within charts may have one of their own.
+            let global = node.get("global").and_then(|global| scalar(global, "imageRegistry")).or(above.global);
+            let above = Above { global, ..above };
             // An object, or values that are called like one.
             if workload::is_object(node) {
                 workload::lowered(node, sink);
@@ -82,12 +86,12 @@ fn walk(node: &Node, key: &str, above: Above<'_>, sink: &mut Sink) {
                     continue;
                 }
                 match &child.value {
-                    Value::Text(text, _) if is_image_key(name) || key == "images" => {
+                    Value::Text(text, _) if is_image_key(name) || (key == "images" && is_listed(name, text)) => {
                         named(node, name, child, text, sink)
                     }
                     Value::Text(text, _) if sink::is_literal(text) => sink.image(child, Trust::Inferred),
                     Value::Text(text, _) if text.starts_with("oci://") => sink.artifact(child),
-                    Value::Text(..) if workload::is_variable_of_image(name) => sink.plausible(child),
+                    Value::Text(..) if pod::is_variable_of_image(name) => sink.plausible(child),
                     Value::Text(..) => workload::text(child, sink),
                     _ => walk(child, name, above, sink),
                 }
@@ -114,13 +118,23 @@ fn walk(node: &Node, key: &str, above: Above<'_>, sink: &mut Sink) {
     }
 }
 
+// Whether a text in a list or mapping of images is one, and not a part of all of them.
+fn is_listed(name: &str, text: &str) -> bool {
+    let is_part = TAGS.contains(&name) || DIGESTS.contains(&name) || BESIDE.contains(&name);
+    !is_part && (matches!(name, "name" | "repository" | "image") || text.contains('/') || reference::is_pinned(text))
+}
+
 // `image: x:y`, or `image: x` beside a tag.
 fn named(parent: &Node, key: &str, node: &Node, text: &str, sink: &mut Sink) {
     if text.is_empty() || text.contains("://") {
         return;
     }
     if reference::is_pinned(text) || sink::is_open(text) {
-        sink.plausible(node);
+        let digest = DIGESTS.iter().filter(|_| !text.contains('@')).find_map(|digest| scalar(parent, digest));
+        match digest {
+            Some(_) => compose(None, node, None, digest, sink),
+            None => sink.plausible(node),
+        }
         return;
     }
     let own = of_image(key);
@@ -133,9 +147,12 @@ fn named(parent: &Node, key: &str, node: &Node, text: &str, sink: &mut Sink) {
 }
 
 // The keys beside a key with an image that have its tag.
-fn of_image(key: &str) -> [String; 4] {
-    let stem = key.strip_suffix("Name").unwrap_or(key);
-    ["Tag", "Version", "_tag", "_version"].map(|suffix| format!("{stem}{suffix}"))
+fn of_image(key: &str) -> Vec<String> {
+    let without = |text: &str, ends: &[&str]| ends.iter().find_map(|end| text.strip_suffix(end)).map(str::to_owned);
+    let stem = without(key, &["Name", "_name", "_repository", "_repo"]).unwrap_or_else(|| key.to_owned());
+    let base = without(&stem, &["Image", "_image"]).filter(|base| !base.is_empty());
+    let of = |stem: String| ["Tag", "Version", "_tag", "_version"].map(|suffix| format!("{stem}{suffix}"));
+    [Some(stem), base].into_iter().flatten().flat_map(of).collect()
 }
 
 /// Finds an image in a mapping that names its parts; gives the keys that were used.
@@ -159,7 +176,7 @@ pub(super) fn shape<'a>(map: &'a Node, key: &str, above: Above<'_>, sink: &mut S
         repository.filter(|(name, node)| *name != "image" || !sink::is_open(node.as_str().unwrap_or_default()))
     {
         let mut tags: Vec<&str> = TAGS.to_vec();
-        if is_image {
+        if is_image || has("registry") {
             tags.push("version");
         }
         let tag = tags.iter().find_map(|tag| scalar_at(map, tag));
@@ -167,7 +184,8 @@ pub(super) fn shape<'a>(map: &'a Node, key: &str, above: Above<'_>, sink: &mut S
         let text = repository.as_str().unwrap_or_default();
         // A name alone may be the name of anything.
         if name == "repository" || tag.is_some() || digest.is_some() || reference::has_host(text) {
-            let registry = scalar_at(map, "registry").or_else(|| scalar_at(map, "containerRegistry"));
+            let registries = ["registry", "containerRegistry", "defaultRegistry"];
+            let registry = registries.iter().find_map(|key| scalar_at(map, key));
             let global = above.global.filter(|_| registry.is_some() || !reference::has_host(text));
             let top = above.top.filter(|_| name == "name" && !text.contains('/'));
             let registry_node = global.or(registry.map(|(_, node)| node)).or(top);
@@ -403,10 +421,17 @@ pub(super) fn embedded(object: &Node, sink: &mut Sink) {
         chart(spec.get("repo").unwrap_or(&none), text, spec.get("version"), name, sink);
         sink.closed(text, Confidence::Opaque, name.places().collect(), UNSEEN);
     }
-    if let Some(text) = spec.get("valuesContent") {
-        text::told(text, sink);
-        text::values(text).iter().for_each(|doc| values(doc, sink));
+    if let Some(whole) = spec.get("chartContent") {
+        let note = "a whole chart, packed";
+        sink.closed(object.name(), Confidence::Opaque, whole.places().collect(), note);
     }
+    spec.get("jobImage").into_iter().for_each(|image| sink.image(image, Trust::Certain));
+    let content = spec.get("valuesContent");
+    content.into_iter().for_each(|text| text::told(text, sink));
+    let set = spec.get("set").map(Node::entries).unwrap_or_default();
+    let set = set.iter().map(|(path, value)| nested(path, value.clone()));
+    let all = patch::layered(content.and_then(text::values).into_iter().chain(set));
+    all.into_iter().for_each(|all| values(&all, sink));
 }
 
 #[cfg(test)]

@@ -2,15 +2,17 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::argo;
+use super::environment::Environment;
 use super::flux::{self, Prefixes};
-use super::node::Node;
+use super::node::{At, Node};
 use super::resource::Resource;
-use super::tree::Tree;
+use super::tree::{self, Tree};
 use crate::domain::url::RepoUrl;
 
 // Kinds that others refer to.
 const KINDS: &[&str] =
-    &["ConfigMap", "Bucket", "GitRepository", "HelmRepository", "OCIRepository", "ArtifactGenerator"];
+    &["ConfigMap", "Secret", "Bucket", "GitRepository", "HelmRepository", "OCIRepository", "ArtifactGenerator"];
 
 /// An object, and the build that it is of.
 type Known = (Option<usize>, Resource);
@@ -23,21 +25,27 @@ pub(super) struct Index {
     // The first of the builds that name each other down to this one, of each.
     families: Vec<usize>,
     prefixes: Prefixes,
-    // The repository of the tree, if it is known.
-    here: Option<RepoUrl>,
+    // The repository and the branch of the tree, if they are known.
+    here: Option<(RepoUrl, String)>,
+    // Whether a policy says which folders are built.
+    is_chosen: bool,
+    // The addresses under which Applications name folders that the tree has.
+    homes: HashSet<String>,
 }
 
 impl Index {
     /// What stands in these files, whoever uses them.
     pub(super) fn of(
         tree: &Tree<'_>,
-        here: Option<&RepoUrl>,
+        environment: Option<Environment<'_>>,
         is_own: &dyn Fn(&str) -> bool,
         is_heeded: &dyn Fn(u32) -> bool,
     ) -> Self {
         let folders = tree.all().map(|(_, name)| name.to_owned()).collect();
-        let mut index =
-            Self { folders, prefixes: flux::prefixes(tree, is_own), here: here.cloned(), ..Self::default() };
+        let here = environment.map(|here| (here.repository.clone(), here.branch.to_string()));
+        let (prefixes, homes) = (flux::prefixes(tree, is_own), argo::homes(tree));
+        let is_chosen = environment.is_some_and(|environment| !environment.roots.is_empty());
+        let mut index = Self { folders, prefixes, here, homes, is_chosen, ..Self::default() };
         for (file, _) in tree.all().filter(|(file, _)| is_heeded(*file)) {
             for doc in tree.docs(file) {
                 index.insert(&Resource::new(std::sync::Arc::clone(doc)), None);
@@ -84,6 +92,54 @@ impl Index {
     /// the build, then those of its family, then the folders that they have in common, from the top and then anywhere, then
     /// the one that was built last.
     pub(super) fn find(&self, kind: &str, name: &str, namespace: &str, from: (&Node, usize)) -> Option<&Resource> {
+        self.nearest((kind, name), namespace, from, &|_| true)
+    }
+
+    /// How many objects have a kind and a name.
+    pub(super) fn count(&self, kind: &str, name: &str) -> usize {
+        self.by_kind.get(kind).and_then(|names| names.get(name)).map_or(0, Vec::len)
+    }
+
+    /// The same, for one that may as well be missing: what is in another namespace or has another name in the end is not it.
+    pub(super) fn find_there(&self, id: (&str, &str), namespace: &str, from: (&Node, usize)) -> Option<&Resource> {
+        let is_there = |(_, found): &&Known| {
+            let own = found.namespace();
+            let is_other = !own.is_empty() && !namespace.is_empty() && own != namespace;
+            !is_other && !found.is_hashed && found.id().name == id.1
+        };
+        // What a build makes of an object tells what becomes of it.
+        let all = self.by_kind.get(id.0).and_then(|names| names.get(id.1)).map(Vec::as_slice).unwrap_or_default();
+        let gone: HashSet<At> =
+            all.iter().filter(|known| known.0.is_some() && !is_there(known)).map(|(_, found)| found.node.at).collect();
+        self.nearest(id, namespace, from, &|known| is_there(&known) && !gone.contains(&known.1.node.at))
+    }
+
+    /// Others of that kind, name and namespace that the builds of one family have, which may come after the one that was
+    /// found. Where nobody says which folders are the environment's, other folders are other clusters'.
+    pub(super) fn rivals<'i>(
+        &'i self,
+        found: &'i Resource,
+        name: &str,
+        build: usize,
+    ) -> impl Iterator<Item = &'i Node> {
+        let all = self.by_kind.get(found.node.kind()).and_then(|names| names.get(name)).map(Vec::as_slice);
+        let is_kin = move |other: &usize| self.first(*other) == self.first(build);
+        let folder = |of: &Resource| self.folders.get(of.node.at.file as usize).map(|name| tree::folder_of(name));
+        let is_near = move |rival: &Resource| self.is_chosen || folder(rival) == folder(found);
+        let rivals = all.unwrap_or_default().iter().filter(move |(other, rival)| {
+            let is_other = rival.namespace() == found.namespace() && rival.node.at != found.node.at;
+            is_other && other.as_ref().is_some_and(is_kin) && is_near(rival)
+        });
+        rivals.map(|(_, rival)| &*rival.node)
+    }
+
+    fn nearest(
+        &self,
+        (kind, name): (&str, &str),
+        namespace: &str,
+        from: (&Node, usize),
+        is_meant: &dyn Fn(&Known) -> bool,
+    ) -> Option<&Resource> {
         let file = |node: &Node| self.folders.get(node.at.file as usize).map(String::as_str).unwrap_or_default();
         let home = file(from.0);
         let parts: HashSet<&str> = home.split('/').collect();
@@ -93,7 +149,7 @@ impl Index {
         };
         let candidates = self.by_kind.get(kind)?.get(name)?;
         let family = |build: usize| self.families.get(build);
-        let nearest = candidates.iter().max_by_key(|(build, found)| {
+        let nearest = candidates.iter().filter(|known| is_meant(known)).max_by_key(|(build, found)| {
             let own = found.namespace();
             let is_open = own.is_empty() || namespace.is_empty();
             let is_kin = build.is_some_and(|build| family(build) == family(from.1));
@@ -115,7 +171,18 @@ impl Index {
     /// Whether an address is that of another repository than this one, or none.
     pub(super) fn is_elsewhere(&self, url: &str) -> bool {
         let is_other = |here: &RepoUrl| !url.parse::<RepoUrl>().is_ok_and(|url| url == *here);
-        self.here.as_ref().is_some_and(is_other)
+        self.here.as_ref().is_some_and(|(here, _)| is_other(here))
+    }
+
+    /// Whether what is at the top of a repository may be what is at the top of this tree.
+    pub(super) fn is_home(&self, url: &str) -> bool {
+        self.homes.is_empty() || self.homes.contains(url)
+    }
+
+    /// Whether a revision is another one than what this tree is released to.
+    pub(super) fn is_otherwise(&self, revision: &str) -> bool {
+        let name = revision.strip_prefix("refs/heads/").unwrap_or(revision);
+        self.here.as_ref().is_some_and(|(_, branch)| !matches!(name, "" | "HEAD") && name != branch)
     }
 
     /// Whether a source of Flux, as an object of a build refers to it, may hold something else than this tree.
@@ -127,7 +194,17 @@ impl Index {
             _ if self.here.is_none() || !matches!(kind, "GitRepository" | "OCIRepository" | "Bucket") => false,
             // The one that Flux makes for its own repository.
             None => name != "flux-system",
-            Some(found) => kind != "GitRepository" || self.is_elsewhere(found.node.str_at(&["spec", "url"])),
+            Some(found) => {
+                let spec = found.node.get("spec").unwrap_or(&found.node);
+                let reference = spec.get("ref").map(Node::entries).unwrap_or_default();
+                let is_branch = |(key, revision): &(Box<str>, Node)| {
+                    &**key == "branch" && !self.is_otherwise(revision.as_str().unwrap_or_default())
+                };
+                kind != "GitRepository"
+                    || self.is_elsewhere(spec.str_at(&["url"]))
+                    || !reference.iter().all(is_branch)
+                    || spec.get("include").is_some_and(|include| !include.items().is_empty())
+            }
         }
     }
 

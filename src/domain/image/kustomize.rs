@@ -11,7 +11,7 @@ use super::generate;
 use super::node::{At, Node};
 use super::plugin;
 use super::replace;
-use super::resource::{Built, Extra, Resource, is_list, typed};
+use super::resource::{self, Built, Extra, Resource, is_list};
 use super::retag::{self, Retag};
 use super::sink::{Hit, Sink};
 use super::strict;
@@ -27,6 +27,8 @@ const MAX_OBJECTS: usize = 100_000;
 pub(super) const MAX_WORK: usize = 20_000_000;
 // Most copies of objects that bases give to what includes them.
 const MAX_HELD: usize = 1_000_000;
+/// What is said of what says how lists are merged.
+pub(super) const SCHEMA: &str = "lists are merged by a schema that is not followed";
 /// What is said of what kustomize refuses.
 pub(super) const UNBUILDABLE: &str = "kustomize cannot build it";
 /// What is said of a file that kustomize reads only if it is told to, as Flux tells it.
@@ -38,6 +40,17 @@ const MAX_IMAGES: usize = 5000;
 const MAX_EXPRESSIONS: usize = 20;
 // How many entries are tried on an object at the cost of one step.
 const RETAGS: usize = 8;
+
+/// What a file or a text within one holds.
+#[derive(Debug, Default)]
+pub(super) struct Inner {
+    /// Its documents.
+    pub(super) docs: Vec<Arc<Node>>,
+    /// Where a key stands again that kustomize does not take twice.
+    pub(super) doubled: Option<At>,
+    /// Where a comment says how kustomize merges what it stands at.
+    pub(super) schema: Option<At>,
+}
 
 /// Builds folders, each once.
 pub(super) struct Kustomizer<'a> {
@@ -84,10 +97,10 @@ impl<'a> Kustomizer<'a> {
 
     fn raw(&mut self, folder: &str, extra: &Extra) -> Built {
         let mut built = Built::default();
-        match self.tree.kustomization(folder) {
+        match self.tree.kustomization(folder).filter(|_| !extra.is_plain) {
             Some(file) => self.layer(folder, file, extra, &mut built),
             None => {
-                self.everything(folder, extra.is_flat, &mut built);
+                self.everything(folder, extra, &mut built);
                 let none = Node::nothing(At { file: 0, line: 1 });
                 self.finish(folder, &none, extra, &mut built);
             }
@@ -96,18 +109,18 @@ impl<'a> Kustomizer<'a> {
     }
 
     // All manifests below a folder, and what has a kustomization file as that says.
-    fn everything(&mut self, folder: &str, is_flat: bool, built: &mut Built) {
+    fn everything(&mut self, folder: &str, extra: &Extra, built: &mut Built) {
         let mut done: Option<&str> = None;
         for (file, name) in self.tree.below(folder) {
             if done.is_some_and(|done| crate::domain::path::is_within(name, done)) {
                 continue;
             }
             let mut parent = tree::folder_of(name);
-            if is_flat && parent != folder {
+            if extra.is_flat && parent != folder {
                 continue;
             }
             let mut nearest = None;
-            while parent.len() > folder.len() {
+            while parent.len() > folder.len() && !extra.is_plain {
                 if self.tree.kustomization(parent).is_some() {
                     nearest = Some(parent);
                 }
@@ -117,7 +130,11 @@ impl<'a> Kustomizer<'a> {
                 done = Some(inner);
                 self.include(inner, At { file, line: 1 }, built);
             } else if tree::is_manifest(name) && !self.is_template(file, name) {
-                self.take(file, built);
+                if self.tree.is_settings(file) {
+                    self.used.insert(file);
+                } else {
+                    self.take(file, built);
+                }
             } else if name.ends_with(".jsonnet") {
                 self.close(name, Confidence::Opaque, At { file, line: 1 }, "Argo CD evaluates it", built);
             }
@@ -158,7 +175,7 @@ impl<'a> Kustomizer<'a> {
         let schema = doc.at_path(&["openapi", "path"]);
         if let Some(schema) = schema {
             let what = schema.as_str().unwrap_or_default();
-            self.close(what, Confidence::Opaque, schema.at, "lists are merged by a schema that is not followed", built);
+            self.close(what, Confidence::Opaque, schema.at, SCHEMA, built);
         }
         configuration::unfollowed(self, folder, &doc, built);
         for entry in doc.get("crds").into_iter().flat_map(Node::items).chain(schema) {
@@ -172,9 +189,6 @@ impl<'a> Kustomizer<'a> {
             self.resource(folder, entry, built);
         }
         self.once(at, built);
-        for entry in doc.get("components").into_iter().flat_map(Node::items) {
-            self.component(folder, entry, built);
-        }
         self.finish(folder, &doc, extra, built);
         self.building.pop();
     }
@@ -193,13 +207,14 @@ impl<'a> Kustomizer<'a> {
         }
     }
 
-    // What comes after the resources and the folder's own components are there.
+    // What comes after the resources are there.
     fn finish(&mut self, folder: &str, doc: &Node, extra: &Extra, built: &mut Built) {
-        for entry in &extra.components {
-            self.component(folder, entry, built);
-        }
         generate::run(self, folder, doc, built);
         plugin::generate(self, folder, doc, built);
+        let own = doc.get("components").map(Node::items).unwrap_or_default();
+        for entry in own.iter().chain(&extra.components) {
+            self.component(folder, entry, built);
+        }
         vars::gather(self, folder, doc, built);
         self.change(folder, doc, extra, built);
         plugin::transform(self, folder, doc, built);
@@ -209,6 +224,7 @@ impl<'a> Kustomizer<'a> {
     pub(super) fn change(&mut self, folder: &str, doc: &Node, extra: &Extra, built: &mut Built) {
         self.patches(folder, doc, extra, built);
         self.rename(doc, extra, built);
+        self.late_patches(folder, doc, built);
         self.replicas(doc, built);
         self.images(folder, doc, extra, built);
         replace::run(self, folder, doc, built);
@@ -288,26 +304,10 @@ impl<'a> Kustomizer<'a> {
             return self.close(name, Confidence::Unreadable, At { file, line: 1 }, "it builds too much", built);
         }
         for doc in self.tree.docs(file) {
-            if !is_list(doc) {
-                built.resources.extend((!doc.kind().is_empty()).then(|| Resource::new(Arc::clone(doc))));
-                continue;
-            }
-            // A list may hold lists.
-            let mut todo = vec![&**doc];
-            while let Some(item) = todo.pop() {
-                if is_list(item) {
-                    todo.extend(item.get("items").map(Node::items).unwrap_or_default().iter().rev());
-                } else {
-                    built.resources.push(Resource::new(Arc::new(typed(item, doc))));
-                }
-            }
+            let objects = resource::objects(doc).into_iter().filter(|object| is_list(doc) || !object.kind().is_empty());
+            built.resources.extend(objects.map(Resource::new));
         }
-        // A file of settings with comments is no manifest that was lost.
-        let is_other = || {
-            let bytes = self.tree.bytes(file);
-            self.tree.name(file).ends_with(".json") && !bytes.windows(10).any(|part| part == b"apiVersion")
-        };
-        if self.tree.fault(file).is_some() && !is_other() {
+        if self.tree.fault(file).is_some() {
             super::text::broken(self.tree, file, &mut built.closed);
         }
     }
@@ -353,27 +353,29 @@ impl<'a> Kustomizer<'a> {
         self.close(what, Confidence::Unreadable, at, &format!("{UNBUILDABLE}: {why}"), built);
     }
 
-    /// The documents of a text within a file, or of the file that an entry names.
+    /// What a text within a file holds, or the file that an entry names.
     pub(super) fn inner(
         &mut self,
         folder: &str,
         inline: Option<&Node>,
         path: Option<&Node>,
         built: &mut Built,
-    ) -> Vec<Arc<Node>> {
+    ) -> Inner {
         if let Some(text) = inline.filter(|text| text.as_str().is_some()) {
             let parsed = yaml::within(text);
             if let Some(fault) = parsed.fault {
                 let at = At { file: text.at.file, line: fault.line };
                 self.close("patch", Confidence::Unreadable, at, &fault.why, built);
             }
-            return parsed.docs.into_iter().map(Arc::new).collect();
+            let at = |line: Option<u32>| line.map(|line| At { file: text.at.file, line });
+            let (doubled, schema) = (at(parsed.doubled), at(parsed.schema));
+            return Inner { docs: parsed.docs.into_iter().map(Arc::new).collect(), doubled, schema };
         }
-        let Some((entry, path)) = path.and_then(|node| Some((node, node.as_str()?))) else { return Vec::new() };
+        let Some((entry, path)) = path.and_then(|node| Some((node, node.as_str()?))) else { return Inner::default() };
         let found = tree::join(folder, path).and_then(|full| Some((self.tree.number(&full)?, full)));
         let Some((file, full)) = found else {
             self.elsewhere(path, entry.at, built);
-            return Vec::new();
+            return Inner::default();
         };
         self.inside(folder, &full, entry.at, built);
         self.used.insert(file);
@@ -381,7 +383,8 @@ impl<'a> Kustomizer<'a> {
             let (at, why) = (At { file, line: fault.line }, fault.why.clone());
             self.close(path, Confidence::Unreadable, at, &why, built);
         }
-        self.tree.docs(file).to_vec()
+        let (doubled, schema) = (self.tree.doubled(file), self.tree.schema(file));
+        Inner { docs: self.tree.docs(file).to_vec(), doubled, schema }
     }
 
     fn rename(&self, doc: &Node, extra: &Extra, built: &mut Built) {
@@ -391,14 +394,11 @@ impl<'a> Kustomizer<'a> {
         let labels: Vec<Arc<Node>> = pairs.chain(doc.get("commonLabels")).cloned().map(Arc::new).collect();
         let annotations: Vec<Arc<Node>> = doc.get("commonAnnotations").cloned().map(Arc::new).into_iter().collect();
         for resource in &mut built.resources {
-            if !prefix.is_empty() || !suffix.is_empty() {
-                let name = resource.names.last().map_or_else(|| resource.node.name(), |name| &**name);
-                let name = format!("{prefix}{name}{suffix}");
-                resource.names.push(name.into());
-            }
             if !namespace.is_empty() {
-                resource.namespaces.push(namespace.into());
+                resource.move_to(namespace);
+                resource.name_after(namespace);
             }
+            resource.affix(prefix, suffix);
             resource.labels.extend(labels.iter().cloned());
             resource.annotations.extend(annotations.iter().cloned());
         }

@@ -1,6 +1,6 @@
 //! Patches as kustomize applies them: by strategic merge, and by JSON pointers.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::node::{Node, Value};
 
@@ -11,6 +11,24 @@ const MAX_COPIED: usize = 200_000;
 /// Merges a patch into an object. `is_known` says whether the object's lists have keys: custom resources have none.
 pub(super) fn merge(base: &mut Node, patch: &Node, is_known: bool) {
     merge_at(base, patch, "", is_known);
+}
+
+/// Whether every item of a patch's lists has the key that it needs: nobody knows what becomes of a list otherwise.
+pub(super) fn is_sound(patch: &Node) -> bool {
+    patch.entries().iter().all(|(name, child)| {
+        let is_nameless = |item: &Node| {
+            merge_key(name) == Some("name")
+                && item.get("name").is_none()
+                && (said(child).is_none() || item.entries().len() != 1)
+        };
+        is_sound(child) && child.items().iter().all(|item| is_sound(item) && !is_nameless(item))
+    })
+}
+
+// How a list is patched: the first of its items that says so says it of the list, if it says nothing else.
+fn said(list: &Node) -> Option<&str> {
+    let first = list.items().iter().find(|item| item.get("$patch").is_some())?;
+    Some(first.str_at(&["$patch"])).filter(|_| first.entries().len() == 1)
 }
 
 /// Values over values, the last ones on top; None: there are none.
@@ -45,12 +63,14 @@ fn merge_at(base: &mut Node, patch: &Node, key: &str, is_known: bool) {
             *entries = slots.into_iter().flatten().collect();
         }
         (Value::List(items), Value::List(changes)) => {
-            let is_whole =
-                changes.iter().any(|change| change.str_at(&["$patch"]) == "replace" && change.entries().len() == 1);
-            let Some(merge_key) = merge_key(key).filter(|_| is_known && !is_whole) else {
+            let Some(merge_key) = merge_key(key).filter(|_| is_known && said(patch) != Some("replace")) else {
                 *base = bare(patch);
                 return;
             };
+            if said(patch) == Some("delete") {
+                items.clear();
+                return;
+            }
             // The first one of a name is the one that is meant.
             let mut names: HashMap<Box<str>, usize> = HashMap::new();
             for (at, item) in items.iter().enumerate() {
@@ -59,19 +79,19 @@ fn merge_at(base: &mut Node, patch: &Node, key: &str, is_known: bool) {
             let mut slots: Vec<Option<Node>> = std::mem::take(items).into_iter().map(Some).collect();
             // What the patch names goes before what it does not, as kustomize does it: later patches count from the front.
             let mut front = Vec::new();
+            let mut seen = HashSet::new();
             for change in changes {
                 let id = change.str_at(&[merge_key]);
+                // Of several of one name the first one counts.
+                if !id.is_empty() && !seen.insert(id) {
+                    continue;
+                }
                 let at = names.get(id).filter(|_| !id.is_empty());
                 let old = at.and_then(|at| slots.get_mut(*at)).and_then(Option::take);
                 match (old, change.str_at(&["$patch"])) {
                     (_, "delete") => {}
-                    // Items are merged even if they are to be replaced.
-                    (Some(mut item), "replace") => {
-                        let mut change = change.clone();
-                        change.remove("$patch");
-                        merge_at(&mut item, &change, "", is_known);
-                        front.push(item);
-                    }
+                    // An item that is to be replaced stays as it is.
+                    (Some(item), "replace") => front.push(item),
                     (Some(mut item), _) => {
                         merge_at(&mut item, change, "", is_known);
                         front.push(item);

@@ -2,15 +2,22 @@
 
 use std::sync::Arc;
 
-use super::kustomize::{Kustomizer, MAX_WORK, UNREAD};
+use super::kustomize::{Inner, Kustomizer, MAX_WORK, SCHEMA, UNREAD};
 use super::node::{At, Node, Value};
-use super::resource::{Built, Extra};
-use super::select::Selector;
+use super::resource::{self, Built, Extra};
+use super::select::{self, Selector};
 use super::tree;
 use super::{Confidence, evidence, patch, strict};
 
 // Most nodes that patches copy, those of the objects that they change included.
 const MAX_COPIED: usize = 10_000_000;
+
+/// What a patch may change besides.
+#[derive(Clone, Copy, Default)]
+pub(super) struct May {
+    kind: bool,
+    name: bool,
+}
 
 impl Kustomizer<'_> {
     /// Those of a kustomization, and what somebody adds to them.
@@ -18,28 +25,54 @@ impl Kustomizer<'_> {
         for entry in doc.get("patchesStrategicMerge").into_iter().flat_map(Node::items) {
             let is_inline = entry.as_str().is_some_and(|text| text.contains('\n') || text.starts_with('{'));
             let (inline, path) = if is_inline { (Some(entry), None) } else { (None, Some(entry)) };
-            let docs = self.inner(folder, inline, path, built);
-            self.apply(&docs, None, false, entry.at, built);
+            let inner = self.inner(folder, inline, path, built);
+            self.unsure(&inner, built);
+            let docs: Vec<Arc<Node>> = inner.docs.iter().flat_map(resource::objects).collect();
+            self.apply(&docs, None, May::default(), entry.at, built);
         }
         let own = doc.get("patches").into_iter().flat_map(Node::items);
+        own.chain(&extra.patches).for_each(|entry| self.patch(folder, entry, built));
+    }
+
+    /// Those that come after names and labels are there.
+    pub(super) fn late_patches(&mut self, folder: &str, doc: &Node, built: &mut Built) {
         let late = doc.get("patchesJson6902").into_iter().flat_map(Node::items);
-        for entry in own.chain(&extra.patches).chain(late) {
-            let path = if entry.as_str().is_some() { Some(entry) } else { entry.get("path") };
-            let inline = entry.get("patch").filter(|patch| patch.as_str().is_some_and(|text| !text.is_empty()));
-            let docs = self.inner(folder, inline, path, built);
-            let file = path.and_then(Node::as_str).and_then(|path| self.tree.number(&tree::join(folder, path)?));
-            let text = match (inline.and_then(Node::as_str), file) {
-                (Some(text), _) => text.into(),
-                (None, file) => String::from_utf8_lossy(file.map(|file| self.tree.bytes(file)).unwrap_or_default()),
-            };
-            if let Some(why) = strict::patch(&text, &docs, entry.get("target").is_some()) {
-                self.refuse("patch", entry.at, why, built);
-            }
-            // Of operations only the first document counts.
-            let is_list = docs.first().is_some_and(|doc| matches!(doc.value, Value::List(_)));
-            let docs = docs.get(..1).filter(|_| is_list).unwrap_or(&docs);
-            let may_change = entry.str_at(&["options", "allowKindChange"]) == "true";
-            self.apply(docs, entry.get("target"), may_change, entry.at, built);
+        late.for_each(|entry| self.patch(folder, entry, built));
+    }
+
+    fn patch(&mut self, folder: &str, entry: &Node, built: &mut Built) {
+        let path = if entry.as_str().is_some() { Some(entry) } else { entry.get("path") };
+        let inline = entry.get("patch").filter(|patch| patch.as_str().is_some_and(|text| !text.is_empty()));
+        let inner = self.inner(folder, inline, path, built);
+        let docs: Vec<Arc<Node>> = inner.docs.iter().flat_map(resource::objects).collect();
+        let file = path.and_then(Node::as_str).and_then(|path| self.tree.number(&tree::join(folder, path)?));
+        let text = match (inline.and_then(Node::as_str), file) {
+            (Some(text), _) => text.into(),
+            (None, file) => String::from_utf8_lossy(file.map(|file| self.tree.bytes(file)).unwrap_or_default()),
+        };
+        if let Some(why) = strict::patch(&text, &docs, entry.get("target").is_some()) {
+            self.refuse("patch", entry.at, why, built);
+        }
+        // Of operations only the first document counts.
+        let is_list = docs.first().is_some_and(|doc| matches!(doc.value, Value::List(_)));
+        let docs = docs.get(..1).filter(|_| is_list).unwrap_or(&docs);
+        if !is_list {
+            self.unsure(&inner, built);
+        }
+        let may = |key: &str| entry.str_at(&["options", key]) == "true";
+        let may = May { kind: may("allowKindChange"), name: may("allowNameChange") };
+        self.apply(docs, entry.get("target"), may, entry.at, built);
+    }
+
+    // Tells what of a patch that is merged is not followed.
+    fn unsure(&self, patch: &Inner, built: &mut Built) {
+        // Of two values of one key kustomize merges the first one, and everybody else takes the last one.
+        if let Some(at) = patch.doubled {
+            let why = "a key stands twice, and not everybody takes the same";
+            self.close("patch", Confidence::Unreadable, at, why, built);
+        }
+        if let Some(at) = patch.schema {
+            self.close("patch", Confidence::Opaque, at, SCHEMA, built);
         }
     }
 
@@ -53,14 +86,7 @@ impl Kustomizer<'_> {
     }
 
     /// Applies the documents of one patch.
-    pub(super) fn apply(
-        &mut self,
-        docs: &[Arc<Node>],
-        target: Option<&Node>,
-        may_change: bool,
-        at: At,
-        built: &mut Built,
-    ) {
+    pub(super) fn apply(&mut self, docs: &[Arc<Node>], target: Option<&Node>, may: May, at: At, built: &mut Built) {
         let selector = target.map(|target| self.selector(target, built));
         for doc in docs {
             self.work += built.resources.len();
@@ -68,56 +94,46 @@ impl Kustomizer<'_> {
                 return self.close("patch", Confidence::Unreadable, at, "it builds too much", built);
             }
             let is_list = matches!(doc.value, Value::List(_));
-            let own = Selector::of(doc);
-            let selector = selector.as_ref().unwrap_or(&own);
             let mut failed = None;
-            let (mut is_found, mut is_used) = (target.is_some() || is_list, false);
+            let mut found = 0;
             let size = doc.size();
             let mut room = MAX_COPIED.saturating_sub(self.copied);
-            let mut lost = None;
+            let (mut lost, mut schema, mut is_sound) = (None, None, true);
             let is_definition = |object: &Node| object.kind() == "CustomResourceDefinition";
             built.resources.retain_mut(|resource| {
-                if !selector.is_match(resource, self.tree) {
+                let is_meant = match &selector {
+                    Some(selector) => selector.is_match(resource, self.tree),
+                    None => select::is_named(doc, resource),
+                };
+                if !is_meant {
                     return true;
                 }
-                (is_found, is_used) = (true, true);
-                let shared = if Arc::strong_count(&resource.node) > 1 { resource.node.size() } else { 0 };
-                let Some(left) = room.checked_sub(size + shared) else {
+                found += 1;
+                let Some(left) = room.checked_sub(size + resource.cost()) else {
                     room = 0;
                     return true;
                 };
                 room = left;
-                let before = resource.node.name().to_owned();
                 let is_known = is_known(&resource.node);
                 let was_definition = is_definition(&resource.node);
+                if is_list || may.kind || may.name {
+                    resource.remember();
+                }
+                if !is_list && doc.str_at(&["$patch"]) == "delete" {
+                    return false;
+                }
+                let object = resource.settled();
                 if is_list {
-                    let object = Arc::make_mut(&mut resource.node);
                     if let Err(path) = patch::operations(object, doc.items())
                         && object.kind() != "CustomResourceDefinition"
                     {
                         failed = Some(path);
                     }
-                    if was_definition && !is_definition(object) {
-                        lost = Some(object.name().to_owned());
-                    }
-                    resource.renamed(before);
-                    return true;
+                } else {
+                    schema = schema.or_else(|| self.tree.schema(object.at.file));
+                    is_sound &= !is_known || patch::is_sound(doc);
+                    patch::merge(object, &change(doc, may), is_known);
                 }
-                if doc.str_at(&["$patch"]) == "delete" {
-                    return false;
-                }
-                // The name and kind of a patch with a target say nothing.
-                let mut change = (**doc).clone();
-                if !may_change {
-                    change.remove("apiVersion");
-                    change.remove("kind");
-                }
-                if let Some(metadata) = change.get_mut("metadata") {
-                    metadata.remove("name");
-                    metadata.remove("namespace");
-                }
-                let object = Arc::make_mut(&mut resource.node);
-                patch::merge(object, &change, is_known);
                 if was_definition && !is_definition(object) {
                     lost = Some(object.name().to_owned());
                 }
@@ -127,24 +143,54 @@ impl Kustomizer<'_> {
             if room == 0 {
                 self.close("patch", Confidence::Unreadable, at, "it builds too much", built);
             }
+            if !is_sound {
+                let why = "an item of a list has no name, so nobody knows what becomes of the list";
+                self.close("patch", Confidence::Unreadable, at, why, built);
+            }
+            if let Some(at) = schema {
+                self.close("patch", Confidence::Opaque, at, SCHEMA, built);
+            }
             if let Some(name) = lost {
                 self.close(&name, Confidence::Unreadable, at, "a definition is made something else", built);
             }
-            if !is_used && built.is_remote {
+            if found == 0 && built.is_remote {
                 built.closed.extend(evidence::patched(doc));
             }
             if let Some(path) = failed {
                 self.unbuildable("patch", at, &format!("the patch finds nothing at {path}"), built);
             }
-            if !is_found {
-                self.unbuildable("patch", doc.at, "the patch is for an object that is not there", built);
+            if selector.is_none() && !is_list && found != 1 {
+                let why = if found == 0 { "for an object that is not there" } else { "for several objects" };
+                self.unbuildable("patch", doc.at, &format!("the patch is {why}"), built);
             }
         }
     }
 }
 
-// Whether the lists of an object have keys: those of the API's own kinds do.
+// What a patch changes of what it names.
+fn change(patch: &Node, may: May) -> Node {
+    let mut change = patch.clone();
+    change.remove("apiVersion");
+    if !may.kind {
+        change.remove("kind");
+    }
+    if let Some(metadata) = change.get_mut("metadata") {
+        metadata.remove("namespace");
+        if !may.name {
+            metadata.remove("name");
+        }
+    }
+    change
+}
+
+// Whether the lists of an object have keys: those of the pods do that kustomize has definitions of.
 fn is_known(object: &Node) -> bool {
-    let group = object.group();
-    group.is_empty() || !group.contains('.') || group.ends_with(".k8s.io") && !group.contains("x-k8s.io")
+    let kinds: &[&str] = match object.str_at(&["apiVersion"]) {
+        "v1" => return true,
+        "apps/v1" => &["DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"],
+        "batch/v1" => &["CronJob", "Job"],
+        "batch/v1beta1" => &["CronJob"],
+        _ => &[],
+    };
+    kinds.contains(&object.kind())
 }

@@ -17,19 +17,29 @@ const LONGEST: usize = 1024;
 pub(super) enum Pattern {
     /// This very text.
     Text(String),
-    /// What the expression matches from its beginning to its end, at a cost.
+    /// This text in whatever place.
+    Part(String),
+    /// What the expression matches, at a cost.
     Regex(Regex, usize),
 }
 
 impl Pattern {
     /// Reads an expression; None: it cannot be read, or is too large.
     pub(super) fn read(text: &str) -> Option<Self> {
-        if text.chars().all(|c| c.is_ascii_alphanumeric() || "-_/:@ ".contains(c)) {
+        if is_plain(text) {
             return Some(Self::Text(text.to_owned()));
         }
-        let whole = format!("^(?:{text})$");
+        Self::build(&format!("^(?:{text})$"))
+    }
+
+    /// The same of one that a part of a text may match.
+    pub(super) fn within(text: &str) -> Option<Self> {
+        if is_plain(text) { Some(Self::Part(text.to_owned())) } else { Self::build(text) }
+    }
+
+    fn build(text: &str) -> Option<Self> {
         SIZES.iter().find_map(|size| {
-            let regex = RegexBuilder::new(&whole).size_limit(*size).build().ok()?;
+            let regex = RegexBuilder::new(text).size_limit(*size).build().ok()?;
             Some(Self::Regex(regex, size / SIZES.first()? * COST))
         })
     }
@@ -38,9 +48,14 @@ impl Pattern {
     pub(super) fn is_match(&self, text: &str, tree: &Tree<'_>, at: At) -> bool {
         match self {
             Self::Text(own) => own == text,
+            Self::Part(own) => text.len() <= LONGEST && tree.spend(COST, at) && text.contains(own.as_str()),
             Self::Regex(regex, cost) => text.len() <= LONGEST && tree.spend(*cost, at) && regex.is_match(text),
         }
     }
+}
+
+fn is_plain(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_alphanumeric() || "-_/:@ ".contains(c))
 }
 
 #[cfg(test)]

@@ -7,30 +7,25 @@ use super::Confidence;
 use super::generate;
 use super::kustomize::Kustomizer;
 use super::node::{Node, Trust, Value};
+use super::patches::May;
 use super::resource::{Built, Extra};
+use super::strict;
 use super::tree;
+use super::written;
 
 // Built-in ones that touch no image.
-const IDLE: &[&str] = &[
-    "AnnotationsTransformer",
-    "HashTransformer",
-    "IAMPolicyGenerator",
-    "LabelTransformer",
-    "LegacyOrderTransformer",
-    "ReplicaCountTransformer",
-    "SortOrderTransformer",
-];
+const IDLE: &[&str] = &["HashTransformer", "IAMPolicyGenerator", "LegacyOrderTransformer", "SortOrderTransformer"];
 
 /// Runs the generators.
 pub(super) fn generate(kustomizer: &mut Kustomizer<'_>, folder: &str, doc: &Node, built: &mut Built) {
     for mut config in configs(kustomizer, folder, doc, "generators", built) {
         let name = config.at_path(&["metadata", "name"]).cloned();
         match builtin(&config).to_owned().as_str() {
-            "ConfigMapGenerator" => {
+            kind @ ("ConfigMapGenerator" | "SecretGenerator") => {
                 name.into_iter().for_each(|name| config.set("name", name));
-                generate::config_map(kustomizer, folder, &config, built);
+                let kind = kind.trim_end_matches("Generator");
+                generate::map(kustomizer, folder, &config, (kind, None), built);
             }
-            "SecretGenerator" => generate::secret(kustomizer, folder, &config, built),
             "HelmChartInflationGenerator" => generate::chart(kustomizer, folder, "", &config, built),
             idle if IDLE.contains(&idle) => {}
             _ => {
@@ -68,7 +63,7 @@ fn policies(kustomizer: &mut Kustomizer<'_>, folder: &str, config: &Node, built:
         }
         let patches: Vec<Arc<Node>> =
             manifest.get("patches").into_iter().flat_map(Node::items).cloned().map(Arc::new).collect();
-        kustomizer.apply(&patches, None, false, manifest.at, &mut inner);
+        kustomizer.apply(&patches, None, May::default(), manifest.at, &mut inner);
         inner.resources.iter_mut().for_each(|resource| doubt(Arc::make_mut(&mut resource.node)));
         built.resources.extend(inner.resources);
         built.closed.extend(inner.closed);
@@ -97,19 +92,13 @@ pub(super) fn transform(kustomizer: &mut Kustomizer<'_>, folder: &str, doc: &Nod
             }
             "ImageTagTransformer" => {
                 set("images", Some(list(part("imageTag").into_iter().collect())));
-                set("fieldSpecs", part("fieldSpecs"));
+                set("fieldSpecs", part("fieldSpecs").or_else(|| Some(list(Vec::new()))));
             }
             "ReplacementTransformer" => set("replacements", part("replacements")),
-            "NamespaceTransformer" => set("namespace", config.at_path(&["metadata", "namespace"]).cloned()),
-            "PrefixTransformer" | "SuffixTransformer" | "PrefixSuffixTransformer" => {
-                set("namePrefix", part("prefix"));
-                set("nameSuffix", part("suffix"));
-            }
             idle if IDLE.contains(&idle) => {}
-            _ => {
-                opaque(kustomizer, &config, "a transformer, and what it changes cannot be seen", built);
-                built.resources.iter_mut().for_each(|resource| doubt(Arc::make_mut(&mut resource.node)));
-            }
+            "" => unseen(kustomizer, &config, built),
+            _ if written::run(kustomizer, &config, built) => {}
+            _ => unseen(kustomizer, &config, built),
         }
         if !layer.entries().is_empty() {
             kustomizer.change(folder, &layer, &Extra::default(), built);
@@ -118,6 +107,12 @@ pub(super) fn transform(kustomizer: &mut Kustomizer<'_>, folder: &str, doc: &Nod
     for config in configs(kustomizer, folder, doc, "validators", built) {
         opaque(kustomizer, &config, "a validator, and what it says cannot be seen", built);
     }
+}
+
+// A transformer that others run.
+fn unseen(kustomizer: &Kustomizer<'_>, config: &Node, built: &mut Built) {
+    opaque(kustomizer, config, "a transformer, and what it changes cannot be seen", built);
+    built.resources.iter_mut().for_each(|resource| doubt(Arc::make_mut(&mut resource.node)));
 }
 
 // What kustomize has built in, by its kind; empty: it has not.
@@ -145,8 +140,14 @@ fn configs(kustomizer: &mut Kustomizer<'_>, folder: &str, doc: &Node, key: &str,
             }
             None => {
                 let (inline, path) = if is_inline { (Some(entry), None) } else { (None, Some(entry)) };
-                configs.extend(kustomizer.inner(folder, inline, path, built).iter().map(|doc| (**doc).clone()));
+                configs.extend(kustomizer.inner(folder, inline, path, built).docs.iter().map(|doc| (**doc).clone()));
             }
+        }
+    }
+    for config in &mut configs {
+        // These two mind the case of their fields.
+        if !matches!(builtin(config), "" | "PrefixTransformer" | "SuffixTransformer") {
+            strict::canonical(config);
         }
     }
     configs

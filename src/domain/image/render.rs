@@ -122,8 +122,14 @@ impl Builds {
     }
 
     /// A chart of the tree with the values of an Application, or with its own alone.
-    pub(super) fn chart(&mut self, tree: &Tree<'_>, folder: &str, by: Option<(&Node, Option<&Node>)>, of: usize) {
-        if by.is_some_and(|(object, _)| !argo::has_values(tree, object)) {
+    pub(super) fn chart(
+        &mut self,
+        (tree, index): (&Tree<'_>, &Index),
+        folder: &str,
+        by: Option<(&Node, Option<&Node>)>,
+        of: usize,
+    ) {
+        if by.is_some_and(|(object, _)| !argo::has_values(tree, index, object)) {
             let why = "its Application takes values from what is not in the tree";
             return self.kept.push((roots::shown(folder), why.to_owned()));
         }
@@ -135,17 +141,14 @@ impl Builds {
         let object = &resource.node;
         let Some(folder) = flux::own_chart(object, tree) else { return };
         let Some(spec) = object.get("spec") else { return };
-        let is_known = |source: &Node| {
-            let (kind, name) = (source.str_at(&["kind"]), source.str_at(&["name"]));
-            kind == "ConfigMap" && index.find(kind, name, resource.namespace(), (object, root)).is_some()
-        };
+        let is_known = |source: &Node| flux::values_from(source, (resource, root), (tree, index)).is_some();
         let has = |path: &[&str]| spec.at_path(path).is_some();
         let why = if !spec.get("valuesFrom").into_iter().flat_map(Node::items).all(is_known) {
             "its release takes values from what is not in the tree"
         } else if has(&["chart", "spec", "valuesFiles"]) || has(&["postRenderers"]) {
             "its release changes more than values"
         } else {
-            let values = flux::values((resource, root), spec, index);
+            let values = flux::values((resource, root), spec, (tree, index));
             let space = Some(spec.str_at(&["targetNamespace"])).filter(|space| !space.is_empty());
             let names = (object.name(), space.unwrap_or_else(|| resource.namespace()));
             return self.helm(tree, &folder, root, names, values.as_ref());

@@ -1,13 +1,14 @@
 //! The `replacements` of a kustomization: a value of one object put into fields of others.
 
-use std::sync::Arc;
-
 use super::Confidence;
-use super::kustomize::Kustomizer;
+use super::fieldspec;
+use super::kustomize::{Kustomizer, UNREAD};
 use super::node::{At, Node, Style, Value};
 use super::patch;
+use super::pattern::Pattern;
 use super::resource::{Built, Resource};
-use super::select::Selector;
+use super::select::{self, Selector};
+use super::tree::Tree;
 
 // What it costs to copy a node, where a look at a path costs 1.
 const COPY: usize = 4;
@@ -16,7 +17,7 @@ const COPY: usize = 4;
 pub(super) fn run(kustomizer: &mut Kustomizer<'_>, folder: &str, doc: &Node, built: &mut Built) {
     for entry in doc.get("replacements").into_iter().flat_map(Node::items) {
         if entry.get("path").is_some() {
-            for doc in kustomizer.inner(folder, None, entry.get("path"), built) {
+            for doc in kustomizer.inner(folder, None, entry.get("path"), built).docs {
                 let items = doc.items();
                 let all = if items.is_empty() { std::slice::from_ref(&*doc) } else { items };
                 all.iter().for_each(|entry| replace(kustomizer, entry, built));
@@ -32,24 +33,25 @@ fn replace(kustomizer: &Kustomizer<'_>, entry: &Node, built: &mut Built) {
         return put_everywhere(kustomizer, entry, value, built);
     }
     let Some(source) = entry.get("source") else { return };
-    let mut selector = kustomizer.selector(source, built);
-    selector.has_default = false;
     let path = source.get("fieldPath").and_then(Node::as_str).unwrap_or("metadata.name");
-    let mut chosen = built.resources.iter().filter(|resource| selector.is_match(resource, kustomizer.tree));
+    let mut chosen = built.resources.iter().filter(|resource| select::is_source(source, resource));
     let Some(from) = chosen.next() else {
         return kustomizer.unbuildable("replacement", source.at, "its source selects nothing", built);
     };
     let is_only = chosen.next().is_none();
-    let value = value(from, path, source.at);
+    let value = value(from, path);
     if !is_only {
         return kustomizer.unbuildable("replacement", source.at, "its source selects several objects", built);
     }
     let Some(mut value) = value else {
         return kustomizer.unbuildable("replacement", source.at, "its source has no such field", built);
     };
-    if let (Some(text), Some((delimiter, index))) = (value.as_str(), cut(source)) {
-        let index = usize::try_from(index).unwrap_or(usize::MAX);
-        let part = text.split(delimiter).nth(index).unwrap_or_default().to_owned();
+    if let Some((delimiter, index)) = cut(source) {
+        let index = usize::try_from(index).ok();
+        let part = value.as_str().and_then(|text| text.split(delimiter).nth(index?)).map(str::to_owned);
+        let Some(part) = part else {
+            return kustomizer.unbuildable("replacement", source.at, "its source has no such part", built);
+        };
         value.rewrite(&part, []);
     }
     put_everywhere(kustomizer, entry, &value, built);
@@ -57,63 +59,74 @@ fn replace(kustomizer: &Kustomizer<'_>, entry: &Node, built: &mut Built) {
 
 // Puts a value into the targets of a replacement.
 fn put_everywhere(kustomizer: &Kustomizer<'_>, entry: &Node, value: &Node, built: &mut Built) {
-    let mut missing = None;
+    let tree = kustomizer.tree;
     for target in entry.get("targets").into_iter().flat_map(Node::items) {
         let Some(select) = target.get("select") else { continue };
         let rejected = target.get("reject").into_iter().flat_map(Node::items);
-        let mut selectors: Vec<Selector> =
+        let selectors: Vec<Selector> =
             std::iter::once(select).chain(rejected).map(|one| kustomizer.selector(one, built)).collect();
-        selectors.iter_mut().for_each(|selector| selector.has_default = false);
         let Some((select, reject)) = selectors.split_first() else { continue };
-        if !kustomizer.tree.spend(built.resources.len(), target.at) {
+        if !tree.spend(built.resources.len(), target.at) {
             return kustomizer.close("replacement", Confidence::Unreadable, target.at, "it replaces too much", built);
         }
-        let tree = kustomizer.tree;
+        let is_new = target.str_at(&["options", "create"]) == "true";
+        let mut walk = Walk { tree, at: target.at, new: value, is_new, is_text: false };
+        let fields: Vec<Option<Vec<Step>>> = paths(target).map(steps).collect();
+        if fields.iter().any(Option::is_none) {
+            kustomizer.close("replacement", Confidence::Unreadable, target.at, UNREAD, built);
+        }
+        let cut = cut(target);
+        let mut is_missing = false;
         for resource in &mut built.resources {
-            if !select.is_match(resource, tree) || reject.iter().any(|reject| reject.is_match(resource, tree)) {
+            if !select.is_target(resource, tree) || reject.iter().any(|reject| reject.is_reject(resource, tree)) {
                 continue;
             }
-            for field in target.get("fieldPaths").into_iter().flat_map(Node::items).filter_map(Node::as_str) {
-                if field.matches('.').count() > patch::MAX_STEPS {
-                    missing = Some(target.at);
+            for steps in fields.iter().flatten() {
+                if !tree.spend(COPY * (value.size() + resource.cost()), target.at) {
                     continue;
                 }
-                let create = (target.str_at(&["options", "create"]) == "true").then_some(value);
-                let cut = cut(target);
                 let mut is_found = false;
-                if !tree.spend(COPY * value.size(), target.at) {
-                    continue;
-                }
-                follow(Arc::make_mut(&mut resource.node), &self::steps(field), create, &mut |found| {
+                walk.follow(resource.settled(), steps, &mut |found| {
                     is_found = true;
                     put(found, value, cut);
                 });
-                if !is_found && !field.contains('*') {
-                    missing = Some(target.at);
-                }
+                is_missing |= !is_found && !steps.iter().any(|step| matches!(step, Step::Every));
             }
         }
-    }
-    if let Some(at) = missing {
-        kustomizer.unbuildable("replacement", at, "a target has no such field", built);
+        if walk.is_text {
+            let why = "what is replaced within a text is not followed";
+            kustomizer.close("replacement", Confidence::Opaque, target.at, why, built);
+        } else if is_missing {
+            kustomizer.unbuildable("replacement", target.at, "a target has no such field", built);
+        }
     }
 }
 
+fn paths(target: &Node) -> impl Iterator<Item = &str> {
+    let paths = target.get("fieldPaths").map(Node::items).unwrap_or_default();
+    let default = Some("metadata.name").filter(|_| paths.is_empty());
+    paths.iter().filter_map(Node::as_str).chain(default)
+}
+
 /// What an object has in a field.
-pub(super) fn value(from: &Resource, path: &str, at: At) -> Option<Node> {
-    let mut value = match path {
-        // Names and namespaces that a kustomization gives are not written into objects.
-        "metadata.name" => from.names.last().map(|name| Node::text(at, name)),
-        "metadata.namespace" => from.namespaces.last().map(|name| Node::text(at, name)),
-        _ => None,
-    };
-    if value.is_none() {
-        let mut node = Arc::clone(&from.node);
-        follow(Arc::make_mut(&mut node), &steps(path), None, &mut |found| {
-            value = value.take().or_else(|| Some(found.clone()))
-        });
+pub(super) fn value(from: &Resource, path: &str) -> Option<Node> {
+    let mut from = from.clone();
+    let mut node: &Node = from.settled();
+    for step in parts(path).iter().map(|step| step.trim()).filter(|step| !step.is_empty()) {
+        let bare = step.strip_prefix('[').and_then(|step| step.strip_suffix(']'));
+        node = match (bare.and_then(|bare| bare.split_once('=')), &node.value) {
+            (Some((key, value)), Value::List(items)) => items.iter().find(|item| has(item, key) == Some(value))?,
+            (None, Value::List(items)) if step == "-" => items.last()?,
+            (None, Value::List(items)) => items.get(bare.unwrap_or(step).parse::<usize>().ok()?)?,
+            _ => node.get(step)?,
+        };
     }
-    value
+    Some(node.clone())
+}
+
+// What an item of a list has at a key; without a key, what it is.
+fn has<'n>(item: &'n Node, key: &str) -> Option<&'n str> {
+    if key.is_empty() { item.as_str() } else { item.get(key)?.as_str() }
 }
 
 fn cut(node: &Node) -> Option<(&str, i64)> {
@@ -124,7 +137,11 @@ fn cut(node: &Node) -> Option<(&str, i64)> {
 
 fn put(found: &mut Node, value: &Node, cut: Option<(&str, i64)>) {
     let (Some((delimiter, index)), Some(old), Some(new)) = (cut, found.as_str(), value.as_str()) else {
-        *found = value.clone();
+        match (&found.value, &value.value) {
+            // A text takes over what a text is, which others are not.
+            (Value::Text(..), Value::List(_) | Value::Map(_)) => found.rewrite("", value.places()),
+            _ => *found = value.clone(),
+        }
         return;
     };
     let mut parts: Vec<&str> = old.split(delimiter).collect();
@@ -140,60 +157,122 @@ fn put(found: &mut Node, value: &Node, cut: Option<(&str, i64)>) {
     found.more.extend(value.places());
 }
 
-// `a.b.[name=c].d`, `a.*.b`, `a."x.y"`, `a.x\.y`.
-fn steps(path: &str) -> Vec<String> {
-    let mut steps = vec![String::new()];
-    let (mut is_escaped, mut depth) = (false, 0);
-    for c in path.chars() {
-        match c {
-            '\\' if !is_escaped => {
-                is_escaped = true;
-                continue;
-            }
-            '.' if !is_escaped && depth == 0 => {
-                steps.push(String::new());
-                continue;
-            }
-            '[' => depth += 1,
-            ']' => depth -= 1,
-            _ => {}
-        }
-        is_escaped = false;
-        if let Some(step) = steps.last_mut() {
-            step.push(c);
-        }
-    }
-    // A key in brackets may have dots.
-    let key = |step: &str| step.strip_prefix('[').and_then(|step| step.strip_suffix(']')).map(str::to_owned);
-    steps.into_iter().map(|step| key(&step).filter(|key| !key.contains('=')).unwrap_or(step)).collect()
+// One step of the path to what is replaced.
+enum Step {
+    /// A key of a mapping.
+    Key(String),
+    /// An item of a list by its number.
+    Item(usize),
+    /// Every item of a list.
+    Every,
+    /// The items of a list that have this at a key; an expression, of which a part of that is enough.
+    Like(String, String, Pattern),
 }
 
-fn follow(node: &mut Node, steps: &[String], create: Option<&Node>, change: &mut dyn FnMut(&mut Node)) {
-    let Some((step, rest)) = steps.split_first() else { return change(node) };
-    let condition =
-        step.strip_prefix('[').and_then(|step| step.strip_suffix(']')).and_then(|step| step.split_once('='));
-    let is_new = create.is_some() && condition.is_none() && step != "*" && node.get(step).is_none();
-    if is_new && matches!(node.value, Value::Map(_)) {
-        let value = if rest.is_empty() { Value::Null } else { Value::Map(Vec::new()) };
-        node.set(step, Node::new(node.at, value));
+// `a.b.[name=c].d`, `a.*.b`, `a.0.b`, `a.[b.c/d].e`, `a.b\.c`; None: nobody can read it.
+fn steps(path: &str) -> Option<Vec<Step>> {
+    let parts = parts(path);
+    if parts.len() > patch::MAX_STEPS {
+        return None;
     }
-    match &mut node.value {
-        Value::List(items) => {
-            for (at, item) in items.iter_mut().enumerate() {
-                let is_meant = match condition {
-                    Some((key, value)) => item.str_at(&[key]) == value,
-                    None => step == "*" || step.parse() == Ok(at),
-                };
-                if is_meant {
-                    follow(item, rest, create, change);
+    let step = |part: String| {
+        let bare = part.strip_prefix('[').and_then(|part| part.strip_suffix(']'));
+        Some(match (bare.and_then(|bare| bare.split_once('=')), part.parse()) {
+            (Some((key, value)), _) => Step::Like(key.to_owned(), value.to_owned(), Pattern::within(value)?),
+            (None, Ok(number)) => Step::Item(number),
+            (None, _) if part == "*" => Step::Every,
+            (None, _) => Step::Key(part),
+        })
+    };
+    parts.into_iter().map(step).collect()
+}
+
+// A key in brackets may have dots.
+fn parts(path: &str) -> Vec<String> {
+    let mut parts: Vec<String> = Vec::new();
+    let mut is_open = false;
+    for part in fieldspec::split(path, '.') {
+        match parts.last_mut().filter(|_| is_open) {
+            Some(last) => {
+                is_open = !part.ends_with(']');
+                last.push('.');
+                last.push_str(&part);
+                if !is_open && !last.contains('=') {
+                    *last = last.trim_matches(['[', ']']).to_owned();
                 }
             }
-        }
-        Value::Map(entries) => {
-            for (_, child) in entries.iter_mut().filter(|(name, _)| step == "*" || **name == *step) {
-                follow(child, rest, create, change);
+            None => {
+                is_open = part.starts_with('[') && !part.ends_with(']');
+                parts.push(part);
             }
         }
-        _ => {}
+    }
+    parts
+}
+
+// A walk to what is replaced.
+struct Walk<'w, 't> {
+    tree: &'w Tree<'t>,
+    at: At,
+    new: &'w Node,
+    // Whether what is not there is made.
+    is_new: bool,
+    // Whether it led into a text, which kustomize reads as YAML.
+    is_text: bool,
+}
+
+impl Walk<'_, '_> {
+    fn follow(&mut self, node: &mut Node, steps: &[Step], change: &mut dyn FnMut(&mut Node)) {
+        let Some((step, rest)) = steps.split_first() else { return change(node) };
+        match (step, &mut node.value) {
+            (_, Value::Text(..)) => self.is_text = true,
+            (Step::Every, Value::List(items)) => {
+                items.iter_mut().for_each(|item| self.follow(item, rest, change));
+            }
+            (Step::Item(number), Value::List(items)) => {
+                if self.is_new && *number == items.len() {
+                    items.push(self.made(rest));
+                }
+                items.get_mut(*number).into_iter().for_each(|item| self.follow(item, rest, change));
+            }
+            (Step::Like(key, value, pattern), Value::List(items)) => {
+                let is_like = |item: &Node| {
+                    let found = if key.is_empty() { Some(item) } else { item.get(key) };
+                    found.is_some_and(|found| match &found.value {
+                        // The quotes are a part of what is looked at.
+                        Value::Text(text, Style::Quoted) => {
+                            pattern.is_match(&format!("\"{text}\""), self.tree, self.at)
+                        }
+                        Value::Text(text, _) => pattern.is_match(text, self.tree, self.at),
+                        _ => false,
+                    })
+                };
+                if self.is_new && !items.iter().any(is_like) {
+                    let value = Node::text(self.at, value);
+                    let map = |value| Node::new(self.at, Value::Map(vec![(key.as_str().into(), value)]));
+                    items.push(if key.is_empty() { value } else { map(value) });
+                }
+                let meant: Vec<bool> = items.iter().map(is_like).collect();
+                let meant = items.iter_mut().zip(meant).filter(|(_, is_meant)| *is_meant);
+                meant.for_each(|(item, _)| self.follow(item, rest, change));
+            }
+            (Step::Key(key), Value::Map(_)) => {
+                if self.is_new && node.get(key).is_none() {
+                    node.set(key, self.made(rest));
+                }
+                node.get_mut(key).into_iter().for_each(|child| self.follow(child, rest, change));
+            }
+            _ => {}
+        }
+    }
+
+    // What is made where nothing is, for these steps to lead on.
+    fn made(&self, rest: &[Step]) -> Node {
+        let value = match (rest.first(), &self.new.value) {
+            (Some(Step::Like(..) | Step::Item(_)), _) | (None, Value::List(_)) => Value::List(Vec::new()),
+            (Some(_), _) | (None, Value::Map(_)) => Value::Map(Vec::new()),
+            (None, _) => Value::Text("".into(), Style::Quoted),
+        };
+        Node::new(self.at, value)
     }
 }

@@ -2,63 +2,225 @@
 
 use std::sync::Arc;
 
-use super::node::Node;
+use super::node::{Node, Value};
 use super::sink::Hit;
 use super::vars::Vars;
+
+// Where kustomize takes an object to be that is in no namespace, and one that says nothing of it.
+const NOWHERE: &str = "_non_namespaceable_";
+const DEFAULT: &str = "default";
+// Kinds that are in no namespace, as kustomize knows them.
+const CLUSTER: &[&str] = &[
+    "APIService",
+    "CSIDriver",
+    "CSINode",
+    "CertificateSigningRequest",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "CustomResourceDefinition",
+    "FlowSchema",
+    "IngressClass",
+    "MutatingWebhookConfiguration",
+    "Namespace",
+    "Node",
+    "PersistentVolume",
+    "PriorityClass",
+    "PriorityLevelConfiguration",
+    "RuntimeClass",
+    "StorageClass",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+    "ValidatingWebhookConfiguration",
+    "VolumeAttachment",
+];
+// Kinds whose names get no prefix and no suffix.
+const FIXED: &[&str] = &["APIService", "CustomResourceDefinition", "Namespace"];
+
+/// What an object is known by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Id<'a> {
+    /// Its kind.
+    pub(super) kind: &'a str,
+    /// Its name.
+    pub(super) name: &'a str,
+    /// Its namespace; empty if nobody says.
+    pub(super) namespace: &'a str,
+}
+
+impl<'a> Id<'a> {
+    /// What a document says of itself.
+    pub(super) fn of(node: &'a Node) -> Self {
+        Self { kind: node.kind(), name: node.name(), namespace: node.namespace() }
+    }
+
+    /// The namespace that kustomize takes it to be in.
+    pub(super) fn space(&self) -> &'a str {
+        match self.namespace {
+            _ if CLUSTER.contains(&self.kind) => NOWHERE,
+            "" => DEFAULT,
+            namespace => namespace,
+        }
+    }
+}
+
+// What an object was known by.
+#[derive(Debug)]
+struct Was {
+    kind: Box<str>,
+    name: Box<str>,
+    namespace: Box<str>,
+}
 
 /// An object with the names that it had on the way.
 #[derive(Debug, Clone)]
 pub(super) struct Resource {
     /// The object, shared with the builds that do not change it.
     pub(super) node: Arc<Node>,
-    /// Names that prefixes and suffixes gave it, the last one last.
-    pub(super) names: Vec<Arc<str>>,
-    /// Namespaces that it was put into.
-    pub(super) namespaces: Vec<Arc<str>>,
-    /// Labels and annotations that it was given, the last ones last.
+    // What kustomizations gave it, and is not yet written into it, because most builds change nothing else.
+    name: Option<Arc<str>>,
+    namespace: Option<Arc<str>>,
+    /// Labels and annotations of that kind, the last ones last.
     pub(super) labels: Vec<Arc<Node>>,
     pub(super) annotations: Vec<Arc<Node>>,
+    // What it was known by, the first one first.
+    was: Vec<Arc<Was>>,
+    /// Whether its name ends in a sum of its content.
+    pub(super) is_hashed: bool,
 }
 
 impl Resource {
     /// An object as it is written.
     pub(super) fn new(node: Arc<Node>) -> Self {
-        Self { node, names: Vec::new(), namespaces: Vec::new(), labels: Vec::new(), annotations: Vec::new() }
+        Self {
+            node,
+            name: None,
+            namespace: None,
+            labels: Vec::new(),
+            annotations: Vec::new(),
+            was: Vec::new(),
+            is_hashed: false,
+        }
+    }
+
+    /// What it is known by now.
+    pub(super) fn id(&self) -> Id<'_> {
+        let name = self.name.as_deref().unwrap_or_else(|| self.node.name());
+        Id { kind: self.node.kind(), name, namespace: self.namespace() }
+    }
+
+    /// What it was known by first.
+    pub(super) fn first(&self) -> Id<'_> {
+        self.ids().next().unwrap_or_else(|| self.id())
+    }
+
+    /// What it was ever known by, from the first to what it is now.
+    pub(super) fn ids(&self) -> impl Iterator<Item = Id<'_>> {
+        let was = self.was.iter().map(|was| Id { kind: &was.kind, name: &was.name, namespace: &was.namespace });
+        was.chain(std::iter::once(self.id()))
     }
 
     /// Every name.
     pub(super) fn all_names(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(self.node.name()).chain(self.names.iter().map(|name| &**name))
+        self.ids().map(|id| id.name)
     }
 
-    /// Whether it has a kind and, at some time, a name.
+    /// Whether it had, at some time, this kind and name.
     pub(super) fn is(&self, kind: &str, name: &str) -> bool {
-        self.node.kind() == kind && self.all_names().any(|own| own == name)
+        self.ids().any(|id| id.kind == kind && id.name == name)
     }
 
-    /// Notes that a patch gave it another name than the one before: others may still know it by that.
-    pub(super) fn renamed(&mut self, before: String) {
-        if self.node.name() != before {
-            if self.names.is_empty() {
-                self.names.push(self.node.name().into());
-            }
-            self.names.insert(0, before.into());
+    /// Whether kustomize keeps annotations of its own at it.
+    pub(super) fn is_marked(&self) -> bool {
+        !self.was.is_empty()
+    }
+
+    /// Keeps what it is known by, which is about to change.
+    pub(super) fn remember(&mut self) {
+        let id = self.id();
+        let (kind, name, namespace) = (id.kind.into(), id.name.into(), id.space().into());
+        self.was.push(Arc::new(Was { kind, name, namespace }));
+    }
+
+    /// Whether it gets no prefix and no suffix.
+    pub(super) fn is_fixed(&self) -> bool {
+        FIXED.contains(&self.node.kind())
+    }
+
+    /// Gives it a prefix and a suffix.
+    pub(super) fn affix(&mut self, prefix: &str, suffix: &str) {
+        if self.is_fixed() {
+            return;
         }
+        for (prefix, suffix) in [(prefix, ""), ("", suffix)] {
+            if !prefix.is_empty() || !suffix.is_empty() {
+                self.remember();
+                self.name = Some(format!("{prefix}{}{suffix}", self.id().name).into());
+            }
+        }
+    }
+
+    /// Puts it into a namespace.
+    pub(super) fn move_to(&mut self, namespace: &str) {
+        self.remember();
+        if !CLUSTER.contains(&self.node.kind()) {
+            self.namespace = Some(namespace.into());
+        }
+    }
+
+    /// Gives it the name of a namespace, if it is one.
+    pub(super) fn name_after(&mut self, namespace: &str) {
+        if (self.node.str_at(&["apiVersion"]), self.node.kind()) == ("v1", "Namespace") {
+            self.name = Some(namespace.into());
+        }
+    }
+
+    /// The object, to be changed, with what it was given written into it: what changes it now comes later.
+    pub(super) fn settled(&mut self) -> &mut Node {
+        let node = Arc::make_mut(&mut self.node);
+        let given = [("name", self.name.take()), ("namespace", self.namespace.take())];
+        let texts = given.into_iter().filter_map(|(key, text)| Some((key, text?)));
+        let maps =
+            [("labels", std::mem::take(&mut self.labels)), ("annotations", std::mem::take(&mut self.annotations))];
+        let at = node.at;
+        let metadata = |node: &mut Node| {
+            if !node.get("metadata").is_some_and(|metadata| matches!(metadata.value, Value::Map(_))) {
+                node.set("metadata", Node::nothing(at));
+            }
+        };
+        for (key, text) in texts {
+            metadata(node);
+            node.get_mut("metadata").into_iter().for_each(|metadata| metadata.set(key, Node::text(at, &text)));
+        }
+        for (key, given) in maps {
+            for (name, value) in given.iter().flat_map(|given| given.entries()) {
+                metadata(node);
+                let Some(metadata) = node.get_mut("metadata") else { continue };
+                if metadata.get(key).is_none() {
+                    metadata.set(key, Node::nothing(at));
+                }
+                metadata.get_mut(key).into_iter().for_each(|map| map.set(name, value.clone()));
+            }
+        }
+        node
+    }
+
+    /// How many nodes are copied to change it.
+    pub(super) fn cost(&self) -> usize {
+        let given = self.labels.iter().chain(&self.annotations).map(|given| given.entries().len()).sum::<usize>();
+        given + if Arc::strong_count(&self.node) > 1 { self.node.size() } else { 0 }
     }
 
     /// What no two objects may have in common.
     pub(super) fn identity(&self) -> (&str, &str, &str, &str) {
-        let name = self.names.last().map_or_else(|| self.node.name(), |name| &**name);
-        let namespace = Some(self.namespace()).filter(|namespace| *namespace != "default").unwrap_or_default();
-        (self.node.str_at(&["apiVersion"]), self.node.kind(), name, namespace)
+        let id = self.id();
+        (self.node.str_at(&["apiVersion"]), id.kind, id.name, id.space())
     }
 
     /// The namespace that it ends in; empty if nobody says.
     pub(super) fn namespace(&self) -> &str {
-        self.namespaces.last().map_or_else(|| self.node.namespace(), |name| &**name)
+        self.namespace.as_deref().unwrap_or_else(|| self.node.namespace())
     }
 }
-
 /// What a folder builds.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Built {
@@ -85,11 +247,30 @@ pub(super) struct Extra {
     pub(super) namespace: Option<String>,
     /// Whether a folder without a kustomization file is only what stands in it, and not what stands below.
     pub(super) is_flat: bool,
+    /// Whether kustomizations are not looked at.
+    pub(super) is_plain: bool,
 }
 
 /// Whether an object stands for those that it holds.
 pub(super) fn is_list(object: &Node) -> bool {
-    object.kind().ends_with("List") && object.get("items").is_some_and(|items| !items.items().is_empty())
+    let items = object.get("items").map(Node::items).unwrap_or_default();
+    object.kind().ends_with("List") && !items.is_empty() && items.iter().all(|item| matches!(item.value, Value::Map(_)))
+}
+
+/// The objects of a document: itself, or those of a list, which may hold lists.
+pub(super) fn objects(doc: &Arc<Node>) -> Vec<Arc<Node>> {
+    if !is_list(doc) {
+        return vec![Arc::clone(doc)];
+    }
+    let (mut objects, mut todo) = (Vec::new(), vec![&**doc]);
+    while let Some(item) = todo.pop() {
+        if is_list(item) {
+            todo.extend(item.get("items").map(Node::items).unwrap_or_default().iter().rev());
+        } else {
+            objects.push(Arc::new(typed(item, doc)));
+        }
+    }
+    objects
 }
 
 /// An item of a list as an object: lists of one kind need not say it again.

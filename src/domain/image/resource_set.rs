@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Confidence;
 use super::node::{At, Node, Trust, Value};
 use super::sink::Sink;
+use super::substitute;
 use super::text;
 
 const GROUP: &str = "fluxcd.controlplane.io";
@@ -19,10 +20,13 @@ pub(super) fn is_set(object: &Node) -> bool {
 /// The objects that a set makes, as far as there is `room` for their nodes; and whether it makes more.
 pub(super) fn objects(set: &Node, room: &mut usize) -> (Vec<Node>, bool) {
     let list = |key: &str| set.at_path(&["spec", key]).map(Node::items).unwrap_or_default();
-    let inputs: Vec<BTreeMap<String, &Node>> = list("inputs").iter().map(known).collect();
-    let none = [BTreeMap::new()];
+    let mut inputs: Vec<BTreeMap<String, &Node>> = list("inputs").iter().map(known).collect();
+    // Others give more.
+    if inputs.is_empty() || !list("inputsFrom").is_empty() {
+        inputs.push(BTreeMap::new());
+    }
     let mut made = Vec::new();
-    for known in if inputs.is_empty() { &none[..] } else { &inputs } {
+    for known in &inputs {
         for object in list("resources") {
             let Some(left) = room.checked_sub(object.size()) else { return (made, true) };
             *room = left;
@@ -38,11 +42,8 @@ pub(super) fn objects(set: &Node, room: &mut usize) -> (Vec<Node>, bool) {
 pub(super) fn find(object: &Node, sink: &mut Sink) -> bool {
     match (object.group(), object.kind()) {
         (GROUP, "ResourceSet") => {
-            let may_deploy = |template: &&Node| {
-                let text = template.as_str().unwrap_or_default().to_ascii_lowercase();
-                ["image", "chart", "oci:", "kind: kustomization"].iter().any(|word| text.contains(word))
-            };
-            if let Some(template) = object.at_path(&["spec", "resourcesTemplate"]).filter(may_deploy) {
+            object.at_path(&["spec", "resources"]).into_iter().for_each(|resources| made(resources, sink));
+            if let Some(template) = object.at_path(&["spec", "resourcesTemplate"]) {
                 let note = "a template makes the objects";
                 sink.closed(object.name(), Confidence::Opaque, template.places().collect(), note);
                 text::inner(template, sink);
@@ -65,6 +66,26 @@ pub(super) fn find(object: &Node, sink: &mut Sink) -> bool {
     }
 }
 
+// Tells of parts of objects that expressions make.
+fn made(node: &Node, sink: &mut Sink) {
+    let note = "an expression makes this part";
+    match &node.value {
+        Value::Text(text, _) if text.trim_start().starts_with("<<") && text.contains('|') => {
+            sink.closed(text, Confidence::Opaque, node.places().collect(), note);
+        }
+        Value::List(items) => items.iter().for_each(|item| made(item, sink)),
+        Value::Map(entries) => {
+            for (name, child) in entries {
+                if name.contains("<<") {
+                    sink.closed(name, Confidence::Opaque, child.places().collect(), note);
+                }
+                made(child, sink);
+            }
+        }
+        _ => {}
+    }
+}
+
 // Every scalar of an input, by its path.
 fn known(input: &Node) -> BTreeMap<String, &Node> {
     let mut known = BTreeMap::new();
@@ -82,9 +103,13 @@ fn known(input: &Node) -> BTreeMap<String, &Node> {
 fn fill(node: &mut Node, known: &BTreeMap<String, &Node>) {
     match &mut node.value {
         Value::Text(text, _) if text.len() <= MAX_TEXT && text.contains("<<") => {
+            let is_read = substitute::is_bare(text);
             let (filled, trust, places) = filled(text, known);
-            node.rewrite(&filled, places);
-            node.trust = node.trust.max(trust);
+            node.rewrite(&filled, []);
+            if is_read && !filled.contains("<<") {
+                substitute::read_again(node);
+            }
+            substitute::believe(node, node.trust.max(trust), &places);
         }
         Value::List(items) => items.iter_mut().for_each(|item| fill(item, known)),
         Value::Map(entries) => entries.iter_mut().for_each(|(_, child)| fill(child, known)),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use regex_lite::{Regex, RegexBuilder};
 
+use super::fieldspec::FieldSpec;
 use super::node::{At, Node, Style, Trust, Value};
 use super::reference;
 
@@ -135,52 +136,19 @@ impl Retag {
     }
 }
 
-/// A field with an image, of some kinds of objects.
-pub(super) struct FieldSpec {
-    group: String,
-    version: String,
-    kind: String,
-    steps: Vec<String>,
-}
-
-impl FieldSpec {
-    /// A path in whatever object.
-    pub(super) fn everywhere(path: &str) -> Self {
-        Self { group: String::new(), version: String::new(), kind: String::new(), steps: steps(path) }
-    }
-
-    /// What a configuration says.
-    pub(super) fn read(spec: &Node) -> Self {
-        let text = |key: &str| spec.str_at(&[key]).to_owned();
-        Self {
-            group: text("group"),
-            version: text("version"),
-            kind: text("kind"),
-            steps: steps(spec.str_at(&["path"])),
-        }
-    }
-
-    fn is_for(&self, object: &Node) -> bool {
-        let is_it = |wanted: &str, own: &str| wanted.is_empty() || wanted == own;
-        let version = object.str_at(&["apiVersion"]).rsplit('/').next().unwrap_or_default();
-        is_it(&self.group, object.group()) && is_it(&self.version, version) && is_it(&self.kind, object.kind())
-    }
-}
-
 /// Rewrites every image that kustomize rewrites in an object; `fields` are the paths that it knows.
 pub(super) fn apply(object: &mut Arc<Node>, retags: &mut [Retag], fields: &[FieldSpec]) {
     if object.kind() == "CustomResourceDefinition" {
         return;
     }
-    let fields: Vec<&[String]> =
-        fields.iter().filter(|field| field.is_for(object)).map(|field| field.steps.as_slice()).collect();
+    let fields: Vec<&FieldSpec> = fields.iter().filter(|field| field.is_for(object)).collect();
     // Objects are shared between overlays, and most have nothing to rewrite.
     let mut is_touched = false;
     look(object, &mut |node| {
         is_touched |= node.as_str().is_some_and(|text| retags.iter().any(|retag| retag.is_match(text)))
     });
     let is_any = |node: &Node| node.as_str().is_some_and(|text| retags.iter().any(|retag| retag.is_match(text)));
-    if !is_touched && !fields.iter().any(|field| reaches(object, field, &is_any)) {
+    if !is_touched && !fields.iter().any(|field| field.reaches(object, &is_any)) {
         return;
     }
     let object = Arc::make_mut(object);
@@ -189,7 +157,7 @@ pub(super) fn apply(object: &mut Arc<Node>, retags: &mut [Retag], fields: &[Fiel
     for retag in retags {
         rewrite(object, &mut |node| retag.apply(node));
         for field in &fields {
-            follow(object, field, &mut |node| retag.apply(node));
+            field.follow(object, None, &mut |node| retag.apply(node));
         }
     }
 }
@@ -215,14 +183,6 @@ fn look(node: &Node, show: &mut dyn FnMut(&Node)) {
     }
 }
 
-fn reaches(node: &Node, field: &[String], is_any: &dyn Fn(&Node) -> bool) -> bool {
-    match (field.split_first(), &node.value) {
-        (_, Value::List(items)) => items.iter().any(|item| reaches(item, field, is_any)),
-        (None, _) => is_any(node),
-        (Some((step, rest)), _) => node.get(step).is_some_and(|child| reaches(child, rest, is_any)),
-    }
-}
-
 fn rewrite(node: &mut Node, change: &mut dyn FnMut(&mut Node)) {
     match &mut node.value {
         Value::List(items) => items.iter_mut().for_each(|item| rewrite(item, change)),
@@ -235,23 +195,5 @@ fn rewrite(node: &mut Node, change: &mut dyn FnMut(&mut Node)) {
             }
         }
         _ => {}
-    }
-}
-
-/// The steps of a field.
-pub(super) fn steps(path: &str) -> Vec<String> {
-    path.replace("[]", "").split('/').filter(|step| !step.is_empty()).map(str::to_owned).collect()
-}
-
-/// Shows what stands in a field, of every item of the lists on the way.
-pub(super) fn follow(node: &mut Node, field: &[String], change: &mut dyn FnMut(&mut Node)) {
-    match (field.split_first(), &mut node.value) {
-        (_, Value::List(items)) => items.iter_mut().for_each(|item| follow(item, field, change)),
-        (None, _) => change(node),
-        (Some((step, rest)), _) => {
-            if let Some(child) = node.get_mut(step) {
-                follow(child, rest, change);
-            }
-        }
     }
 }

@@ -6,6 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::claims::{self, Claims};
 use super::environment::{Environment, is_gated};
 use super::fields::Field;
 use super::index::Index;
@@ -17,7 +18,6 @@ use super::sink::{Hit, Sink};
 use super::substitute::{MAX_FILLED, Variables};
 use super::tree::{self, Tree};
 use super::{Class, Confidence, Found, Images, argo, chart, flux, helm, resource_set, workload};
-use crate::domain::path::is_within;
 
 /// The name of what stands alone.
 const ALONE: &str = "-";
@@ -42,6 +42,10 @@ struct Roots<'a> {
     environment: Option<Environment<'a>>,
     // Files whose objects others may refer to; None: all.
     heeded: Option<HashSet<u32>>,
+    // Folders that only what was built names, and whether the environment itself does.
+    late: BTreeMap<String, bool>,
+    // Folders that objects name.
+    claimed: BTreeSet<String>,
     kustomizer: Kustomizer<'a>,
     index: Index,
     queue: VecDeque<(Resource, usize)>,
@@ -64,18 +68,6 @@ struct Roots<'a> {
     builds: Builds,
 }
 
-/// Folders that objects say are to be built.
-#[derive(Default)]
-struct Claims {
-    all: BTreeSet<String>,
-    // Those that what stands in them names.
-    own: BTreeSet<String>,
-    // Those of charts that releases name.
-    charts: BTreeSet<String>,
-    // Those, of all these, that the environment itself names.
-    given: BTreeSet<String>,
-}
-
 /// Finds every root and what it deploys; and where it is known which files are `there`, what of it programs can build.
 pub(super) fn find<'a>(
     tree: &'a Tree<'a>,
@@ -83,11 +75,13 @@ pub(super) fn find<'a>(
     environment: Option<Environment<'a>>,
     there: Option<There<'a>>,
 ) -> (Images, Builds) {
-    let mut roots = Roots::new(tree, environment, there, None);
+    let mut roots = Roots::new(tree, environment, there, None, BTreeMap::new());
     roots.run();
-    // What this environment does not apply says nothing of what it does.
-    if let Some(heeded) = roots.heeded() {
-        roots = Roots::new(tree, environment, there, Some(heeded));
+    // What this environment does not apply says nothing of what it does; and folders whose names are made of variables are
+    // known only when what names them is built.
+    let heeded = roots.heeded();
+    if heeded.is_some() || !roots.late.is_empty() {
+        roots = Roots::new(tree, environment, there, heeded, std::mem::take(&mut roots.late));
         roots.run();
     }
     roots.finish(&fields.into())
@@ -99,16 +93,18 @@ impl<'a> Roots<'a> {
         environment: Option<Environment<'a>>,
         there: Option<There<'a>>,
         heeded: Option<HashSet<u32>>,
+        late: BTreeMap<String, bool>,
     ) -> Self {
         let is_own = |name: &str| environment.is_some_and(|environment| (environment.is_own)(name));
-        let here = environment.map(|environment| environment.repository);
         let is_heeded = |file| heeded.as_ref().is_none_or(|heeded| heeded.contains(&file));
         Self {
             tree,
             environment,
             kustomizer: Kustomizer::new(tree),
-            index: Index::of(tree, here, &is_own, &is_heeded),
+            index: Index::of(tree, environment, &is_own, &is_heeded),
             heeded,
+            late,
+            claimed: BTreeSet::new(),
             queue: VecDeque::new(),
             done: HashMap::new(),
             visited: HashSet::new(),
@@ -130,14 +126,16 @@ impl<'a> Roots<'a> {
     fn run(&mut self) {
         let tree = self.tree;
         let charts = Rc::clone(&self.kustomizer.charts);
-        let claims = self.claims();
+        let mut claims = Claims::of(tree, &self.index, &|name| self.is_own(name));
+        // What gives values is applied by nobody.
+        self.kustomizer.data.extend(&claims.data);
+        claims.add(self.late.iter());
+        self.claimed.clone_from(&claims.all);
         self.named(&charts, &claims);
-        for folder in &claims.all {
-            if !charts.contains(folder) {
-                self.kustomizer.build(folder);
-            }
+        for folder in claims.all.iter().filter(|folder| !charts.contains(*folder)) {
+            self.kustomizer.build_with(folder, &claims.extra(folder));
         }
-        let included = included(tree);
+        let included = claims::included(tree);
         for (folder, file) in tree.kustomizations() {
             let is_used = self.kustomizer.used.contains(&file) || included.contains(folder);
             if !is_used && !claims.all.contains(folder) && !self.standing.contains(folder) {
@@ -162,7 +160,7 @@ impl<'a> Roots<'a> {
                     self.chart(folder, None);
                 }
             } else if !self.visited.contains(folder) {
-                self.plain(folder);
+                self.stand(folder, &claims.extra(folder));
                 self.follow(&charts);
             }
         }
@@ -180,6 +178,8 @@ impl<'a> Roots<'a> {
                 self.chart(folder, None);
             }
         }
+        // What templates of these name.
+        self.follow(&charts);
     }
 
     // Builds the folders that the policy names as they stand, whoever includes them: first of all, so that nothing else uses
@@ -224,7 +224,7 @@ impl<'a> Roots<'a> {
         let applied = self.built.iter().filter(|(build, _)| builds.contains(build));
         let mut heeded: HashSet<u32> =
             applied.flat_map(|(_, built)| &built.resources).map(|resource| resource.node.at.file).collect();
-        heeded.extend(self.tree.all().filter(|(_, name)| (environment.is_own)(name)).map(|(file, _)| file));
+        heeded.extend(self.tree.all().filter(|(_, name)| self.is_own(name)).map(|(file, _)| file));
         self.index.has_beside(&heeded).then_some(heeded)
     }
 
@@ -232,39 +232,17 @@ impl<'a> Roots<'a> {
     fn is_heeded(&self, object: &Node, build: usize) -> bool {
         let (Some(environment), Some(heeded)) = (self.environment, &self.heeded) else { return true };
         let first = self.images.roots.get(self.index.first(build)).map(String::as_str).unwrap_or_default();
-        let is_own = || (environment.is_own)(self.tree.name(object.at.file));
+        let is_own = || self.is_own(self.tree.name(object.at.file));
         heeded.contains(&object.at.file) && (is_gated(environment.roots, first) || is_own())
-    }
-
-    // What objects say is to be built.
-    fn claims(&mut self) -> Claims {
-        let mut claims = Claims::default();
-        for (file, name) in self.tree.all() {
-            let is_given = self.environment.is_some_and(|environment| (environment.is_own)(name));
-            for doc in self.tree.docs(file) {
-                let chart = flux::own_chart(doc, self.tree);
-                let (folders, files) = if flux::is_kustomization(doc) {
-                    (flux::folder(self.tree, &self.index, doc).into_iter().collect(), Vec::new())
-                } else {
-                    argo::claims(self.tree, doc)
-                };
-                if is_given {
-                    claims.given.extend(folders.iter().chain(&chart).cloned());
-                }
-                let is_own = |folder: &&String| folder.is_empty() || is_within(name, folder);
-                // What gives values is applied by nobody.
-                self.kustomizer.data.extend(files);
-                claims.own.extend(folders.iter().filter(is_own).cloned());
-                claims.all.extend(folders);
-                claims.charts.extend(chart);
-            }
-        }
-        claims
     }
 
     // A folder as it stands.
     fn plain(&mut self, folder: &str) -> usize {
-        let mut built = self.kustomizer.build_with(folder, &Extra::default());
+        self.stand(folder, &Extra::default())
+    }
+
+    fn stand(&mut self, folder: &str, extra: &Extra) -> usize {
+        let mut built = self.kustomizer.build_with(folder, extra);
         let is_named = self.environment.is_some_and(|environment| environment.roots.names(folder));
         if self.tree.is_component(folder) && !is_named {
             // Most components change what only those have that include them.
@@ -273,7 +251,7 @@ impl<'a> Roots<'a> {
         }
         let build = self.add(folder, built, None);
         self.standing.insert(folder.to_owned());
-        self.offer(folder, &Extra::default(), None, build);
+        self.offer(folder, extra, None, build);
         build
     }
 
@@ -286,6 +264,13 @@ impl<'a> Roots<'a> {
         self.hold(folder, &mut built);
         let build = self.images.build(&shown(folder));
         self.index.begin(build, by);
+        self.visited.insert(folder.to_owned());
+        self.take(build, built);
+        build
+    }
+
+    // Takes in the objects of a build.
+    fn take(&mut self, build: usize, built: Built) {
         for resource in &built.resources {
             if self.is_heeded(&resource.node, build) {
                 self.index.add(resource, build);
@@ -295,9 +280,7 @@ impl<'a> Roots<'a> {
                 self.queue.push_back((resource.clone(), build));
             }
         }
-        self.visited.insert(folder.to_owned());
         self.built.push((build, built));
-        build
     }
 
     // The file with which a folder changes what an Application says of it.
@@ -352,7 +335,8 @@ impl<'a> Roots<'a> {
             let object = &resource.node;
             if flux::is_kustomization(object) {
                 let Some(folder) = flux::folder(self.tree, &self.index, object) else { continue };
-                let variables = flux::variables(object, &self.index, by);
+                self.note(&folder, object);
+                let variables = flux::variables(object, (self.tree, &self.index), by);
                 let Some(ordered) = self.order(by, &folder, object, &format!("{object:?} {variables:?}")) else {
                     continue;
                 };
@@ -368,21 +352,38 @@ impl<'a> Roots<'a> {
                 self.offer(&folder, &extra, variables, build);
                 self.made(by, ordered, build);
             } else {
-                for (folder, extra, values) in argo::builds(self.tree, object) {
+                for (folder, extra, values) in argo::builds(self.tree, &self.index, object) {
                     let print = format!("{extra:?} {values:?}");
+                    self.note(&folder, object);
                     let Some(ordered) = self.order(by, &folder, object, &print) else { continue };
-                    let build = if charts.contains(&folder) {
-                        self.chart(&folder, Some((object, values.as_ref())))
-                    } else {
+                    let is_chart = charts.contains(&folder) && !extra.is_plain;
+                    if is_chart {
+                        let build = self.chart(&folder, Some((object, values.as_ref())));
+                        self.made(by, ordered.clone(), build);
+                    }
+                    // Of what is both, Argo CD takes what it comes upon last.
+                    if !is_chart || self.tree.kustomization(&folder).is_some() {
                         let built = self.kustomizer.build_with(&folder, &extra);
                         let build = self.add(&folder, built, Some(by));
                         self.offer(&folder, &extra, None, build);
-                        build
-                    };
-                    self.made(by, ordered, build);
+                        self.made(by, ordered, build);
+                    }
                 }
             }
         }
+    }
+
+    // Notes a folder that no object names as it is written.
+    fn note(&mut self, folder: &str, object: &Node) {
+        if !self.claimed.contains(folder) {
+            let is_given = self.is_own(self.tree.name(object.at.file));
+            *self.late.entry(folder.to_owned()).or_default() |= is_given;
+        }
+    }
+
+    // Whether a file is the environment's own.
+    fn is_own(&self, name: &str) -> bool {
+        self.environment.is_some_and(|environment| (environment.is_own)(name))
     }
 
     // What an object has built, unless that is built already, or too much is.
@@ -415,11 +416,15 @@ impl<'a> Roots<'a> {
             sink.closed(OVERRIDES, Confidence::Opaque, vec![at], OVERRIDDEN);
         }
         let none = Node::nothing(At { file: 0, line: 1 });
-        chart::find(self.tree, folder, by.map(|(_, values)| values.unwrap_or(&none)), &mut sink);
+        let given = by.map(|(_, values)| values.unwrap_or(&none));
+        chart::find(self.tree, folder, (given, true), &mut sink);
         if self.there.is_some() {
-            self.builds.chart(self.tree, folder, by, build);
+            self.builds.chart((self.tree, &self.index), folder, by, build);
         }
         self.charted.insert(folder.to_owned());
+        self.index.begin(build, None);
+        let resources = chart::deployers(self.tree, folder).into_iter().map(Resource::new).collect();
+        self.take(build, Built { resources, ..Built::default() });
         self.hits.extend(sink.hits().into_iter().map(|hit| (build, hit)));
         build
     }
@@ -437,7 +442,7 @@ impl<'a> Roots<'a> {
             }
             // What is only data somewhere may all the same be applied, if it can be read.
             let is_data = self.kustomizer.data.contains(&file);
-            if chart::is_part(charts, name) || (is_data && tree.fault(file).is_some()) {
+            if chart::is_part(charts, name) || tree.is_settings(file) || (is_data && tree.fault(file).is_some()) {
                 continue;
             }
             self.kustomizer.take(file, &mut built);
@@ -460,7 +465,11 @@ impl<'a> Roots<'a> {
         }
         for (build, built) in all {
             let mut sink = Sink::knowing(fields);
+            let taken = flux::taken(&built, build, tree, &self.index);
             for resource in &built.resources {
+                // What a release takes for its values is told with these.
+                let left = taken.get(&resource.node.at).map(|keys| flux::without(resource, keys));
+                let resource = left.as_ref().unwrap_or(resource);
                 sink.about(&resource.node);
                 if self.there.is_some() {
                     self.builds.release((resource, build), tree, &self.index);
@@ -525,21 +534,7 @@ fn has_variable(node: &Node) -> bool {
     match &node.value {
         Value::Text(text, _) => text.contains('$'),
         Value::List(items) => items.iter().any(has_variable),
-        Value::Map(entries) => entries.iter().any(|(_, child)| has_variable(child)),
+        Value::Map(entries) => entries.iter().any(|(name, child)| name.contains('$') || has_variable(child)),
         Value::Null => false,
     }
-}
-
-// Folders that some kustomization includes.
-fn included(tree: &Tree<'_>) -> HashSet<String> {
-    let mut included = HashSet::new();
-    for (folder, file) in tree.kustomizations() {
-        let Some(doc) = tree.docs(file).first() else { continue };
-        let lists = ["resources", "bases", "components"].into_iter().filter_map(|key| doc.get(key));
-        for path in lists.flat_map(Node::items).filter_map(Node::as_str) {
-            included
-                .extend(tree::join(folder, path).filter(|path| tree.kustomization(path).is_some() && path != folder));
-        }
-    }
-    included
 }

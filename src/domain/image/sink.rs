@@ -8,6 +8,9 @@ use super::node::{At, Node, Style, Trust, Value};
 use super::reference;
 use super::{Class, Confidence};
 
+/// What is said of what is no text where one must stand.
+pub(super) const NUMBER: &str = "it is a number without quotes, which the cluster refuses: quote it";
+
 // Longest reference that is shown whole; hosts, names, tags and digests have at most 255, 255, 128 and 135 bytes.
 const LONGEST: usize = 1024;
 
@@ -111,14 +114,11 @@ impl Sink {
         let Some(text) = node.as_str().filter(|text| !text.trim().is_empty()) else { return };
         let places = node.places().collect();
         let trust = node.trust.max(at_least);
-        let is_number = matches!(&node.value, Value::Text(text, Style::Plain) if text.parse::<f64>().is_ok());
+        let is_number = matches!(&node.value, Value::Text(text, Style::Plain) if is_no_text(text));
         let known = if is_open(text) || is_number { None } else { reference::normalise(text) };
         let (reference, confidence, oddity) = match known {
             Some(known) => (known.text, Confidence::from(trust), known.oddity),
-            None if is_number => {
-                let why = "it is a number without quotes, which the cluster refuses: quote it";
-                (text.trim().to_owned(), Confidence::Unresolved, Some(why))
-            }
+            None if is_number => (text.trim().to_owned(), Confidence::Unresolved, Some(NUMBER)),
             None if is_open(text) => (text.trim().to_owned(), Confidence::Unresolved, None),
             None => (text.trim().to_owned(), Confidence::Unresolved, Some("it is not the name of an image")),
         };
@@ -148,6 +148,11 @@ impl Sink {
         let (class, reference) = (Class::Image, what.to_owned());
         self.push(Hit { class, reference, confidence, places, note: Some(note.to_owned()) });
     }
+}
+
+// Whether a scalar without quotes is a number, or true or false.
+fn is_no_text(text: &str) -> bool {
+    text.parse::<f64>().is_ok() || ["true", "false"].iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
 /// Whether a text has a part that is to be filled in by somebody, or that nobody knows.

@@ -72,7 +72,16 @@ const WITHIN: &[&str] = &[
     "valuesFile",
     "valuesInline",
     "additionalValuesFiles",
+    "annotations",
+    "fieldSpecs",
+    "imageTag",
+    "jsonOp",
+    "paths",
+    "replica",
+    "unsetOnly",
 ];
+// What has keys of its own.
+const OPEN: &[&str] = &["annotations", "commonAnnotations", "commonLabels", "labels", "metadata", "valuesInline"];
 const IMAGE: &[&str] = &["name", "newName", "newTag", "digest", "tagSuffix"];
 const PATCH: &[&str] = &["path", "patch", "target", "options"];
 
@@ -89,7 +98,7 @@ pub(super) fn canonical(node: &mut Node) {
                 if let Some(known) = other.filter(|_| !known().any(|known| **known == **name)) {
                     *name = (*known).into();
                 }
-                if !matches!(&**name, "valuesInline" | "commonLabels" | "commonAnnotations" | "labels" | "metadata") {
+                if !OPEN.contains(&&**name) {
                     canonical(child);
                 }
             }
@@ -160,6 +169,10 @@ pub(super) fn objects(tree: &Tree<'_>, file: u32) -> Option<(At, &'static str)> 
 pub(super) fn patch(text: &str, docs: &[std::sync::Arc<Node>], has_target: bool) -> Option<&'static str> {
     if text.starts_with('[') && serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() {
         return Some("a patch that begins with a bracket has to be JSON");
+    }
+    let is_map = |doc: &&std::sync::Arc<Node>| matches!(doc.value, Value::Map(_));
+    if has_target && docs.first().filter(is_map).is_some() && docs.len() > 1 {
+        return Some("several patches have one target");
     }
     docs.iter().find_map(|doc| match &doc.value {
         Value::List(_) => (!has_target).then_some("the patch has no target"),

@@ -7,8 +7,10 @@ use super::yaml;
 
 // Deepest nesting of defaults within defaults.
 const MAX_DEPTH: usize = 8;
-// Longest text that patterns are tried on.
-const MAX_PATTERN: usize = 2048;
+// Longest text that patterns are tried on, and longest pattern: no part of a name is longer.
+const MAX_PATTERN: usize = 128;
+// How many steps of a pattern cost as much as a byte that is written.
+const STEPS: usize = 16;
 // Longest variable, with its default.
 const MAX_BODY: usize = 8192;
 /// Most bytes that variables may write.
@@ -53,6 +55,24 @@ impl Variables {
         self.known.values_mut().for_each(|variable| variable.trust = variable.trust.max(Trust::Inferred));
     }
 
+    /// Adds a variable whose value is nobody's business.
+    pub(super) fn hide(&mut self, name: &str, node: &Node) {
+        let mut node = node.clone();
+        node.rewrite(UNKNOWN, []);
+        node.trust = Trust::Unresolved;
+        self.insert(name, &node);
+    }
+
+    /// Takes another source into account that may come later.
+    pub(super) fn doubt(&mut self, data: &Node) {
+        for (name, node) in data.entries() {
+            let is_other = |known: &Variable| Some(known.text.as_str()) != node.as_str();
+            if self.known.get(&**name).is_none_or(is_other) {
+                self.hide(name, node);
+            }
+        }
+    }
+
     fn insert(&mut self, name: &str, node: &Node) {
         // Flux takes line ends out.
         let text = node.as_str().unwrap_or_default().replace('\n', "");
@@ -76,17 +96,31 @@ impl Variables {
             Value::Text(text, style) if text.contains('$') => {
                 let is_read = self.is_flux && is_bare(text);
                 let style = *style;
-                let mut filled = Filled { text: String::new(), trust: node.trust, places: Vec::new(), room: *room };
+                let mut filled = Filled::new(node.trust, *room);
                 self.expand(text, 0, &mut filled);
                 *room = filled.room;
                 node.value = Value::Text(filled.text.into(), if style == Style::Plain { Style::Quoted } else { style });
                 if is_read && filled.trust != Trust::Unresolved {
                     read_again(node);
+                } else if self.is_flux && !is_read && style != Style::Block && has_quotes(node) {
+                    // It stands in quotes, and nobody knows where these end now.
+                    filled.trust = Trust::Unresolved;
                 }
                 believe(node, filled.trust, &filled.places);
             }
             Value::List(items) => items.iter_mut().for_each(|item| self.fill(item, room)),
-            Value::Map(entries) => entries.iter_mut().for_each(|(_, child)| self.fill(child, room)),
+            Value::Map(entries) => {
+                for (name, child) in entries.iter_mut() {
+                    self.fill(child, room);
+                    if name.contains('$') {
+                        let mut filled = Filled::new(child.trust, *room);
+                        self.expand(name, 0, &mut filled);
+                        *room = filled.room;
+                        *name = filled.text.into();
+                        believe(child, filled.trust, &filled.places);
+                    }
+                }
+            }
             _ => {}
         }
     }
@@ -148,7 +182,20 @@ impl Variables {
                 } else if default.is_some() {
                     out.push(&known.text);
                 } else {
-                    out.push(&change(&known.text, operation));
+                    // What is done to it may be said by other variables.
+                    let mut of = Filled::new(Trust::Certain, out.room);
+                    self.expand(operation, depth + 1, &mut of);
+                    out.room = of.room;
+                    out.trust = out.trust.max(of.trust);
+                    out.places.extend(of.places);
+                    let steps = known.text.len().min(MAX_PATTERN).pow(2) * of.text.len().min(MAX_PATTERN);
+                    match out.room.checked_sub(steps / STEPS) {
+                        Some(room) => {
+                            out.room = room;
+                            out.push(&change(&known.text, &of.text));
+                        }
+                        None => out.trust = Trust::Unresolved,
+                    }
                 }
             }
             (None, Some(default)) => {
@@ -165,24 +212,29 @@ impl Variables {
     }
 }
 
-// Whether kustomize writes a text without quotes.
-fn is_bare(text: &str) -> bool {
+/// Whether a text is written without quotes.
+pub(super) fn is_bare(text: &str) -> bool {
     !text.starts_with(|c: char| c.is_whitespace() || "#,[]{}&*!|>'\"%@`".contains(c))
         && !["- ", "? ", "---", "..."].iter().any(|start| text.starts_with(start))
         && !text.ends_with([' ', ':'])
         && ![": ", " #", "\n", "\t"].iter().any(|part| text.contains(part))
 }
 
-// Flux fills in what kustomize has written, and reads it again: quotes are gone or come with a variable, and texts become
-// numbers, nothing, lists or mappings.
-fn read_again(node: &mut Node) {
+fn has_quotes(node: &Node) -> bool {
+    node.as_str().is_some_and(|text| text.contains(['\'', '"']))
+}
+
+/// Reads again what was filled in, as it was done in what had been written: quotes are gone or come with a variable, and texts
+/// become numbers, nothing, lists or mappings.
+pub(super) fn read_again(node: &mut Node) {
     let mut parsed = yaml::within(node);
     if parsed.fault.is_none() && parsed.docs.len() < 2 {
         node.value = parsed.docs.pop().map_or(Value::Null, |doc| doc.value);
     }
 }
 
-fn believe(node: &mut Node, trust: Trust, places: &[At]) {
+/// Says of all parts of a node how far they can be believed, and what made them.
+pub(super) fn believe(node: &mut Node, trust: Trust, places: &[At]) {
     node.trust = trust;
     node.more.extend(places);
     match &mut node.value {
@@ -200,6 +252,10 @@ struct Filled {
 }
 
 impl Filled {
+    fn new(trust: Trust, room: usize) -> Self {
+        Self { text: String::new(), trust, places: Vec::new(), room }
+    }
+
     // Variables may repeat texts without end.
     fn push(&mut self, text: &str) {
         if let Some(room) = self.room.checked_sub(text.len()) {
@@ -242,6 +298,11 @@ fn change(text: &str, operation: &str) -> String {
         _ => {}
     }
     if text.len() > MAX_PATTERN || operation.len() > MAX_PATTERN {
+        return UNKNOWN.to_owned();
+    }
+    // Patterns may have classes, which nobody has in a tag.
+    let is_classed = operation.starts_with(['#', '%']) && operation.contains(['[', '\\']);
+    if is_classed {
         return UNKNOWN.to_owned();
     }
     let heads = || text.char_indices().map(|(at, _)| at).chain([text.len()]);

@@ -1,6 +1,7 @@
 //! Files that are no YAML until somebody fills them in: their lines are looked at for images that stand there literally.
 
 use super::node::{At, Node, Style, Trust, Value};
+use super::pod;
 use super::sink::{self, Hit, Sink};
 use super::tree::Tree;
 use super::{Class, Confidence, actions, flow, helm, workload, yaml};
@@ -39,11 +40,13 @@ pub(super) fn told(node: &Node, sink: &mut Sink) {
     }
 }
 
-/// The values in a text; where it cannot be read before a template fills it in, with something in each place of that.
-pub(super) fn values(node: &Node) -> Vec<Node> {
+/// The values in a text, of which those who read them look at the first document only; where it cannot be read before a
+/// template fills it in, with something in each place of that.
+pub(super) fn values(node: &Node) -> Option<Node> {
+    let first = |parsed: yaml::Parsed| parsed.docs.into_iter().next().filter(|_| !parsed.is_headless);
     let parsed = yaml::within(node);
     if parsed.fault.is_none() {
-        return parsed.docs;
+        return first(parsed);
     }
     let (mut filled, mut rest) = (String::new(), node.as_str().unwrap_or_default());
     while let Some((before, (inner, after))) =
@@ -59,7 +62,7 @@ pub(super) fn values(node: &Node) -> Vec<Node> {
         *text = (filled + rest).into();
     }
     let filled = yaml::within(&whole);
-    if filled.fault.is_none() { filled.docs } else { parsed.docs }
+    first(if filled.fault.is_none() { filled } else { parsed })
 }
 
 /// Images that stand literally in the lines of a file, from one line on.
@@ -172,7 +175,7 @@ fn lines(text: &str, at: At, from: u32, sink: &mut Sink) {
             // An anchor or a tag before it says nothing of it.
             let marked = value.split_once(' ').filter(|(mark, _)| mark.starts_with(['&', '!']));
             let value = marked.map_or(value, |(_, value)| value);
-            let is_named = helm::is_image_key(key) || workload::is_variable_of_image(key);
+            let is_named = helm::is_image_key(key) || pod::is_variable_of_image(key);
             is_below = is_named && matches!(value, ">" | ">-" | "|" | "|-");
             say(value, is_named);
         }

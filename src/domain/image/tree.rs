@@ -21,8 +21,14 @@ const KUSTOMIZATIONS: &[&str] = &["kustomization.yaml", "kustomization.yml", "Ku
 pub(super) struct File {
     /// Its documents.
     pub(super) docs: Vec<Arc<Node>>,
+    // Whether an empty one is before them.
+    is_headless: bool,
     /// Why the rest could not be read.
     pub(super) fault: Option<Fault>,
+    // The first line on which a key stands again where kustomize does not take it.
+    doubled: Option<u32>,
+    // The first line with a comment that says how kustomize merges what it stands at.
+    schema: Option<u32>,
 }
 
 /// All of them.
@@ -90,7 +96,8 @@ impl<'a> Tree<'a> {
         }
         let parsed = yaml::parse(self.bytes.get(number as usize).copied().unwrap_or_default(), number, 1);
         *nodes += parsed.nodes;
-        file.fault = parsed.fault;
+        (file.fault, file.doubled, file.schema) = (parsed.fault, parsed.doubled, parsed.schema);
+        file.is_headless = parsed.is_headless;
         let mut docs = parsed.docs;
         if self.names.get(number as usize).is_some_and(|name| is_kustomization(name)) {
             docs.iter_mut().for_each(strict::canonical);
@@ -119,6 +126,12 @@ impl<'a> Tree<'a> {
         self.bytes.get(file as usize).copied().unwrap_or_default()
     }
 
+    /// The values in a file: those who read them look at the first document only.
+    pub(super) fn values(&self, file: u32) -> Option<&Arc<Node>> {
+        let file = self.files.get(file as usize).filter(|file| !file.is_headless)?;
+        file.docs.first()
+    }
+
     /// What a file holds.
     pub(super) fn docs(&self, file: u32) -> &[Arc<Node>] {
         self.files.get(file as usize).map(|file| file.docs.as_slice()).unwrap_or_default()
@@ -127,6 +140,15 @@ impl<'a> Tree<'a> {
     /// Why a file could not be read to its end.
     pub(super) fn fault(&self, file: u32) -> Option<&Fault> {
         self.files.get(file as usize).and_then(|file| file.fault.as_ref())
+    }
+
+    /// Whether a file of JSON is of somebody's own kind, with comments or the like: no manifest that was lost.
+    pub(super) fn is_settings(&self, file: u32) -> bool {
+        let has = |word: &[u8]| self.bytes(file).windows(word.len()).any(|part| part == word);
+        // Escapes and tags may spell whatever key.
+        let may_say =
+            || ["apiVersion", "\\u", "\\x", "\\U", "\\\n", "\\\r", "!"].iter().any(|word| has(word.as_bytes()));
+        self.name(file).ends_with(".json") && self.fault(file).is_some() && !may_say()
     }
 
     /// Every file by number.
@@ -151,10 +173,16 @@ impl<'a> Tree<'a> {
         KUSTOMIZATIONS.iter().filter(has).count() > 1
     }
 
-    /// The first line of a file on which a key stands again.
+    /// Where a key of a file stands again that kustomize does not take twice.
     pub(super) fn doubled(&self, file: u32) -> Option<At> {
-        let from = self.warnings.partition_point(|(at, _)| at.file < file);
-        self.warnings.get(from).map(|(at, _)| *at).filter(|at| at.file == file)
+        let line = self.files.get(file as usize)?.doubled?;
+        Some(At { file, line })
+    }
+
+    /// Where a comment of a file says how kustomize merges what it stands at.
+    pub(super) fn schema(&self, file: u32) -> Option<At> {
+        let line = self.files.get(file as usize)?.schema?;
+        Some(At { file, line })
     }
 
     /// Whether so many more paths or keys may be looked at for what stands at a place.

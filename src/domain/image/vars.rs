@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
+use super::fieldspec::FieldSpec;
 use super::kustomize::Kustomizer;
 use super::node::{Node, Value};
 use super::replace;
 use super::resource::Built;
-use super::retag;
 
 /// One of them, and where it may stand.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Vars {
     vars: Vec<Node>,
-    fields: Vec<(String, Vec<String>)>,
+    fields: Vec<FieldSpec>,
 }
 
 // Where kustomize looks for them anyway, of each container.
@@ -40,12 +40,9 @@ pub(super) fn gather(kustomizer: &mut Kustomizer<'_>, folder: &str, doc: &Node, 
     }
     built.vars.vars.extend(own.iter().cloned());
     for entry in doc.get("configurations").into_iter().flat_map(Node::items) {
-        for config in kustomizer.inner(folder, None, Some(entry), built) {
+        for config in kustomizer.inner(folder, None, Some(entry), built).docs {
             let named = config.get("varReference").into_iter().flat_map(Node::items);
-            built
-                .vars
-                .fields
-                .extend(named.map(|field| (field.str_at(&["kind"]).to_owned(), retag::steps(field.str_at(&["path"])))));
+            built.vars.fields.extend(named.map(FieldSpec::read));
         }
     }
 }
@@ -59,7 +56,7 @@ pub(super) fn resolve(kustomizer: &Kustomizer<'_>, built: &mut Built) {
         let path = Some(var.str_at(&["fieldref", "fieldpath"])).filter(|path| !path.is_empty());
         let path = path.unwrap_or("metadata.name").replace('[', ".[").replace("..[", ".[");
         let from = built.resources.iter().find(|resource| resource.is(kind, object));
-        let value = from.and_then(|from| replace::value(from, &path, var.at)).filter(|value| value.as_str().is_some());
+        let value = from.and_then(|from| replace::value(from, &path)).filter(|value| value.as_str().is_some());
         match value {
             Some(value) => known.push((format!("$({})", var.str_at(&["name"])), value)),
             None => {
@@ -75,11 +72,12 @@ pub(super) fn resolve(kustomizer: &Kustomizer<'_>, built: &mut Built) {
         if !has_variable(&resource.node) {
             continue;
         }
-        let kind = resource.node.kind().to_owned();
         let object = Arc::make_mut(&mut resource.node);
         containers(object, &known);
-        for (_, field) in fields.iter().filter(|(of, _)| of.is_empty() || *of == kind) {
-            retag::follow(object, field, &mut |node| fill(node, &known));
+        for field in &fields {
+            if field.is_for(object) {
+                field.follow(object, None, &mut |node| fill(node, &known));
+            }
         }
     }
 }

@@ -3,9 +3,11 @@
 use super::Confidence;
 use super::fields;
 use super::helm;
-use super::node::{Node, Style, Trust, Value};
+use super::node::{Node, Trust, Value};
 use super::params;
+use super::pod;
 use super::reference;
+use super::resource::{is_list, typed};
 use super::sink::{self, Sink};
 use super::text;
 use super::yaml;
@@ -37,10 +39,24 @@ const SILENT_GROUPS: &[&str] = &[
     "notification.toolkit.fluxcd.io",
     "dashboard.grafana.com",
     "aquasecurity.github.io",
+    // What tools of developers read, and no cluster.
+    "backstage.io",
+    "k3d.io",
+    "kind.x-k8s.io",
+    "kpt.dev",
+    "kuttl.dev",
+    "skaffold",
 ];
 
-const SILENT_KINDS: &[&str] =
-    &["GrafanaDashboard", "PrometheusRule", "ServiceMonitor", "PodMonitor", "SealedSecret", "ExternalSecret"];
+// Kinds that deploy nothing, of groups that end so.
+const SILENT_KINDS: &[(&str, &str)] = &[
+    ("GrafanaDashboard", "integreatly.org"),
+    ("PrometheusRule", "monitoring.coreos.com"),
+    ("ServiceMonitor", "monitoring.coreos.com"),
+    ("PodMonitor", "monitoring.coreos.com"),
+    ("SealedSecret", "bitnami.com"),
+    ("ExternalSecret", "external-secrets.io"),
+];
 
 // Kinds of the core group that deploy nothing.
 const SILENT_CORE: &[&str] =
@@ -69,37 +85,9 @@ const PROGRAMS: &[&str] = &[".py", ".js", ".go", ".lua", ".sql", ".md", ".rego",
 // Keys of an image under which all of it stands.
 const WHOLE: &[&str] = &["reference", "ref", "fullName"];
 
-// What stands before an image that a runner of jobs takes.
-const DOCKER: &str = "docker://";
-
-// Annotations that tell what is put into a pod which image to take, and those that have its tag where it stands apart.
-const INJECTED: &[(&str, &str)] = &[
-    ("sidecar.istio.io/proxyImage", ""),
-    ("config.linkerd.io/proxy-image", "config.linkerd.io/proxy-version"),
-    ("config.linkerd.io/init-image", "config.linkerd.io/init-image-version"),
-    ("config.linkerd.io/debug-image", "config.linkerd.io/debug-image-version"),
-    ("vault.hashicorp.com/agent-image", ""),
-    ("vault.security.banzaicloud.io/vault-image", ""),
-    ("vault.security.banzaicloud.io/vault-env-image", ""),
-    ("dapr.io/sidecar-image", ""),
-];
-
-/// Where the pod template of a built-in kind stands.
-fn pod_path(kind: &str, group: &str) -> Option<&'static [&'static str]> {
-    Some(match (group, kind) {
-        ("", "Pod") => &["spec"],
-        ("", "PodTemplate") => &["template", "spec"],
-        ("", "ReplicationController")
-        | ("apps" | "extensions", "Deployment" | "ReplicaSet" | "DaemonSet" | "StatefulSet")
-        | ("batch", "Job") => &["spec", "template", "spec"],
-        ("batch", "CronJob") => &["spec", "jobTemplate", "spec", "template", "spec"],
-        _ => return None,
-    })
-}
-
 /// Whether what an object says of images deploys none, by its kind and its group.
 pub(super) fn is_silent(kind: &str, group: &str) -> bool {
-    SILENT_KINDS.contains(&kind) || SILENT_GROUPS.contains(&group)
+    SILENT_KINDS.iter().any(|(silent, of)| *silent == kind && group.ends_with(of)) || SILENT_GROUPS.contains(&group)
 }
 
 /// Finds the images of one object.
@@ -108,7 +96,7 @@ pub(super) fn find(object: &Node, sink: &mut Sink) {
     if kind.is_empty() || is_silent(kind, group) {
         return;
     }
-    injected(object, sink);
+    pod::injected(object, sink);
     if group.is_empty() && kind == "Secret" {
         return config_map(object, "stringData", sink);
     }
@@ -125,15 +113,14 @@ pub(super) fn find(object: &Node, sink: &mut Sink) {
     }
     if kind == "ConfigMap" && group.is_empty() {
         config_map(object, "data", sink);
-    } else if let Some(path) = pod_path(kind, group) {
-        if let Some(spec) = object.at_path(path) {
-            pod(spec, Trust::Certain, sink);
-        }
+    } else if let Some(path) = pod::path(kind, group) {
+        pod::of(object, path, sink);
     } else if (group, kind) == ("upgrade.cattle.io", "Plan") {
         custom(&planned(object), "", &[], sink);
-    } else if kind.ends_with("List") && object.get("items").is_some() {
-        object.get("items").into_iter().flat_map(Node::items).for_each(|item| find(item, sink));
-    } else {
+    } else if is_list(object) {
+        object.get("items").into_iter().flat_map(Node::items).for_each(|item| find(&typed(item, object), sink));
+    } else if !object.str_at(&["apiVersion"]).is_empty() {
+        fields::closed(object, sink);
         let certain = fields::find(object, sink);
         custom(object, "", &certain, sink);
     }
@@ -156,138 +143,6 @@ fn planned(object: &Node) -> Node {
     plan
 }
 
-// What webhooks put into pods as annotations of an object or of its pod template say.
-fn injected(object: &Node, sink: &mut Sink) {
-    let template = object.at_path(&["spec", "template"]);
-    for annotations in
-        [Some(object), template].into_iter().flatten().filter_map(|of| of.at_path(&["metadata", "annotations"]))
-    {
-        for (image, tag) in INJECTED {
-            let Some(image) = annotations.get(image) else { continue };
-            let tag = annotations.get(tag);
-            let mut whole = image.clone();
-            if let (Some(name), Some(text)) = (image.as_str(), tag.and_then(Node::as_str)) {
-                whole.rewrite(&reference::join(name, Some(text), None), tag.into_iter().flat_map(Node::places));
-            }
-            sink.plausible(&whole);
-        }
-    }
-}
-
-/// The images of a pod spec, in its four places, and those that arguments and variables name.
-pub(super) fn pod(spec: &Node, trust: Trust, sink: &mut Sink) {
-    for key in ["containers", "initContainers", "ephemeralContainers"] {
-        if let Some((text, node)) = spec.get(key).and_then(|node| Some((node.as_str()?, node))) {
-            sink.closed(text, Confidence::Unresolved, node.places().collect(), "containers that somebody fills in");
-        }
-        for container in spec.get(key).into_iter().flat_map(Node::items) {
-            if let Some(image) = container.get("image") {
-                sink.image(image, trust);
-            }
-            mentions(container, sink);
-        }
-    }
-    for volume in spec.get("volumes").into_iter().flat_map(Node::items) {
-        if let Some(reference) = volume.at_path(&["image", "reference"]) {
-            sink.image(reference, trust);
-        }
-    }
-}
-
-// Images in a text, one a line or with commas between, each perhaps behind a name: `3.7=x/y:1`.
-fn listed(node: &Node, sink: &mut Sink) {
-    let is_block = matches!(node.value, Value::Text(_, Style::Block));
-    for (line, text) in (node.at.line..).zip(node.as_str().unwrap_or_default().lines()) {
-        for part in text.split([',', ' ']) {
-            let image = part.split_once('=').map_or(part, |(_, image)| image).trim();
-            let mut one = node.clone();
-            one.value = Value::Text(image.into(), Style::Quoted);
-            one.at.line = if is_block { line } else { node.at.line };
-            sink.plausible(&one);
-        }
-    }
-}
-
-// Images in a text, each behind the scheme for those that are run: `ubuntu:docker://x/y:1,…`.
-fn docker(node: &Node, sink: &mut Sink) {
-    for image in node.as_str().unwrap_or_default().split(DOCKER).skip(1) {
-        let mut one = node.clone();
-        one.value = Value::Text(image.split([',', ' ', '\n', '"']).next().unwrap_or_default().into(), Style::Quoted);
-        sink.plausible(&one);
-    }
-}
-
-/// Whether a key of settings is the name of a variable with an image.
-pub(super) fn is_variable_of_image(name: &str) -> bool {
-    // What is a part of one, or serves them, is none.
-    const OTHERS: &[&str] =
-        &["REGISTRY", "REGISTRIES", "REPO", "URL", "SERVICE", "DIR", "HOST", "PORT", "TAG", "PULL", "PATH", "PROXY"];
-    name.contains("IMAGE")
-        && !name.contains(|c: char| c.is_ascii_lowercase())
-        && !name.split('_').any(|word| OTHERS.iter().any(|other| word.starts_with(other)))
-}
-
-// What arguments and variables name is started by the program that reads them.
-fn mentions(container: &Node, sink: &mut Sink) {
-    for variable in container.get("env").into_iter().flat_map(Node::items) {
-        let Some(value) = variable.get("value") else { continue };
-        let is_named = is_variable_of_image(&variable.str_at(&["name"]).to_ascii_uppercase());
-        let text = value.as_str().unwrap_or_default();
-        if is_named && text.contains(['\n', ',']) && !text.contains(DOCKER) && !manifests(value, sink) {
-            listed(value, sink);
-        } else if text.contains('\n') || text.starts_with('{') {
-            self::text(value, sink);
-        } else if text.contains(DOCKER) {
-            docker(value, sink);
-        } else if is_named {
-            sink.plausible(value);
-        } else if value.as_str().is_some_and(sink::is_literal) {
-            sink.image(value, Trust::Inferred);
-        }
-    }
-    for key in ["args", "command"] {
-        let mut before = "";
-        for argument in container.get(key).into_iter().flat_map(Node::items) {
-            let Some(text) = argument.as_str() else { continue };
-            let (option, value) = text.split_once('=').unwrap_or((before, text));
-            before = text;
-            if manifests(argument, sink) {
-                continue;
-            }
-            let mut say = |value: &str, is_named: bool| {
-                let mut node = argument.clone();
-                node.value = Value::Text(value.into(), Style::Quoted);
-                match is_named {
-                    true => sink.plausible(&node),
-                    false if sink::is_literal(value) => sink.image(&node, Trust::Inferred),
-                    false => {}
-                }
-            };
-            if text.contains(char::is_whitespace) {
-                options(text).for_each(|value| say(value, true));
-            } else if value.len() < text.len() || !text.starts_with('-') {
-                value.split(',').for_each(|value| say(value, is_option_of_image(option)));
-            }
-        }
-    }
-}
-
-fn is_option_of_image(option: &str) -> bool {
-    option.starts_with('-') && option.to_ascii_lowercase().contains("image") && !option.contains("pull")
-}
-
-// The values of options for images on the command lines in a text.
-fn options(text: &str) -> impl Iterator<Item = &str> {
-    let words = text.split_whitespace().map(|word| word.trim_matches(['"', '\'']));
-    let pairs = std::iter::once("").chain(words.clone()).zip(words);
-    let values = pairs.filter_map(|(before, word)| match word.split_once('=') {
-        Some((option, value)) if is_option_of_image(option) => Some(value),
-        None if is_option_of_image(before) && !before.contains('=') => Some(word),
-        _ => None,
-    });
-    values.flat_map(|value| value.split(',')).map(|value| value.trim_matches(['"', '\'']))
-}
-
 /// The images of a part of an object.
 pub(super) fn part(node: &Node, key: &str, sink: &mut Sink) {
     custom(node, key, &[], sink);
@@ -300,11 +155,18 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
     }
     match &node.value {
         Value::Text(..) if helm::is_image_key(key) => sink.plausible(node),
+        // Images by the names of what they are for.
+        Value::Map(entries) if key == "images" && entries.iter().all(|(_, child)| is_pinned(child)) => {
+            entries.iter().for_each(|(_, child)| sink.plausible(child));
+        }
         Value::Text(text, _) if text.starts_with("oci://") => sink.artifact(node),
         Value::Text(..) if key == "podSpecPatch" => {
-            yaml::within(node).docs.iter().for_each(|spec| pod(spec, Trust::Inferred, sink));
+            yaml::within(node).docs.iter().for_each(|spec| pod::find(spec, Trust::Inferred, sink));
         }
-        Value::Text(text, _) if text.contains('\n') => drop(manifests(node, sink)),
+        Value::Text(text, _) if text.contains('\n') => {
+            let is_told = manifests(node, sink) || key != "values";
+            text::values(node).into_iter().filter(|_| !is_told).for_each(|values| helm::values(&values, sink));
+        }
         Value::Map(_) if !key.is_empty() && is_object(node) => lowered(node, sink),
         Value::List(items) => {
             let is_containers = matches!(key, "containers" | "initContainers" | "ephemeralContainers");
@@ -313,7 +175,7 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
                     if !certain.contains(&std::ptr::from_ref(image)) {
                         sink.image(image, Trust::Inferred);
                     }
-                    mentions(item, sink);
+                    pod::mentions(item, sink);
                 } else if key == "images" && item.as_str().is_some_and(reference::has_host) {
                     sink.plausible(item);
                 } else {
@@ -348,6 +210,7 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
                 sink.closed(text, Confidence::Opaque, name.places().collect(), helm::UNSEEN);
                 return;
             }
+            deployed_by(node, sink);
             let used = helm::shape(node, key, helm::Above::default(), sink);
             // What a policy says must not be there is not.
             let is_absent = node.str_at(&["complianceType"]).eq_ignore_ascii_case("mustnothave");
@@ -361,6 +224,33 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
         }
         _ => {}
     }
+}
+
+// Applications and releases within other objects: the charts that they name, and what nobody can see of them.
+fn deployed_by(node: &Node, sink: &mut Sink) {
+    let (chart, url) = (node.get("chart").filter(|chart| chart.as_str().is_some()), node.get("repoURL"));
+    match (chart, url) {
+        (Some(chart), Some(url)) => {
+            let name = chart.as_str().unwrap_or_default();
+            helm::chart(url, name, node.get("targetRevision"), chart, sink);
+            sink.closed(name, Confidence::Opaque, chart.places().collect(), helm::UNSEEN);
+        }
+        (Some(chart), None) if node.get("sourceRef").is_some() => {
+            let name = chart.as_str().unwrap_or_default();
+            sink.closed(name, Confidence::Opaque, chart.places().collect(), helm::UNSEEN);
+        }
+        (None, Some(_)) => {
+            if let Some(path) = node.get("path") {
+                let note = "Argo CD builds it from what is not in the tree";
+                sink.closed(path.as_str().unwrap_or_default(), Confidence::Opaque, path.places().collect(), note);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn is_pinned(node: &Node) -> bool {
+    node.as_str().is_some_and(sink::is_literal)
 }
 
 /// Whether a part of an object is an object that somebody makes of it.
@@ -377,14 +267,14 @@ fn config_map(object: &Node, key: &str, sink: &mut Sink) {
         if PROGRAMS.iter().any(|kind| name.ends_with(kind)) {
             continue;
         }
-        let is_named = helm::is_image_key(name) || is_variable_of_image(name);
+        let is_named = helm::is_image_key(name) || pod::is_variable_of_image(name);
         if name.ends_with("values.yaml") {
             text::told(value, sink);
         }
         if sink::is_literal(text) || (is_named && sink::is_plausible(text)) {
             sink.image(value, Trust::Inferred);
         } else if is_named && text.contains('\n') {
-            listed(value, sink);
+            pod::listed(value, sink);
         } else {
             self::text(value, sink);
         }
@@ -398,8 +288,8 @@ pub(super) fn text(node: &Node, sink: &mut Sink) {
     }
 }
 
-// Objects in a text, which somebody else applies; false: there are none.
-fn manifests(node: &Node, sink: &mut Sink) -> bool {
+/// Objects in a text, which somebody else applies; false: there are none.
+pub(super) fn manifests(node: &Node, sink: &mut Sink) -> bool {
     let text = node.as_str().unwrap_or_default();
     if text.starts_with('{') && text.ends_with('}') && !text.contains("apiVersion") {
         let parsed = yaml::within(node);

@@ -8,10 +8,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use granit_parser::{Event, Options, Parser, ScalarStyle};
 
+use super::documents;
 use super::node::{At, Node, Style, Value};
 
 // Most bytes of a file; the largest bundles of definitions have a third of it.
 const MAX_BYTES: usize = 16 << 20;
+// What the tags that YAML has itself begin with.
+const CORE: &str = "tag:yaml.org,2002:";
+const LEFT_OUT: &str = "no line of --- stands before this document, so what reads manifests leaves it out";
+const ODD: &str = "what stands behind --- is not read by everybody";
 // What else ends a line for readers of YAML 1.1.
 const BREAKS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
 // Most nodes of a file, those that aliases repeat included.
@@ -20,20 +25,28 @@ const MAX_NODES: usize = 1_000_000;
 const MAX_REPEATED: usize = 200_000;
 // Deepest nesting, aliases included: everything that walks a tree does so by recursion.
 const MAX_DEPTH: usize = 200;
+// Most entries of two mappings that are made one.
+const MAX_BOTH: usize = 200;
 // From here on keys are looked up by hash.
 const MANY: usize = 24;
 
 /// What a file holds.
 #[derive(Debug, Default)]
 pub(super) struct Parsed {
-    /// Its documents.
+    /// Its documents, but for those that are empty.
     pub(super) docs: Vec<Node>,
+    /// Whether the first one is empty.
+    pub(super) is_headless: bool,
     /// Why the rest could not be read, with the line of that and the line on which the rest begins.
     pub(super) fault: Option<Fault>,
     /// How many nodes that are.
     pub(super) nodes: usize,
     /// Lines that mean something else than they seem to.
     pub(super) warnings: Vec<(u32, String)>,
+    /// The first line on which a key stands again where kustomize does not take it.
+    pub(super) doubled: Option<u32>,
+    /// The first line with a comment that says how kustomize merges what it stands at.
+    pub(super) schema: Option<u32>,
 }
 
 /// Why a file could not be read to its end.
@@ -67,8 +80,11 @@ struct Reader {
     repeated: usize,
     parsed: Parsed,
     doc: Option<Node>,
-    // Whether the scalar at hand is said to merge.
-    is_merge: bool,
+    // The line on which the document at hand begins, and whether one that counts came before it.
+    began: u32,
+    is_further: bool,
+    // Whether the scalar at hand is said to merge or not to.
+    is_merge: Option<bool>,
     // Lines that end where an editor sees no end.
     breaks: Vec<u32>,
 }
@@ -84,30 +100,20 @@ pub(super) fn parse(bytes: &[u8], file: u32, first: u32) -> Parsed {
         repeated: 0,
         parsed: Parsed::default(),
         doc: None,
-        is_merge: false,
+        began: first,
+        is_further: false,
+        is_merge: None,
         breaks: Vec::new(),
     };
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let outcome = if bytes.len() > MAX_BYTES {
         Err((first, format!("larger than {} MiB", MAX_BYTES >> 20)))
     } else {
-        match text(bytes) {
-            // What YAML 1.1 takes for the end of a line is one for what reads manifests.
-            Some(text) if text.contains(BREAKS) => {
-                for (line, one) in (first..).zip(text.replace(BREAKS, "\u{85}\n").lines()) {
-                    reader.breaks.extend(one.ends_with('\u{85}').then_some(line));
-                }
-                reader.all(&text.replace(BREAKS, "\n"))
-            }
-            Some(text) => reader.all(&text),
-            None => Err((first, "not UTF-8".to_owned())),
-        }
+        text(bytes).ok_or_else(|| (first, "not UTF-8".to_owned())).and_then(|text| reader.all(&text))
     };
     if let Err((line, why)) = outcome {
-        let from = reader.parsed.fault.take().map_or(first, |fault| fault.from);
+        let from = reader.parsed.fault.as_ref().map_or(reader.began, |fault| fault.from);
         reader.parsed.fault = Some(Fault { line, from, why });
-    } else {
-        reader.parsed.fault = None;
     }
     reader.parsed.nodes = reader.nodes;
     reader.parsed
@@ -118,6 +124,7 @@ pub(super) fn within(node: &Node) -> Parsed {
     let mut parsed = parse(node.as_str().unwrap_or_default().as_bytes(), node.at.file, node.at.line);
     if !matches!(node.value, Value::Text(_, Style::Block)) {
         parsed.docs.iter_mut().for_each(|doc| put_on(doc, node.at.line));
+        [&mut parsed.doubled, &mut parsed.schema].into_iter().flatten().for_each(|line| *line = node.at.line);
         if let Some(fault) = &mut parsed.fault {
             (fault.line, fault.from) = (node.at.line, node.at.line);
         }
@@ -149,8 +156,8 @@ fn text(bytes: &[u8]) -> Option<Cow<'_, str>> {
     }
 }
 
-// The text in one that is said to be `!!binary`, as readers of manifests hand it on.
-fn decoded(text: &str) -> Result<String, String> {
+/// The text that one in Base64 stands for: what is said to be `!!binary` is handed on so.
+pub(super) fn decoded(text: &str) -> Result<String, String> {
     let packed: String = text.split_whitespace().collect();
     let bytes = STANDARD.decode(packed).map_err(|_| "binary that is not Base64".to_owned())?;
     String::from_utf8(bytes).map_err(|_| "binary that is not UTF-8".to_owned())
@@ -160,6 +167,29 @@ type Outcome = Result<(), (u32, String)>;
 
 impl Reader {
     fn all(&mut self, text: &str) -> Outcome {
+        let (first, mut more) = (self.first, 0);
+        self.parsed.schema = documents::schema(text).map(|line| self.line(line + 1));
+        for part in documents::parts(text) {
+            self.first = first + u32::try_from(part.above + more).unwrap_or(u32::MAX - first);
+            (self.began, self.is_further) = (self.first, false);
+            if part.is_odd {
+                self.leave(self.line(1), ODD);
+            }
+            // What YAML 1.1 takes for the end of a line is one for what reads manifests.
+            if part.text.contains(BREAKS) {
+                for (line, one) in (self.first..).zip(part.text.replace(BREAKS, "\u{85}\n").lines()) {
+                    self.breaks.extend(one.ends_with('\u{85}').then_some(line));
+                }
+                self.part(&part.text.replace(BREAKS, "\n"))?;
+                more += part.text.matches(BREAKS).count();
+            } else {
+                self.part(part.text)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn part(&mut self, text: &str) -> Outcome {
         let mut options = Options::default();
         options.set_emit_comments(false);
         for next in Parser::new_from_str_with_options(text, options) {
@@ -168,6 +198,11 @@ impl Reader {
             self.event(event, line).map_err(|why| (line, why))?;
         }
         Ok(())
+    }
+
+    // Notes what is not read, from its line on.
+    fn leave(&mut self, line: u32, why: &str) {
+        self.parsed.fault.get_or_insert_with(|| Fault { line, from: line, why: why.to_owned() });
     }
 
     fn line(&self, line: usize) -> u32 {
@@ -184,14 +219,23 @@ impl Reader {
                 self.anchors.clear();
                 self.stack.clear();
                 self.doc = None;
-                self.parsed.fault = Some(Fault { line, from: line, why: String::new() });
+                self.began = line;
             }
             Event::DocumentEnd => {
-                self.parsed.docs.extend(self.doc.take().filter(|doc| !matches!(doc.value, Value::Null)));
+                let doc = self.doc.take().filter(|doc| !matches!(doc.value, Value::Null));
+                self.parsed.is_headless |= self.parsed.docs.is_empty() && doc.is_none();
+                if doc.is_some() && self.is_further {
+                    self.leave(self.began, LEFT_OUT);
+                } else {
+                    self.parsed.docs.extend(doc);
+                }
+                self.is_further = true;
             }
             Event::Scalar(text, style, anchor, tag) => {
-                let said = |name: &str| tag.as_ref().is_some_and(|tag| tag.suffix() == name);
-                let (is_merge, is_binary) = (said("merge"), said("binary"));
+                // A tag that only is there says nothing.
+                let tag = tag.map(|tag| format!("{}{}", tag.handle(), tag.suffix())).filter(|tag| tag != "!");
+                let said = |name: &str| tag.as_deref().and_then(|tag| tag.strip_prefix(CORE)) == Some(name);
+                let (is_merge, is_binary) = (tag.is_some().then(|| said("merge")), said("binary"));
                 let text = if is_binary { Cow::Owned(decoded(&text)?) } else { text };
                 let style = match style {
                     ScalarStyle::Plain => Style::Plain,
@@ -232,6 +276,8 @@ impl Reader {
                     return Err("aliases repeat too much".to_owned());
                 }
                 let node = node.clone();
+                // As a key it is only a text.
+                self.is_merge = Some(false);
                 self.count(size)?;
                 self.place(node, 0, size, height)?;
             }
@@ -266,6 +312,18 @@ impl Reader {
         self.place(node, anchor, size, height)
     }
 
+    // Whether what comes is of the annotations of a document, or is them.
+    fn is_rewritten(&self) -> bool {
+        let is_at =
+            |frame: &Frame, name: &str| matches!(frame, Frame::Map { key: Some(key), .. } if &*key.text == name);
+        match self.stack.as_slice() {
+            [top, metadata, rest @ ..] => {
+                is_at(top, "metadata") && is_at(metadata, "annotations") && matches!(rest, [] | [Frame::Map { .. }])
+            }
+            _ => false,
+        }
+    }
+
     fn place(&mut self, node: Node, anchor: usize, size: usize, height: usize) -> Result<(), String> {
         if self.stack.len() + height > MAX_DEPTH {
             return Err("nested too deeply".to_owned());
@@ -278,6 +336,7 @@ impl Reader {
             }
             self.anchors.insert(anchor, (node.clone(), size, height));
         }
+        let is_rewritten = self.is_rewritten();
         match self.stack.last_mut() {
             None => self.doc = Some(node),
             Some(Frame::List(list, _)) => {
@@ -290,8 +349,8 @@ impl Reader {
                     let line = node.at.line;
                     let (text, is_merge) = match node.value {
                         Value::Text(text, style) => {
-                            let is_merge =
-                                (style == Style::Plain && &*text == "<<") || std::mem::take(&mut self.is_merge);
+                            let is_merge = self.is_merge.take();
+                            let is_merge = is_merge.unwrap_or(style == Style::Plain && &*text == "<<");
                             (text, is_merge)
                         }
                         Value::Null => ("null".into(), false),
@@ -299,7 +358,12 @@ impl Reader {
                     };
                     *key = Some(Key { text, line, is_merge });
                 }
-                Some(Key { is_merge: true, .. }) => merged.push(node),
+                Some(Key { is_merge: true, line, .. }) => {
+                    if !merged.is_empty() {
+                        self.parsed.doubled.get_or_insert(line);
+                    }
+                    merged.push(node);
+                }
                 Some(Key { text, line, .. }) => {
                     let Value::Map(entries) = &mut map.value else { return Ok(()) };
                     let before = if index.is_empty() {
@@ -309,10 +373,19 @@ impl Reader {
                     };
                     if let Some((_, old)) = before.and_then(|before| entries.get_mut(before)) {
                         let first = old.at.line;
-                        *old = node;
+                        let is_both = is_rewritten && add(old, &node);
+                        let outcome = if is_both { "both count" } else { "the last one wins" };
+                        // Of annotations kustomize makes a map of its own before it looks for keys that stand twice.
+                        let is_taken = is_both || is_rewritten && node.as_str().is_some();
+                        if !is_taken {
+                            self.parsed.doubled.get_or_insert(line);
+                        }
+                        if !is_both {
+                            *old = node;
+                        }
                         self.parsed
                             .warnings
-                            .push((line, format!("the key {text:?} stands twice (line {first}), the last one wins")));
+                            .push((line, format!("the key {text:?} stands twice (line {first}), {outcome}")));
                     } else {
                         entries.push((text.clone(), node));
                         if !index.is_empty() {
@@ -326,6 +399,18 @@ impl Reader {
         }
         Ok(())
     }
+}
+
+// Adds the entries of a mapping to another one, if these have no key in common.
+fn add(map: &mut Node, more: &Node) -> bool {
+    if let (Value::Map(entries), Value::Map(others)) = (&mut map.value, &more.value)
+        && entries.len() + others.len() <= MAX_BOTH
+        && others.iter().all(|(name, _)| entries.iter().all(|(own, _)| own != name))
+    {
+        entries.extend(others.iter().cloned());
+        return true;
+    }
+    false
 }
 
 // What stands in the mapping itself wins, then the earlier of what is merged in.

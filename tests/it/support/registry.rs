@@ -33,6 +33,8 @@ pub enum Wrong {
     Realm(String),
     /// Its list of tags goes on at another host.
     EndlessTags,
+    /// Every answer is a page that asks who is there.
+    Page,
     /// It takes the request and says nothing.
     Hang,
 }
@@ -181,6 +183,9 @@ impl Fake {
             }
             Some(Wrong::Elsewhere(origin)) => {
                 return (307, vec![("Location", format!("{origin}{}", sent.target))], Vec::new());
+            }
+            Some(Wrong::Page) => {
+                return (200, vec![("Content-Type", "text/html".to_owned())], b"<html>Log in</html>".to_vec());
             }
             Some(Wrong::Hang) => return (0, Vec::new(), Vec::new()),
             _ => {}

@@ -1,0 +1,257 @@
+//! Pods: where their specs stand in objects, the images in them, and those that their arguments, variables and annotations
+//! name.
+
+use std::collections::HashMap;
+
+use super::node::{Node, Style, Trust, Value};
+use super::reference;
+use super::sink::{self, Sink};
+use super::workload;
+use super::{Confidence, yaml};
+
+const FILLED_IN: &str = "a part of a pod that somebody fills in";
+
+// Longest text that variables are put into.
+const MAX_FILLED: usize = 4096;
+
+// What stands before an image that a runner of jobs takes.
+const DOCKER: &str = "docker://";
+
+// Annotations that tell what is put into a pod which image to take, and those that have its tag where it stands apart.
+const INJECTED: &[(&str, &str)] = &[
+    ("sidecar.istio.io/proxyImage", ""),
+    ("config.linkerd.io/proxy-image", "config.linkerd.io/proxy-version"),
+    ("config.linkerd.io/init-image", "config.linkerd.io/init-image-version"),
+    ("config.linkerd.io/debug-image", "config.linkerd.io/debug-image-version"),
+    ("vault.hashicorp.com/agent-image", ""),
+    ("vault.security.banzaicloud.io/vault-image", ""),
+    ("vault.security.banzaicloud.io/vault-env-image", ""),
+    ("dapr.io/sidecar-image", ""),
+];
+
+/// Where the pod template of a built-in kind stands.
+pub(super) fn path(kind: &str, group: &str) -> Option<&'static [&'static str]> {
+    Some(match (group, kind) {
+        ("", "Pod") => &["spec"],
+        ("", "PodTemplate") => &["template", "spec"],
+        ("", "ReplicationController")
+        | ("apps" | "extensions", "Deployment" | "ReplicaSet" | "DaemonSet" | "StatefulSet")
+        | ("batch", "Job") => &["spec", "template", "spec"],
+        ("batch", "CronJob") => &["spec", "jobTemplate", "spec", "template", "spec"],
+        _ => return None,
+    })
+}
+
+/// What webhooks put into pods as annotations of an object or of its pod template say.
+pub(super) fn injected(object: &Node, sink: &mut Sink) {
+    let template = object.at_path(&["spec", "template"]);
+    for annotations in
+        [Some(object), template].into_iter().flatten().filter_map(|of| of.at_path(&["metadata", "annotations"]))
+    {
+        for (image, tag) in INJECTED {
+            let Some(image) = annotations.get(image) else { continue };
+            let tag = annotations.get(tag);
+            let mut whole = image.clone();
+            if let (Some(name), Some(text)) = (image.as_str(), tag.and_then(Node::as_str)) {
+                whole.rewrite(&reference::join(name, Some(text), None), tag.into_iter().flat_map(Node::places));
+            }
+            sink.plausible(&whole);
+        }
+    }
+}
+
+/// The images of an object whose pod stands at a path.
+pub(super) fn of(object: &Node, path: &[&str], sink: &mut Sink) {
+    let streamed = streamed(object);
+    let mut node = Some(streamed.as_ref().unwrap_or(object));
+    for key in path {
+        node = node.and_then(|node| node.get(key));
+        node.into_iter().for_each(|node| filled_in(node, sink));
+    }
+    if let Some(spec) = node {
+        find(spec, Trust::Certain, sink);
+    }
+}
+
+/// The images of a pod spec, in its four places, and those that arguments and variables name.
+pub(super) fn find(spec: &Node, trust: Trust, sink: &mut Sink) {
+    for (key, node) in spec.entries() {
+        if matches!(&**key, "containers" | "initContainers" | "ephemeralContainers" | "volumes") {
+            std::iter::once(node).chain(node.items()).for_each(|node| filled_in(node, sink));
+        } else if sink::is_open(key) {
+            sink.closed(key, Confidence::Unresolved, node.places().collect(), FILLED_IN);
+        }
+    }
+    for key in ["containers", "initContainers", "ephemeralContainers"] {
+        for container in spec.get(key).into_iter().flat_map(Node::items) {
+            if let Some(image) = container.get("image") {
+                sink.image(image, trust);
+            }
+            mentions(container, sink);
+        }
+    }
+    for volume in spec.get("volumes").into_iter().flat_map(Node::items) {
+        if let Some(reference) = volume.at_path(&["image", "reference"]) {
+            sink.image(reference, trust);
+        }
+    }
+}
+
+// Tells of a part of a pod that is a text, which somebody makes something else of.
+fn filled_in(node: &Node, sink: &mut Sink) {
+    if let Some(text) = node.as_str() {
+        sink.closed(text, Confidence::Unresolved, node.places().collect(), FILLED_IN);
+    }
+}
+
+/// Images in a text, one a line or with commas between, each perhaps behind a name: `3.7=x/y:1`.
+pub(super) fn listed(node: &Node, sink: &mut Sink) {
+    let is_block = matches!(node.value, Value::Text(_, Style::Block));
+    for (line, text) in (node.at.line..).zip(node.as_str().unwrap_or_default().lines()) {
+        for part in text.split([',', ' ']) {
+            let image = part.split_once('=').map_or(part, |(_, image)| image).trim();
+            let mut one = node.clone();
+            one.value = Value::Text(image.into(), Style::Quoted);
+            one.at.line = if is_block { line } else { node.at.line };
+            sink.plausible(&one);
+        }
+    }
+}
+
+// Images in a text, each behind the scheme for those that are run: `ubuntu:docker://x/y:1,…`.
+fn docker(node: &Node, sink: &mut Sink) {
+    for image in node.as_str().unwrap_or_default().split(DOCKER).skip(1) {
+        let mut one = node.clone();
+        one.value = Value::Text(image.split([',', ' ', '\n', '"']).next().unwrap_or_default().into(), Style::Quoted);
+        sink.plausible(&one);
+    }
+}
+
+/// Whether a key of settings is the name of a variable with an image.
+pub(super) fn is_variable_of_image(name: &str) -> bool {
+    // What is a part of one, or serves them, is none.
+    const OTHERS: &[&str] =
+        &["REGISTRY", "REGISTRIES", "REPO", "URL", "SERVICE", "DIR", "HOST", "PORT", "TAG", "PULL", "PATH", "PROXY"];
+    name.contains("IMAGE")
+        && !name.contains(|c: char| c.is_ascii_lowercase())
+        && !name.split('_').any(|word| OTHERS.iter().any(|other| word.starts_with(other)))
+}
+
+/// What arguments and variables name is started by the program that reads them.
+pub(super) fn mentions(container: &Node, sink: &mut Sink) {
+    let mut before: HashMap<&str, Node> = HashMap::new();
+    for variable in container.get("env").into_iter().flat_map(Node::items) {
+        let Some(value) = variable.get("value") else { continue };
+        let value = &filled_by(value, &before);
+        before.extend(Some(variable.str_at(&["name"])).filter(|name| !name.is_empty()).zip(Some(value.clone())));
+        let is_named = is_variable_of_image(&variable.str_at(&["name"]).to_ascii_uppercase());
+        let text = value.as_str().unwrap_or_default();
+        if is_named && text.contains(['\n', ',']) && !text.contains(DOCKER) && !workload::manifests(value, sink) {
+            listed(value, sink);
+        } else if text.contains('\n') || text.starts_with('{') {
+            workload::text(value, sink);
+        } else if text.contains(DOCKER) {
+            docker(value, sink);
+        } else if is_named {
+            sink.plausible(value);
+        } else if value.as_str().is_some_and(sink::is_literal) {
+            sink.image(value, Trust::Inferred);
+        }
+    }
+    for key in ["args", "command"] {
+        let arguments = container.get(key).map(Node::items).unwrap_or_default();
+        let arguments: Vec<Node> = arguments.iter().map(|argument| filled_by(argument, &before)).collect();
+        let mut before = "";
+        for argument in &arguments {
+            let Some(text) = argument.as_str() else { continue };
+            let (option, value) = text.split_once('=').unwrap_or((before, text));
+            before = text;
+            if workload::manifests(argument, sink) {
+                continue;
+            }
+            let mut say = |value: &str, is_named: bool| {
+                let mut node = argument.clone();
+                node.value = Value::Text(value.into(), Style::Quoted);
+                match is_named {
+                    true => sink.plausible(&node),
+                    false if sink::is_literal(value) => sink.image(&node, Trust::Inferred),
+                    false => {}
+                }
+            };
+            if text.contains(char::is_whitespace) {
+                options(text).for_each(|value| say(value, true));
+            } else if value.len() < text.len() || !text.starts_with('-') {
+                value.split(',').for_each(|value| say(value, is_option_of_image(option)));
+            }
+        }
+    }
+}
+
+// A text with the variables of its container that stand before it, as the kubelet fills them in.
+fn filled_by(node: &Node, before: &HashMap<&str, Node>) -> Node {
+    let mut filled = node.clone();
+    let Some(text) = node.as_str().filter(|text| text.len() <= MAX_FILLED && text.contains("$(")) else {
+        return filled;
+    };
+    let (mut out, mut places, mut rest) = (String::new(), Vec::new(), text);
+    while let Some((start, tail)) = rest.split_once("$(") {
+        let known = tail.split_once(')').and_then(|(name, after)| Some((before.get(name)?, after)));
+        // Two signs stand for one.
+        let known = known
+            .filter(|(value, _)| !start.ends_with('$') && value.as_str().is_some_and(|text| text.len() <= MAX_FILLED));
+        out.push_str(start);
+        rest = tail;
+        if let Some((value, after)) = known {
+            out.push_str(value.as_str().unwrap_or_default());
+            places.extend(value.places());
+            rest = after;
+        } else {
+            out.push_str("$(");
+        }
+    }
+    out.push_str(rest);
+    // What grows without end is no image.
+    if out != text && out.len() <= MAX_FILLED {
+        filled.rewrite(&out, places);
+    }
+    filled
+}
+
+fn is_option_of_image(option: &str) -> bool {
+    option.starts_with('-') && option.to_ascii_lowercase().contains("image") && !option.contains("pull")
+}
+
+// The values of options for images on the command lines in a text.
+fn options(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split_whitespace().map(|word| word.trim_matches(['"', '\'']));
+    let pairs = std::iter::once("").chain(words.clone()).zip(words);
+    let values = pairs.filter_map(|(before, word)| match word.split_once('=') {
+        Some((option, value)) if is_option_of_image(option) => Some(value),
+        None if is_option_of_image(before) && !before.contains('=') => Some(word),
+        _ => None,
+    });
+    values.flat_map(|value| value.split(',')).map(|value| value.trim_matches(['"', '\'']))
+}
+
+// An object whose images are those that an image stream has by then, wherever a trigger says so.
+fn streamed(object: &Node) -> Option<Node> {
+    let triggers = object.at_path(&["metadata", "annotations", "image.openshift.io/triggers"])?;
+    let names: Vec<String> = yaml::within(triggers)
+        .docs
+        .iter()
+        .flat_map(Node::items)
+        .filter(|trigger| trigger.str_at(&["from", "kind"]) == "ImageStreamTag")
+        .map(|trigger| trigger.str_at(&["from", "name"]).to_owned())
+        .collect();
+    let mut object = object.clone();
+    let spec = object.get_mut("spec")?.get_mut("template")?.get_mut("spec")?;
+    for containers in ["containers", "initContainers"] {
+        let Some(Value::List(items)) = spec.get_mut(containers).map(|node| &mut node.value) else { continue };
+        for image in items.iter_mut().filter_map(|item| item.get_mut("image")) {
+            if image.as_str().is_some_and(|text| names.iter().any(|name| name == text)) {
+                image.trust = Trust::Unresolved;
+            }
+        }
+    }
+    Some(object)
+}
