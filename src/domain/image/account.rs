@@ -29,7 +29,12 @@ pub(super) struct Looked<'a> {
 impl<'a> Looked<'a> {
     /// The values that are texts.
     pub(super) fn texts(&self) -> impl Iterator<Item = &'a Node> + '_ {
-        self.nodes.iter().copied().filter(|node| node.as_str().is_some())
+        self.nodes().filter(|node| node.as_str().is_some())
+    }
+
+    /// The values.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = &'a Node> + '_ {
+        self.nodes.iter().copied()
     }
 
     /// Whether an image may be in what it looks at; `other` if that is nowhere.

@@ -11,7 +11,7 @@ use super::guards::{Calls, Guards};
 use super::node::{At, Node, Style, Trust, Value};
 use super::sink::{self, Hit, Sink};
 use super::tree::Tree;
-use super::{Class, Confidence, helm, inserts, reference, text, yaml};
+use super::{Class, Confidence, fields, helm, inserts, reference, text, yaml};
 
 /// What the templates of a chart say of images.
 #[derive(Default)]
@@ -119,11 +119,14 @@ pub(super) fn images<'a>(of: &'a Chart<'a>) -> Templates<'a> {
     for source in of.files.iter().copied() {
         let mut lines = HashSet::new();
         for doc in source.template.lines.split(|line| line.text.starts_with("---")) {
-            if text::is_silent(doc.iter().map(|line| line.text.as_str())) {
+            let written: Vec<String> = doc.iter().map(|line| line.restored(&line.text)).collect();
+            if text::is_silent(written.iter().map(String::as_str)) {
                 continue;
             }
             let found = &mut found;
-            let mut reader = Reader { of, source, below: None, parents: Vec::new(), found, lines: &mut lines };
+            let fields = fields::named(text::identity(written.iter().map(String::as_str)));
+            let (below, parents) = (None, Vec::new());
+            let mut reader = Reader { of, source, below, parents, fields, found, lines: &mut lines };
             let written = doc.iter().filter(|line| !source.is_idle || line.within.helper.is_some());
             written.for_each(|line| reader.line(line));
         }
@@ -140,6 +143,8 @@ struct Reader<'a, 'f> {
     below: Option<String>,
     // The keys above, with their columns; and whether what is below is a text.
     parents: Vec<(usize, String, bool)>,
+    // Other keys of images that an object of its kind has.
+    fields: Vec<&'static str>,
     found: &'f mut Templates<'a>,
     // The lines with images.
     lines: &'f mut HashSet<u32>,
@@ -155,15 +160,17 @@ impl<'a> Reader<'a, '_> {
         let mut column = line.text.len() - bare.len();
         if flow::is_action(bare) && self.below.is_none() {
             let text = line.restored(bare);
-            if column == 0 && !text.contains("indent") && !self.source.is_idle && line.within.helper.is_none() {
+            if column == 0 && !text::is_indented(&text) && !self.source.is_idle && line.within.helper.is_none() {
                 self.found.closed.push(self.source.written(scope.at));
                 return;
             }
             let said = text.rsplit_once("indent ").and_then(|(_, rest)| rest.split([' ', '}']).next()?.parse().ok());
             let column = said.unwrap_or(column);
             self.parents.retain(|(at, ..)| *at < column);
-            return inserts::part(&scope, &text, self.is_data(), self.found);
+            let above = self.parents.last().map(|(_, above, _)| above.clone()).unwrap_or_default();
+            return inserts::part(&scope, &text, (&above, self.is_data()), self.found);
         }
+        let mut is_in_image = false;
         for (at, (_, part)) in text::parts(bare).into_iter().enumerate() {
             let inner = part.trim_start_matches("- ").trim_start();
             column += part.len() - inner.len();
@@ -181,9 +188,21 @@ impl<'a> Reader<'a, '_> {
             }
             let key = scope.key(&line.restored(key));
             let is_part = self.parents.last().is_some_and(|(_, above, _)| helm::is_image_key(above));
+            let is_in_volume = is_part || is_in_image || self.parents.iter().any(|(_, above, _)| above == "volumes");
             let (value, written) = (value.trim(), line.restored(value));
             match &key {
-                Some(key) if helm::is_image_key(key) && is_below(value) => self.below = Some(key.clone()),
+                Some(key) if helm::is_image_key(key) && below(value).is_some() => {
+                    is_in_image = true;
+                    self.below = Some(key.clone());
+                }
+                Some(key) if (is_in_volume && key == "reference") || self.fields.contains(&key.as_str()) => {
+                    self.lines.insert(line.number);
+                    if below(value).is_some() {
+                        self.below = Some("image".to_owned());
+                    } else {
+                        scope.image("image", &written.replacen("oci://", "", 1), self.found);
+                    }
+                }
                 Some(key) if key.ends_with("mageRepository") || (is_part && key == "repository") => {
                     scope.repository(&written, self.found);
                 }
@@ -195,10 +214,11 @@ impl<'a> Reader<'a, '_> {
             }
             let is_image = key.as_deref().is_some_and(helm::is_image_key);
             if flow::is_action(value) && !is_image {
-                inserts::part(&scope, &written, self.is_data(), self.found);
+                let above = key.as_deref().unwrap_or_default();
+                inserts::part(&scope, &written, (above, self.is_data()), self.found);
             }
-            if at == 0 && is_below(value) {
-                self.parents.push((column, key.unwrap_or_default(), !value.is_empty()));
+            if let Some(is_text) = below(value).filter(|_| at == 0) {
+                self.parents.push((column, key.unwrap_or_default(), is_text));
             }
         }
     }
@@ -217,10 +237,15 @@ fn joined(text: &str) -> Option<(&str, &str)> {
     (helm::is_image_key(key.trim_matches(['"', '\''])) && flow::is_filled_in(value)).then_some((key, value))
 }
 
-// Whether the value of a key is on the lines below it.
-fn is_below(value: &str) -> bool {
-    let value = value.split(" #").next().unwrap_or_default().trim();
-    value.is_empty() || (value.starts_with(['|', '>']) && value.len() < 4)
+// Whether the value of a key is on the lines below it, and is a text then: a comment, a tag or an anchor is none.
+fn below(value: &str) -> Option<bool> {
+    let value = if value.starts_with('#') { "" } else { value.split(" #").next().unwrap_or_default() };
+    let mut words = value.split_whitespace().skip_while(|word| word.starts_with(['!', '&']));
+    match (words.next(), words.next()) {
+        (None, _) => Some(false),
+        (Some(word), None) if word.starts_with(['|', '>']) && word.len() < 4 => Some(true),
+        _ => None,
+    }
 }
 
 impl<'a> Scope<'a> {
