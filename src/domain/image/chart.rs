@@ -1,5 +1,6 @@
 //! Charts of the tree: which folders they are, what stands in them, and what they deploy with the values that they are given.
 
+use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -274,7 +275,7 @@ impl Shared<'_> {
         let chart =
             tree.number(&within(folder, "Chart.yaml")).and_then(|file| tree.docs(file).first()).map(|doc| &**doc);
         let (helpers, calls) = (&self.helpers, &self.calls);
-        let of = Chart { tree, values: all, chart, files, helpers, calls, guards: &guards, unseen };
+        let of = Chart { tree, values: all, chart, files, helpers, calls, guards: &guards, unseen, has_doubt: Cell::default() };
         let templates = template::images(&of);
         let mut sink = Sink::default();
         helm::values(&guards.left(all), &mut sink);

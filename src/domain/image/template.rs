@@ -1,6 +1,7 @@
 //! Lines of a chart's templates that put an image together out of values, as far as that takes no more than values, what
 //! Chart.yaml says, defaults, variables and helpers that consist of these.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::rc::Rc;
 
@@ -52,6 +53,8 @@ pub(super) struct Chart<'a> {
     pub(super) guards: &'a Guards<'a>,
     /// The keys of its parts that are not in the tree.
     pub(super) unseen: Vec<&'a str>,
+    /// Whether a value was looked at that may be there and count as empty.
+    pub(super) has_doubt: Cell<bool>,
 }
 
 /// One template.
@@ -88,6 +91,14 @@ pub(super) struct Part {
     pub(super) text: String,
     places: Vec<At>,
     trust: Trust,
+    // Whether it is a number or a word that counts as empty.
+    is_doubtful: bool,
+}
+
+impl Part {
+    fn new(text: &str) -> Self {
+        Self { text: text.to_owned(), places: Vec::new(), trust: Trust::Certain, is_doubtful: false }
+    }
 }
 
 // Deepest chain of helpers and variables.
@@ -110,6 +121,8 @@ pub(super) struct Scope<'a> {
     pub(super) within: &'a Within,
     /// Whether `.` and what is in it are not the chart's own.
     pub(super) is_moved: bool,
+    // Whether values that may be there and count as empty are taken for that.
+    doubts: bool,
     depth: usize,
 }
 
@@ -254,7 +267,7 @@ impl<'a> Scope<'a> {
         let helper = within.helper.as_deref();
         let text = helper.and_then(|helper| of.helpers.body(helper)).unwrap_or(&source.text);
         let is_moved = within.is_moved || helper.is_some_and(|helper| of.calls.is_moved(helper));
-        Self { of, at: At { file: source.file, line }, text, within, is_moved, depth: 0 }
+        Self { of, at: At { file: source.file, line }, text, within, is_moved, doubts: false, depth: 0 }
     }
 
     // A key, if it is told what it is.
@@ -333,6 +346,15 @@ impl<'a> Scope<'a> {
         if self.is_unwritten() {
             return;
         }
+        self.of.has_doubt.set(false);
+        self.filled(value, is_named, found);
+        if self.of.has_doubt.take() {
+            Scope { doubts: true, ..*self }.filled(value, is_named, found);
+        }
+    }
+
+    // The image of a line, as it is filled in.
+    fn filled(&self, value: &str, is_named: bool, found: &mut Templates<'a>) {
         match self.fill(unquoted(value)) {
             None if is_named => {
                 found.open.push(Open { hit: self.hit(value), looked: self.looked(value), is_named });
@@ -359,7 +381,7 @@ impl<'a> Scope<'a> {
     }
     // A line with its expressions filled in. None: it takes more than that; Some(None): it is switched off, or says nothing.
     pub(super) fn fill(&self, line: &str) -> Option<Option<Part>> {
-        let mut whole = Part { text: String::new(), places: Vec::new(), trust: Trust::Certain };
+        let mut whole = Part::new("");
         let (mut rest, mut is_said) = (line, false);
         while let Some((before, action, after)) = actions::next(rest) {
             is_said |= before.contains(|c: char| c.is_ascii_alphanumeric());
@@ -418,7 +440,7 @@ impl<'a> Scope<'a> {
         };
         for stage in stages {
             match stage.strip_prefix("default ") {
-                Some(other) if part.as_ref().is_none_or(|part| part.text.is_empty()) => {
+                Some(other) if part.as_ref().is_none_or(|part| self.is_empty(part)) => {
                     part = self.operand(other.trim())?
                 }
                 Some(_) => {}
@@ -433,7 +455,7 @@ impl<'a> Scope<'a> {
     fn print(&self, format: &str, operands: &[&str]) -> Option<Option<Part>> {
         let format = format.strip_prefix('"')?.strip_suffix('"')?;
         let mut operands = operands.iter();
-        let mut whole = Part { text: String::new(), places: Vec::new(), trust: Trust::Certain };
+        let mut whole = Part::new("");
         let mut rest = format;
         while let Some((before, after)) = rest.split_once('%') {
             whole.text.push_str(before);
@@ -470,7 +492,13 @@ impl<'a> Scope<'a> {
 
     fn or(&self, own: &str, other: &str) -> Option<Option<Part>> {
         let own = self.operand(own)?;
-        if own.as_ref().is_some_and(|part| !part.text.is_empty()) { Some(own) } else { self.operand(other) }
+        if own.as_ref().is_some_and(|part| !self.is_empty(part)) { Some(own) } else { self.operand(other) }
+    }
+
+    // Whether `default` takes something for empty, as it does 0 and false.
+    fn is_empty(&self, part: &Part) -> bool {
+        self.of.has_doubt.set(self.of.has_doubt.get() || part.is_doubtful);
+        part.text.is_empty() || (self.doubts && part.is_doubtful)
     }
 
     // None: it is no value; Some(None): it is a value of something that is switched off.
@@ -495,14 +523,16 @@ impl<'a> Scope<'a> {
             let number = if style == Style::Plain { helm::as_number(&text) } else { None };
             let places = node.into_iter().flat_map(Node::places).collect();
             let trust = node.map_or(Trust::Certain, |node| node.trust);
-            Some(Part { text: number.unwrap_or(text), places, trust })
+            let is_doubtful = style == Style::Plain
+                && (yaml::as_truth(&text) == Some(false) || text.parse::<f64>().is_ok_and(|number| number == 0.0));
+            Some(Part { text: number.unwrap_or(text), places, trust, is_doubtful })
         };
         let of_chart = [(".Chart.AppVersion", "appVersion"), (".Chart.Version", "version"), (".Chart.Name", "name")];
         if let Some((_, key)) = of_chart.iter().find(|(name, _)| *name == path) {
             return of(self.of.chart.and_then(|chart| chart.get(key))).map(Some);
         }
         if let Some(text) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
-            return Some(Some(Part { text: text.to_owned(), places: Vec::new(), trust: Trust::Certain }));
+            return Some(Some(Part::new(text)));
         }
         let mut node = Some(self.of.values);
         for step in path.strip_prefix(".Values.")?.split('.') {
@@ -510,6 +540,16 @@ impl<'a> Scope<'a> {
                 return None;
             }
             let steps = node.map_or(0, |node| node.entries().len());
+            // Helm reads such keys as true and false, unless they are in quotes, which nobody knows any more.
+            let is_word = |name: &str| yaml::as_truth(name).is_some() && !matches!(name, "true" | "false");
+            if is_word(step) && node.is_some_and(|node| node.get(step).is_some()) {
+                self.of.has_doubt.set(true);
+                node = node.filter(|_| !self.doubts);
+            } else if matches!(step, "true" | "false")
+                && node.is_some_and(|node| node.entries().iter().any(|(name, _)| is_word(name)))
+            {
+                return None;
+            }
             node = node.filter(|_| self.of.tree.spend(steps, self.at)).and_then(|node| node.get(step));
         }
         of(node).map(Some)
