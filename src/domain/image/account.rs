@@ -45,7 +45,9 @@ impl<'a> Looked<'a> {
     /// Whether the images that are known are all that it can be.
     pub(super) fn is_known(&self, known: &Known<'_>) -> bool {
         let is_told = self.nodes.iter().any(|node| known.has(node));
-        !self.is_foreign && (is_told || self.is_unseen) && self.is_harmless(known)
+        // One image does not account for a text that reads like another one.
+        let is_other = |node: &Node| !known.has(node) && node.as_str().is_some_and(sink::is_plausible);
+        !self.is_foreign && !self.texts().any(is_other) && (is_told || self.is_unseen) && self.is_harmless(known)
     }
 
     /// Whether what its values say of images is known.
@@ -236,9 +238,10 @@ impl<'a> Scope<'a> {
 
     // The values that a text names; whether it names others.
     fn look_at(&self, text: &str, looked: &mut Looked<'a>) -> bool {
-        for path in super::guards::mentioned(text) {
+        for (before, path, behind) in super::guards::reached(text) {
             let node = path.split('.').try_fold(self.of.values, |node, step| node.get(step));
-            let node = node.filter(|_| path != "global" && !path.is_empty());
+            let node =
+                node.filter(|_| path != "global" && !path.is_empty()).and_then(|node| keyed(node, before, behind));
             let part = path.split('.').next().unwrap_or_default();
             looked.is_unseen |= node.is_none() && self.of.unseen.contains(&part);
             if let Some(node) = node.filter(|node| self.of.tree.spend(node.size(), self.at)) {
@@ -247,6 +250,20 @@ impl<'a> Scope<'a> {
         }
         actions::words(text).any(is_relative)
     }
+}
+
+// What a text takes out of a value by keys in quotes: `index .Values.m "x"`.
+fn keyed<'n>(node: &'n Node, before: &str, behind: &str) -> Option<&'n Node> {
+    let word = before.trim_end_matches('$').trim_end();
+    if !["index", "get"].iter().any(|name| word.ends_with(name)) {
+        return Some(node);
+    }
+    let (mut node, mut rest) = (node, behind);
+    while let Some((key, after)) = rest.trim_start().strip_prefix('"').and_then(|rest| rest.split_once('"')) {
+        node = node.get(key)?;
+        rest = after;
+    }
+    Some(node)
 }
 
 // Whether a text names values where `.`, and in a helper `$` too, may have others than the chart's.

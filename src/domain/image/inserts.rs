@@ -17,12 +17,7 @@ const CHANGED: &str = "a template changes the values";
 const PARTS: &[&str] = &["tag", "repository", "registry", "digest", "hub", "enabled", "containers", "initContainers"];
 
 /// An expression that may come to any part of an object: the key that it stands below, and whether that is of data.
-pub(super) fn part<'a>(
-    scope: &Scope<'a>,
-    text: &str,
-    (above, is_data): (&str, bool),
-    found: &mut Templates<'a>,
-) {
+pub(super) fn part<'a>(scope: &Scope<'a>, text: &str, (above, is_data): (&str, bool), found: &mut Templates<'a>) {
     if scope.is_unwritten() {
         return;
     }
@@ -47,9 +42,8 @@ fn bare(node: &Node, key: &str, sink: &mut Sink) {
         let is_one = is_of_pod && item.get("name").is_some() && item.get("tag").is_none();
         let image = item.get("image").filter(|_| is_one);
         let image = image.and_then(|image| if key == "volumes" { image.get("reference") } else { Some(image) });
-        let is_name = |text: &str| {
-            !sink::is_open(text) && !reference::is_pinned(text) && reference::normalise(text).is_some()
-        };
+        let is_name =
+            |text: &str| !sink::is_open(text) && !reference::is_pinned(text) && reference::normalise(text).is_some();
         match image.and_then(|image| Some((image, image.as_str()?))) {
             Some((image, text)) if is_name(text) => sink.image(image, Trust::Inferred),
             _ => bare(item, "", sink),

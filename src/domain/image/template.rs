@@ -179,8 +179,10 @@ impl<'a> Reader<'a, '_> {
             }
             let said = text.rsplit_once("indent ").and_then(|(_, rest)| rest.split([' ', '}']).next()?.parse().ok());
             let column = said.unwrap_or(column);
-            self.parents.retain(|(at, ..)| *at < column);
+            // A list may stand as far to the left as its key.
+            self.parents.retain(|(at, ..)| *at <= column);
             let above = self.parents.last().map(|(_, above, _)| above.clone()).unwrap_or_default();
+            self.parents.retain(|(at, ..)| *at < column);
             return inserts::part(&scope, &text, (&above, self.is_data()), self.found);
         }
         let mut is_in_image = false;

@@ -147,10 +147,28 @@ pub(super) fn identity<'l>(lines: impl Iterator<Item = &'l str>) -> (&'l str, &'
 pub(super) fn deployers(bytes: &[u8]) -> Vec<(u32, &'static str)> {
     const KINDS: &[&str] =
         &["Application", "ApplicationSet", "HelmRelease", "HelmChart", "Kustomization", "OCIRepository", "ResourceSet"];
+    // Groups of them, and what is said of one that an expression names.
+    const GROUPS: &[&str] = &["argoproj.io", "fluxcd", "helm.cattle.io"];
+    const ANY: &str = "an object that may deploy more";
     let text = String::from_utf8_lossy(bytes);
+    let value = |line: &'_ str, wanted: &str| {
+        let (key, value) = pair(line.trim_end())?;
+        let is_wanted = key.trim_start_matches("? ").trim_matches(['"', '\'']) == wanted;
+        is_wanted.then(|| value.split(" #").next().unwrap_or_default().trim().to_owned())
+    };
+    let versions: Vec<String> = text.lines().filter_map(|line| value(line, "apiVersion")).collect();
+    let is_of_group = versions.iter().any(|version| {
+        let is_built = version.contains("{{") && version.contains(".Values") && !version.contains("apabilities");
+        is_built || GROUPS.iter().any(|group| version.contains(group))
+    });
     let kind = |line: &str| {
-        let kind = line.strip_prefix("kind:")?.trim().trim_matches(['"', '\'']);
-        KINDS.iter().find(|known| **known == kind).copied()
+        let kind = value(line, "kind")?;
+        let marked = kind.split_once(' ').filter(|(mark, _)| mark.starts_with(['&', '!']));
+        let bare = marked.map_or(&*kind, |(_, bare)| bare).trim().trim_matches(['"', '\'']);
+        let literals = if kind.contains("{{") { actions::literals(bare) } else { Vec::new() };
+        let is_known = |known: &&&str| **known == bare || literals.iter().any(|literal| literal.text == ***known);
+        let other = || (kind.contains("{{") && is_of_group).then_some(ANY);
+        KINDS.iter().find(is_known).copied().or_else(other)
     };
     (1..).zip(text.lines()).filter_map(|(number, line)| Some((number, kind(line)?))).collect()
 }
