@@ -44,9 +44,9 @@ impl<'a> Looked<'a> {
 
     /// Whether the images that are known are all that it can be.
     pub(super) fn is_known(&self, known: &Known<'_>) -> bool {
-        let is_told = self.nodes.iter().any(|node| known.has(node));
+        let is_told = self.nodes.iter().any(|node| known.names(node));
         // One image does not account for a text that reads like another one.
-        let is_other = |node: &Node| !known.has(node) && node.as_str().is_some_and(sink::is_plausible);
+        let is_other = |node: &Node| !known.names(node) && node.as_str().is_some_and(sink::is_plausible);
         !self.is_foreign && !self.texts().any(is_other) && (is_told || self.is_unseen) && self.is_harmless(known)
     }
 
@@ -74,6 +74,13 @@ impl<'h> Known<'h> {
         node.places().any(|at| self.0.contains_key(&at))
             || node.items().iter().any(|item| self.has(item))
             || node.entries().iter().any(|(_, child)| self.has(child))
+    }
+
+    // The same, where several values stand on one line.
+    fn names(&self, node: &Node) -> bool {
+        let Some(text) = node.as_str() else { return self.has(node) };
+        let mut here = node.places().filter_map(|at| self.0.get(&at)).flatten();
+        here.any(|reference| reference.contains(text.trim().trim_matches('/')))
     }
 
     // Whether what reads like an image in a value is known to be one.

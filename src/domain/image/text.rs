@@ -113,7 +113,9 @@ pub(super) fn is_silent<'l>(lines: impl Iterator<Item = &'l str>) -> bool {
 /// Whether what an action writes is moved to the right, and so is no object of its own.
 pub(super) fn is_indented(action: &str) -> bool {
     let number = |rest: &str| rest.trim_start().split([' ', '}', '\n']).next()?.parse::<u32>().ok();
-    action.rsplit_once("indent").is_some_and(|(_, rest)| number(rest) != Some(0))
+    // Values that are written as YAML are one part of an object wherever they stand.
+    let is_yaml = action.trim_start_matches(['{', '-', ' ']).starts_with("toYaml ") && !action.contains("tpl");
+    action.rsplit_once("indent").is_some_and(|(_, rest)| is_yaml || number(rest) != Some(0))
 }
 
 // Whether a line of actions writes something.
@@ -158,7 +160,9 @@ pub(super) fn deployers(bytes: &[u8]) -> Vec<(u32, &'static str)> {
     };
     let versions: Vec<String> = text.lines().filter_map(|line| value(line, "apiVersion")).collect();
     let is_of_group = versions.iter().any(|version| {
-        let is_built = version.contains("{{") && version.contains(".Values") && !version.contains("apabilities");
+        // What decides between versions that stand there makes none of another group.
+        let is_chosen = ["apabilities", "ternary \"", "{{ if", "{{- if"].iter().any(|word| version.contains(word));
+        let is_built = version.contains("{{") && version.contains(".Values") && !is_chosen;
         is_built || GROUPS.iter().any(|group| version.contains(group))
     });
     let kind = |line: &str| {
