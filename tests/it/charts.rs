@@ -145,9 +145,13 @@ fn parts_of_a_chart_are_those_that_helm_takes() {
     let off = "image: e.io/good:1\nsub: {enabled: false}\n";
     let on_condition =
         |condition: &str| format!("name: c\ndependencies: [{{name: sub, version: 1.0.0, condition: {condition}}}]\n");
-    for (condition, is_there) in
-        [("nope.enabled", true), ("sub.enabled", false), ("\"nope.enabled, sub.enabled\"", false), ("sub.img", true)]
-    {
+    for (condition, is_there) in [
+        ("nope.enabled", true),
+        ("sub.enabled", false),
+        ("\"nope.enabled,sub.enabled\"", false),
+        ("\"nope.enabled, sub.enabled\"", true),
+        ("sub.img", true),
+    ] {
         let rows = with(&on_condition(condition), off, &sub);
         assert_eq!(rows.iter().any(|row| row == "e.io/bad:1 inferred"), is_there, "{condition} {rows:#?}");
     }
@@ -279,4 +283,99 @@ fn what_a_template_makes_that_deploys_more_is_followed_where_it_stands_as_it_is(
     // What is filled in may be more than what stands there.
     let told: Vec<&String> = found.iter().filter(|row| row.as_str() == "Application opaque").collect();
     assert_eq!(told.len(), 1, "{found:#?}");
+}
+
+#[test]
+fn what_a_template_says_aside_of_containers_and_values_is_there_or_told() {
+    let spec = |lines: &str| format!("apiVersion: v1\nkind: Pod\nspec:\n{lines}");
+    let made = |group: &str, kind: &str, lines: &str| format!("apiVersion: {group}\nkind: {kind}\n{lines}");
+    let policy = |lines: &str| made("kyverno.io/v1", "ClusterPolicy", &format!("spec: {{}}\n{lines}"));
+    let flux = "kustomize.toolkit.fluxcd.io/v1";
+    let m = "m: {web: {image: \"e.io/good:1\"}, x: e.io/b, w: \"ad:1\", t: \"{{ print .Values.m.x .Values.m.w }}\"}\n";
+    let name = "docker.io/library/redis:latest inferred";
+    for (template, values, told) in [
+        (spec("  volumes:\n  - name: v\n    image: {pullPolicy: Always, reference: redis}\n"), "", name),
+        (spec("  volumes:\n  - {name: v, image: {reference: redis}}\n"), "", name),
+        (
+            spec("  volumes:\n  - image:\n      reference: {{ .Values.m.x }}{{ .Values.m.w }}\n"),
+            m,
+            "e.io/bad:1 inferred values.yaml:1",
+        ),
+        (spec("  volumes: {{ toYaml .Values.v | nindent 4 }}\n"), "v: [{name: v, image: {reference: redis}}]\n", name),
+        (spec("  initContainers: {{ toYaml .Values.v | nindent 2 }}\n"), "v: [{name: v, image: redis}]\n", name),
+        (spec("  {{ toYaml .Values.v | nindent 2 }}\n"), "v: {containers: [{name: v, image: redis}]}\n", name),
+        (
+            made("tekton.dev/v1", "TaskRun", "spec:\n  taskRef: {bundle: {{ .Values.m.x }}{{ .Values.m.w }} }\n"),
+            m,
+            "e.io/bad:1 inferred",
+        ),
+        (
+            made("pkg.crossplane.io/v1", "Provider", "spec:\n  package:\n    e.io/bad:1\n"),
+            "",
+            "e.io/bad:1 inferred templates/0.yaml:5",
+        ),
+        (pod("image: e.io/good:{{ .Values.t | default \"bad\" }}"), "t: 0\n", "e.io/good:bad inferred"),
+        (pod("image: e.io/good:{{ .Values.t | default \"bad\" }}"), "t: 0\n", "e.io/good:0 inferred"),
+        (pod("image: {{ .Values.t | default \"e.io/bad:1\" }}"), "t: off\n", "e.io/bad:1 inferred"),
+        (pod("image: {{ default \"e.io/bad:1\" .Values.t }}"), "t: false\n", "e.io/bad:1 inferred"),
+        (pod("image: {{ .Values.on | default \"e.io/bad:1\" }}"), "on: e.io/good:1\n", "e.io/bad:1 inferred"),
+        (pod("image: {{ .Values.on | default \"e.io/bad:1\" }}"), "on: e.io/good:1\n", GOOD),
+        (pod("image: {{ .Values.true }}"), "on: e.io/bad:1\ntrue: e.io/good:1\n", "e.io/bad:1 inferred"),
+        (pod("image: !!str\n      e.io/bad:1"), "", "e.io/bad:1 inferred"),
+        (pod("image: # x\n      e.io/bad:1"), "", "e.io/bad:1 inferred"),
+        (pod("image: &a !!str # x\n      e.io/bad:1"), "", "e.io/bad:1 inferred"),
+        (pod("image: {{ printf \"%s%s\" (index .Values.m \"x\") (index .Values.m \"w\") }}"), m, "unresolved"),
+        (pod("image: {{ tpl (index .Values.m \"t\") . }}"), m, "unresolved"),
+        (made(flux, "{{ \"Kustomization\" }}", "spec: {path: ./x}\n"), "", "Kustomization opaque templates/0.yaml:2"),
+        (made(flux, "{{ .Values.k }}", "spec: {path: ./x}\n"), "", "an object that may deploy more opaque"),
+        (
+            format!("apiVersion: {flux}\n\"kind\": Kustomization\nspec: {{path: {{{{ .Values.p }}}}}}\n"),
+            "",
+            "Kustomization opaque templates/0.yaml:2",
+        ),
+        (policy("{{ printf \"---\\nkind: Pod\\n%s: %s\" \"image\" .Values.m.x }}\n"), m, "opaque templates/0.yaml:4"),
+        (policy("{{ tpl .Values.m.t . }}\n"), m, "opaque templates/0.yaml:4"),
+        ("{{ tpl .Values.m.t . | indent 0 }}\n".to_owned(), m, "opaque templates/0.yaml:1"),
+    ] {
+        let rows = chart(&[&template], values);
+        assert!(rows.iter().any(|row| row.contains(told)), "{template}{values}: {rows:#?}");
+    }
+    // What charts do every day makes no rows of it.
+    let usual = [
+        made("apps/v1", "{{ .Values.kind }}", "spec: {}\n"),
+        policy("{{- if .Values.x }}\n{{- fail \"no\" }}\n{{- end }}\n"),
+        made("v1", "Service", "spec: {url: {{ .Values.url }}, package: {{ .Values.p }}}\n"),
+    ];
+    let usual: Vec<&str> = usual.iter().map(String::as_str).collect();
+    assert!(chart(&usual, "url: https://e.io/x\n").is_empty());
+}
+
+#[test]
+fn a_chart_that_leaves_out_its_values_or_parts_is_told() {
+    let rows = |ignored: &str| {
+        let template = pod("image: {{ .Values.image | default \"e.io/bad:1\" }}");
+        let files = [
+            CHART,
+            ("values.yaml", "image: e.io/good:1\n"),
+            ("templates/x.yaml", &template),
+            ("charts/sub/Chart.yaml", "name: sub\n"),
+            ("charts/sub/values.yaml", "a: b\n"),
+            (".helmignore", ignored),
+        ];
+        full(&of(&files))
+    };
+    for (ignored, line) in [
+        ("values.yaml\n", 1),
+        ("# x\n*.yaml\n", 2),
+        ("/values.y?ml\n", 1),
+        ("va[l]ues.yaml\n", 1),
+        ("templates/\n", 1),
+        ("charts\n", 1),
+        ("charts/*/values.yaml\n", 1),
+        (".git/\n!x\n", 2),
+    ] {
+        has(&rows(ignored), &format!("opaque .helmignore:{line}"));
+    }
+    let usual = "# Patterns\n.DS_Store\n.git/\n.gitignore\n*.swp\n*.bak\n*.tmp\n*~\n.project\n.idea/\n*.tmproj\nOWNERS\nci/\n*.md\nvalues.yaml/\n";
+    assert!(!rows(usual).iter().any(|row| row.contains("opaque")));
 }

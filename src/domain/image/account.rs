@@ -29,7 +29,12 @@ pub(super) struct Looked<'a> {
 impl<'a> Looked<'a> {
     /// The values that are texts.
     pub(super) fn texts(&self) -> impl Iterator<Item = &'a Node> + '_ {
-        self.nodes.iter().copied().filter(|node| node.as_str().is_some())
+        self.nodes().filter(|node| node.as_str().is_some())
+    }
+
+    /// The values.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = &'a Node> + '_ {
+        self.nodes.iter().copied()
     }
 
     /// Whether an image may be in what it looks at; `other` if that is nowhere.
@@ -39,8 +44,10 @@ impl<'a> Looked<'a> {
 
     /// Whether the images that are known are all that it can be.
     pub(super) fn is_known(&self, known: &Known<'_>) -> bool {
-        let is_told = self.nodes.iter().any(|node| known.has(node));
-        !self.is_foreign && (is_told || self.is_unseen) && self.is_harmless(known)
+        let is_told = self.nodes.iter().any(|node| known.names(node));
+        // One image does not account for a text that reads like another one.
+        let is_other = |node: &Node| !known.names(node) && node.as_str().is_some_and(sink::is_plausible);
+        !self.is_foreign && !self.texts().any(is_other) && (is_told || self.is_unseen) && self.is_harmless(known)
     }
 
     /// Whether what its values say of images is known.
@@ -67,6 +74,13 @@ impl<'h> Known<'h> {
         node.places().any(|at| self.0.contains_key(&at))
             || node.items().iter().any(|item| self.has(item))
             || node.entries().iter().any(|(_, child)| self.has(child))
+    }
+
+    // The same, where several values stand on one line.
+    fn names(&self, node: &Node) -> bool {
+        let Some(text) = node.as_str() else { return self.has(node) };
+        let mut here = node.places().filter_map(|at| self.0.get(&at)).flatten();
+        here.any(|reference| reference.contains(text.trim().trim_matches('/')))
     }
 
     // Whether what reads like an image in a value is known to be one.
@@ -231,9 +245,10 @@ impl<'a> Scope<'a> {
 
     // The values that a text names; whether it names others.
     fn look_at(&self, text: &str, looked: &mut Looked<'a>) -> bool {
-        for path in super::guards::mentioned(text) {
+        for (before, path, behind) in super::guards::reached(text) {
             let node = path.split('.').try_fold(self.of.values, |node, step| node.get(step));
-            let node = node.filter(|_| path != "global" && !path.is_empty());
+            let node =
+                node.filter(|_| path != "global" && !path.is_empty()).and_then(|node| keyed(node, before, behind));
             let part = path.split('.').next().unwrap_or_default();
             looked.is_unseen |= node.is_none() && self.of.unseen.contains(&part);
             if let Some(node) = node.filter(|node| self.of.tree.spend(node.size(), self.at)) {
@@ -242,6 +257,20 @@ impl<'a> Scope<'a> {
         }
         actions::words(text).any(is_relative)
     }
+}
+
+// What a text takes out of a value by keys in quotes: `index .Values.m "x"`.
+fn keyed<'n>(node: &'n Node, before: &str, behind: &str) -> Option<&'n Node> {
+    let word = before.trim_end_matches('$').trim_end();
+    if !["index", "get"].iter().any(|name| word.ends_with(name)) {
+        return Some(node);
+    }
+    let (mut node, mut rest) = (node, behind);
+    while let Some((key, after)) = rest.trim_start().strip_prefix('"').and_then(|rest| rest.split_once('"')) {
+        node = node.get(key)?;
+        rest = after;
+    }
+    Some(node)
 }
 
 // Whether a text names values where `.`, and in a helper `$` too, may have others than the chart's.

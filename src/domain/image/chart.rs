@@ -1,5 +1,6 @@
 //! Charts of the tree: which folders they are, what stands in them, and what they deploy with the values that they are given.
 
+use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -78,6 +79,8 @@ pub(super) fn included(tree: &Tree<'_>, charts: &BTreeSet<String>) -> BTreeSet<S
 // Deepest nesting of charts, and what it costs to look into one, where a look at a path costs 1.
 const MAX_DEPTH: usize = 5;
 const COST: usize = 1000;
+// How many bytes of a template are taken apart at that cost.
+const BYTES: usize = 16;
 
 /// A chart of the tree: its values, unless others stand for them, under those that it is given, what its templates say, and
 /// the charts that it consists of.
@@ -89,9 +92,13 @@ pub(super) fn find(tree: &Tree<'_>, folder: &str, (given, has_own): (Option<&Nod
         if known.contains_key(&folder) || depth > MAX_DEPTH || !tree.spend(COST, at) {
             continue;
         }
+        ignored(tree, &folder, sink);
         let mut sources = Vec::new();
         for (file, name) in tree.below(&within(&folder, "templates")) {
             let name = name.get(within(&folder, "").len()..).unwrap_or_default();
+            if !tree.spend(1 + tree.bytes(file).len() / BYTES, At { file, line: 1 }) {
+                break;
+            }
             let text = actions::without_comments(&String::from_utf8_lossy(tree.bytes(file)));
             helpers.read(&text);
             let base = name.rsplit('/').next().unwrap_or_default();
@@ -109,6 +116,92 @@ pub(super) fn find(tree: &Tree<'_>, folder: &str, (given, has_own): (Option<&Nod
     let calls = Calls::of(said.flat_map(|(number, source)| source.said().map(move |said| (number, said))));
     let shared = Shared { tree, helpers, calls, charts, numbers, has_own };
     shared.find(folder, given, sink, 0);
+}
+
+// Tells of the first pattern by which Helm does not see values, templates or parts that are in a chart's folder.
+fn ignored(tree: &Tree<'_>, folder: &str, sink: &mut Sink) {
+    let Some(file) = tree.number(&within(folder, ".helmignore")) else { return };
+    let text = String::from_utf8_lossy(tree.bytes(file)).into_owned();
+    let prefix = within(folder, "").len();
+    let names: Vec<&str> = tree
+        .below(folder)
+        .filter_map(|(_, name)| name.get(prefix..))
+        .filter(|name| is_needed(name))
+        .take(MAX_NAMES)
+        .collect();
+    for (line, pattern) in (1..).zip(text.lines()) {
+        let (at, pattern) = (At { file, line }, pattern.trim());
+        if pattern.is_empty() || pattern.starts_with('#') || !tree.spend(names.len() * (1 + pattern.len() / BYTES), at)
+        {
+            continue;
+        }
+        // What is not like one of these is taken out.
+        let is_out = pattern.starts_with('!') || names.iter().any(|name| is_like(name, pattern));
+        if is_out {
+            sink.closed(pattern, Confidence::Opaque, vec![at], "Helm does not see what of the chart is like it");
+            return;
+        }
+    }
+}
+
+// Most files of a chart that are compared with what it leaves out.
+const MAX_NAMES: usize = 2000;
+
+// Whether other things are deployed without a file: values, helpers, and what says that something is a chart.
+fn is_needed(name: &str) -> bool {
+    let base = name.rsplit('/').next().unwrap_or_default();
+    let is_of_part = name.starts_with("charts/") || !name.contains('/');
+    (is_of_part && matches!(base, "values.yaml" | "Chart.yaml" | "requirements.yaml"))
+        || (format!("/{name}").contains("/templates/") && (base.ends_with(".tpl") || base.starts_with('_')))
+        || name.strip_prefix("templates/").is_some_and(|rest| !rest.contains('/') && base != "NOTES.txt")
+}
+
+// Whether a file, or a folder above it, is like a pattern of names.
+fn is_like(name: &str, pattern: &str) -> bool {
+    let bare = pattern.trim_end_matches('/');
+    let is_path = bare.contains('/');
+    let ends = name.match_indices('/').map(|(at, _)| at);
+    let folders = ends.filter_map(|at| name.get(..at));
+    let all = folders.chain((bare.len() == pattern.len()).then_some(name));
+    all.into_iter().any(|path| {
+        let path = if is_path { path } else { path.rsplit('/').next().unwrap_or_default() };
+        // Sets of characters may have any of them.
+        let is_set = bare.contains(['[', '\\']);
+        let (path, own) = (path.chars().collect::<Vec<_>>(), bare.trim_start_matches('/').chars().collect::<Vec<_>>());
+        globs(
+            &path,
+            own.get(..own.iter().position(|c| is_set && matches!(c, '[' | '\\')).unwrap_or(own.len()))
+                .unwrap_or_default(),
+            is_set,
+        )
+    })
+}
+
+// Whether a name is like a pattern with `*` and `?`; or begins so.
+fn globs(name: &[char], pattern: &[char], is_begun: bool) -> bool {
+    let (mut at, mut own, mut back) = (0, 0, None);
+    loop {
+        match (name.get(at), pattern.get(own)) {
+            (_, None) if is_begun => return true,
+            (None, None) => return true,
+            (_, Some('*')) => {
+                back = Some((at, own));
+                own += 1;
+            }
+            (Some(c), Some(p)) if (*p == '?' && *c != '/') || c == p => {
+                at += 1;
+                own += 1;
+            }
+            _ => match back {
+                Some((from, star)) if name.get(from).is_some_and(|c| *c != '/') => {
+                    back = Some((from + 1, star));
+                    at = from + 1;
+                    own = star + 1;
+                }
+                _ => return false,
+            },
+        }
+    }
 }
 
 /// What the templates of a chart make that deploys more, as far as it can be read as it stands.
@@ -169,7 +262,8 @@ fn parts<'a>(tree: &'a Tree<'_>, folder: &str) -> Vec<Dependency<'a>> {
 
 // Whether the condition of a dependency says that it is not deployed: the first path that has a value decides.
 fn is_unwanted(entry: &Node, values: &Node) -> bool {
-    let paths = entry.str_at(&["condition"]).split(',').map(str::trim).filter(|path| !path.is_empty());
+    // A blank after a comma is a part of the path for Helm, which then finds nothing.
+    let paths = entry.str_at(&["condition"]).trim().split(',').filter(|path| !path.is_empty());
     let told = paths.filter_map(|path| path.split('.').try_fold(values, |node, step| node.get(step)));
     let words = told.filter_map(|node| match &node.value {
         Value::Text(text, Style::Plain) => Some(text.to_ascii_lowercase()),
@@ -269,7 +363,17 @@ impl Shared<'_> {
         let chart =
             tree.number(&within(folder, "Chart.yaml")).and_then(|file| tree.docs(file).first()).map(|doc| &**doc);
         let (helpers, calls) = (&self.helpers, &self.calls);
-        let of = Chart { tree, values: all, chart, files, helpers, calls, guards: &guards, unseen };
+        let of = Chart {
+            tree,
+            values: all,
+            chart,
+            files,
+            helpers,
+            calls,
+            guards: &guards,
+            unseen,
+            has_doubt: Cell::default(),
+        };
         let templates = template::images(&of);
         let mut sink = Sink::default();
         helm::values(&guards.left(all), &mut sink);

@@ -174,6 +174,17 @@ pub(super) fn find(object: &Node, sink: &mut Sink) -> Vec<*const Node> {
     told
 }
 
+/// The last keys of the fields of an object of this group and kind, as a template writes them; what it puts together may be
+/// any group.
+pub(super) fn named((group, kind): (&str, &str)) -> Vec<&'static str> {
+    let is_of = |of: &str, named: &str| {
+        let is_group = of == group || (group.contains("{{") && !named.is_empty());
+        is_group && (named.is_empty() || named == kind || (kind.contains("{{") && of == group))
+    };
+    let paths = FIELDS.iter().filter(|(of, named, path)| is_of(of, named) && !path.ends_with('!'));
+    paths.filter_map(|(.., path)| path.rsplit('.').next()).collect()
+}
+
 /// Tells of what an object makes something else deploy.
 pub(super) fn closed(object: &Node, sink: &mut Sink) {
     let (group, kind) = (object.group(), object.kind());

@@ -296,10 +296,17 @@ fn below(path: &str, name: &str) -> String {
 
 /// The paths of values that an action looks at; empty: all of them.
 pub(super) fn mentioned(action: &str) -> impl Iterator<Item = &str> {
+    reached(action).map(|(_, path, _)| path)
+}
+
+/// The same, with what stands before and behind each.
+pub(super) fn reached(action: &str) -> impl Iterator<Item = (&str, &str, &str)> {
     let is_step = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_');
     let is_whole_name = |rest: &&str| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
-    action.split(".Values").skip(1).filter(is_whole_name).map(move |rest| {
-        let path = rest.split(move |c| !is_step(c)).next().unwrap_or_default();
-        path.strip_prefix('.').unwrap_or_default().trim_end_matches('.')
+    action.match_indices(".Values").filter_map(move |(at, word)| {
+        let rest = action.get(at + word.len()..).filter(is_whole_name)?;
+        let end = rest.find(move |c| !is_step(c)).unwrap_or(rest.len());
+        let path = rest.get(..end)?.strip_prefix('.').unwrap_or_default().trim_end_matches('.');
+        Some((action.get(..at)?, path, rest.get(end..)?))
     })
 }

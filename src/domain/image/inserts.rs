@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use super::actions::{self, Literal};
 use super::flow::Said;
+use super::node::{Node, Trust};
 use super::sink::{self, Hit, Sink};
 use super::template::{Chart, Scope, Source, Templates};
 use super::{Confidence, helm, reference, text};
@@ -15,8 +16,8 @@ const CHANGED: &str = "a template changes the values";
 // Keys that decide on an image, or on whether it is deployed.
 const PARTS: &[&str] = &["tag", "repository", "registry", "digest", "hub", "enabled", "containers", "initContainers"];
 
-/// An expression that may come to any part of an object.
-pub(super) fn part<'a>(scope: &Scope<'a>, text: &str, is_data: bool, found: &mut Templates<'a>) {
+/// An expression that may come to any part of an object: the key that it stands below, and whether that is of data.
+pub(super) fn part<'a>(scope: &Scope<'a>, text: &str, (above, is_data): (&str, bool), found: &mut Templates<'a>) {
     if scope.is_unwritten() {
         return;
     }
@@ -28,7 +29,27 @@ pub(super) fn part<'a>(scope: &Scope<'a>, text: &str, is_data: bool, found: &mut
     // Texts of one line are parts of objects only where somebody writes them so.
     let mut sink = Sink::default();
     looked.texts().for_each(|node| text::flow(node, &mut sink));
+    if !is_data {
+        looked.nodes().for_each(|node| bare(node, above, &mut sink));
+    }
     found.hits.extend(sink.hits());
+}
+
+// Images of containers and volumes that are names alone, which elsewhere may be the names of anything.
+fn bare(node: &Node, key: &str, sink: &mut Sink) {
+    let is_of_pod = matches!(key, "containers" | "initContainers" | "ephemeralContainers" | "volumes");
+    for item in node.items() {
+        let is_one = is_of_pod && item.get("name").is_some() && item.get("tag").is_none();
+        let image = item.get("image").filter(|_| is_one);
+        let image = image.and_then(|image| if key == "volumes" { image.get("reference") } else { Some(image) });
+        let is_name =
+            |text: &str| !sink::is_open(text) && !reference::is_pinned(text) && reference::normalise(text).is_some();
+        match image.and_then(|image| Some((image, image.as_str()?))) {
+            Some((image, text)) if is_name(text) => sink.image(image, Trust::Inferred),
+            _ => bare(item, "", sink),
+        }
+    }
+    node.entries().iter().for_each(|(name, child)| bare(child, name, sink));
 }
 
 /// What the actions of a template say and change by themselves: `lines` have images.

@@ -255,6 +255,7 @@ fn is_read(path: &str) -> bool {
         || folder.split('/').any(|part| part == "templates")
         || (name.ends_with(".tgz") && folder.rsplit('/').next() == Some("charts"))
         || name == lock::NAME
+        || name == ".helmignore"
         || name.rsplit_once('.').is_some_and(|(_, kind)| KINDS.contains(&kind))
 }
 

@@ -1,6 +1,7 @@
 //! Lines of a chart's templates that put an image together out of values, as far as that takes no more than values, what
 //! Chart.yaml says, defaults, variables and helpers that consist of these.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::rc::Rc;
 
@@ -11,7 +12,7 @@ use super::guards::{Calls, Guards};
 use super::node::{At, Node, Style, Trust, Value};
 use super::sink::{self, Hit, Sink};
 use super::tree::Tree;
-use super::{Class, Confidence, helm, inserts, reference, text, yaml};
+use super::{Class, Confidence, fields, helm, inserts, reference, text, yaml};
 
 /// What the templates of a chart say of images.
 #[derive(Default)]
@@ -52,6 +53,8 @@ pub(super) struct Chart<'a> {
     pub(super) guards: &'a Guards<'a>,
     /// The keys of its parts that are not in the tree.
     pub(super) unseen: Vec<&'a str>,
+    /// Whether a value was looked at that may be there and count as empty.
+    pub(super) has_doubt: Cell<bool>,
 }
 
 /// One template.
@@ -88,6 +91,14 @@ pub(super) struct Part {
     pub(super) text: String,
     places: Vec<At>,
     trust: Trust,
+    // Whether it is a number or a word that counts as empty.
+    is_doubtful: bool,
+}
+
+impl Part {
+    fn new(text: &str) -> Self {
+        Self { text: text.to_owned(), places: Vec::new(), trust: Trust::Certain, is_doubtful: false }
+    }
 }
 
 // Deepest chain of helpers and variables.
@@ -110,6 +121,8 @@ pub(super) struct Scope<'a> {
     pub(super) within: &'a Within,
     /// Whether `.` and what is in it are not the chart's own.
     pub(super) is_moved: bool,
+    // Whether values that may be there and count as empty are taken for that.
+    doubts: bool,
     depth: usize,
 }
 
@@ -119,11 +132,14 @@ pub(super) fn images<'a>(of: &'a Chart<'a>) -> Templates<'a> {
     for source in of.files.iter().copied() {
         let mut lines = HashSet::new();
         for doc in source.template.lines.split(|line| line.text.starts_with("---")) {
-            if text::is_silent(doc.iter().map(|line| line.text.as_str())) {
+            let written: Vec<String> = doc.iter().map(|line| line.restored(&line.text)).collect();
+            if text::is_silent(written.iter().map(String::as_str)) {
                 continue;
             }
             let found = &mut found;
-            let mut reader = Reader { of, source, below: None, parents: Vec::new(), found, lines: &mut lines };
+            let fields = fields::named(text::identity(written.iter().map(String::as_str)));
+            let (below, parents) = (None, Vec::new());
+            let mut reader = Reader { of, source, below, parents, fields, found, lines: &mut lines };
             let written = doc.iter().filter(|line| !source.is_idle || line.within.helper.is_some());
             written.for_each(|line| reader.line(line));
         }
@@ -140,6 +156,8 @@ struct Reader<'a, 'f> {
     below: Option<String>,
     // The keys above, with their columns; and whether what is below is a text.
     parents: Vec<(usize, String, bool)>,
+    // Other keys of images that an object of its kind has.
+    fields: Vec<&'static str>,
     found: &'f mut Templates<'a>,
     // The lines with images.
     lines: &'f mut HashSet<u32>,
@@ -155,15 +173,19 @@ impl<'a> Reader<'a, '_> {
         let mut column = line.text.len() - bare.len();
         if flow::is_action(bare) && self.below.is_none() {
             let text = line.restored(bare);
-            if column == 0 && !text.contains("indent") && !self.source.is_idle && line.within.helper.is_none() {
+            if column == 0 && !text::is_indented(&text) && !self.source.is_idle && line.within.helper.is_none() {
                 self.found.closed.push(self.source.written(scope.at));
                 return;
             }
             let said = text.rsplit_once("indent ").and_then(|(_, rest)| rest.split([' ', '}']).next()?.parse().ok());
             let column = said.unwrap_or(column);
+            // A list may stand as far to the left as its key.
+            self.parents.retain(|(at, ..)| *at <= column);
+            let above = self.parents.last().map(|(_, above, _)| above.clone()).unwrap_or_default();
             self.parents.retain(|(at, ..)| *at < column);
-            return inserts::part(&scope, &text, self.is_data(), self.found);
+            return inserts::part(&scope, &text, (&above, self.is_data()), self.found);
         }
+        let mut is_in_image = false;
         for (at, (_, part)) in text::parts(bare).into_iter().enumerate() {
             let inner = part.trim_start_matches("- ").trim_start();
             column += part.len() - inner.len();
@@ -181,9 +203,21 @@ impl<'a> Reader<'a, '_> {
             }
             let key = scope.key(&line.restored(key));
             let is_part = self.parents.last().is_some_and(|(_, above, _)| helm::is_image_key(above));
+            let is_in_volume = is_part || is_in_image || self.parents.iter().any(|(_, above, _)| above == "volumes");
             let (value, written) = (value.trim(), line.restored(value));
             match &key {
-                Some(key) if helm::is_image_key(key) && is_below(value) => self.below = Some(key.clone()),
+                Some(key) if helm::is_image_key(key) && below(value).is_some() => {
+                    is_in_image = true;
+                    self.below = Some(key.clone());
+                }
+                Some(key) if (is_in_volume && key == "reference") || self.fields.contains(&key.as_str()) => {
+                    self.lines.insert(line.number);
+                    if below(value).is_some() {
+                        self.below = Some("image".to_owned());
+                    } else {
+                        scope.image("image", &written.replacen("oci://", "", 1), self.found);
+                    }
+                }
                 Some(key) if key.ends_with("mageRepository") || (is_part && key == "repository") => {
                     scope.repository(&written, self.found);
                 }
@@ -195,10 +229,11 @@ impl<'a> Reader<'a, '_> {
             }
             let is_image = key.as_deref().is_some_and(helm::is_image_key);
             if flow::is_action(value) && !is_image {
-                inserts::part(&scope, &written, self.is_data(), self.found);
+                let above = key.as_deref().unwrap_or_default();
+                inserts::part(&scope, &written, (above, self.is_data()), self.found);
             }
-            if at == 0 && is_below(value) {
-                self.parents.push((column, key.unwrap_or_default(), !value.is_empty()));
+            if let Some(is_text) = below(value).filter(|_| at == 0) {
+                self.parents.push((column, key.unwrap_or_default(), is_text));
             }
         }
     }
@@ -217,10 +252,15 @@ fn joined(text: &str) -> Option<(&str, &str)> {
     (helm::is_image_key(key.trim_matches(['"', '\''])) && flow::is_filled_in(value)).then_some((key, value))
 }
 
-// Whether the value of a key is on the lines below it.
-fn is_below(value: &str) -> bool {
-    let value = value.split(" #").next().unwrap_or_default().trim();
-    value.is_empty() || (value.starts_with(['|', '>']) && value.len() < 4)
+// Whether the value of a key is on the lines below it, and is a text then: a comment, a tag or an anchor is none.
+fn below(value: &str) -> Option<bool> {
+    let value = if value.starts_with('#') { "" } else { value.split(" #").next().unwrap_or_default() };
+    let mut words = value.split_whitespace().skip_while(|word| word.starts_with(['!', '&']));
+    match (words.next(), words.next()) {
+        (None, _) => Some(false),
+        (Some(word), None) if word.starts_with(['|', '>']) && word.len() < 4 => Some(true),
+        _ => None,
+    }
 }
 
 impl<'a> Scope<'a> {
@@ -229,7 +269,7 @@ impl<'a> Scope<'a> {
         let helper = within.helper.as_deref();
         let text = helper.and_then(|helper| of.helpers.body(helper)).unwrap_or(&source.text);
         let is_moved = within.is_moved || helper.is_some_and(|helper| of.calls.is_moved(helper));
-        Self { of, at: At { file: source.file, line }, text, within, is_moved, depth: 0 }
+        Self { of, at: At { file: source.file, line }, text, within, is_moved, doubts: false, depth: 0 }
     }
 
     // A key, if it is told what it is.
@@ -308,6 +348,15 @@ impl<'a> Scope<'a> {
         if self.is_unwritten() {
             return;
         }
+        self.of.has_doubt.set(false);
+        self.filled(value, is_named, found);
+        if self.of.has_doubt.take() {
+            Scope { doubts: true, ..*self }.filled(value, is_named, found);
+        }
+    }
+
+    // The image of a line, as it is filled in.
+    fn filled(&self, value: &str, is_named: bool, found: &mut Templates<'a>) {
         match self.fill(unquoted(value)) {
             None if is_named => {
                 found.open.push(Open { hit: self.hit(value), looked: self.looked(value), is_named });
@@ -334,7 +383,7 @@ impl<'a> Scope<'a> {
     }
     // A line with its expressions filled in. None: it takes more than that; Some(None): it is switched off, or says nothing.
     pub(super) fn fill(&self, line: &str) -> Option<Option<Part>> {
-        let mut whole = Part { text: String::new(), places: Vec::new(), trust: Trust::Certain };
+        let mut whole = Part::new("");
         let (mut rest, mut is_said) = (line, false);
         while let Some((before, action, after)) = actions::next(rest) {
             is_said |= before.contains(|c: char| c.is_ascii_alphanumeric());
@@ -393,7 +442,7 @@ impl<'a> Scope<'a> {
         };
         for stage in stages {
             match stage.strip_prefix("default ") {
-                Some(other) if part.as_ref().is_none_or(|part| part.text.is_empty()) => {
+                Some(other) if part.as_ref().is_none_or(|part| self.is_empty(part)) => {
                     part = self.operand(other.trim())?
                 }
                 Some(_) => {}
@@ -408,7 +457,7 @@ impl<'a> Scope<'a> {
     fn print(&self, format: &str, operands: &[&str]) -> Option<Option<Part>> {
         let format = format.strip_prefix('"')?.strip_suffix('"')?;
         let mut operands = operands.iter();
-        let mut whole = Part { text: String::new(), places: Vec::new(), trust: Trust::Certain };
+        let mut whole = Part::new("");
         let mut rest = format;
         while let Some((before, after)) = rest.split_once('%') {
             whole.text.push_str(before);
@@ -445,7 +494,13 @@ impl<'a> Scope<'a> {
 
     fn or(&self, own: &str, other: &str) -> Option<Option<Part>> {
         let own = self.operand(own)?;
-        if own.as_ref().is_some_and(|part| !part.text.is_empty()) { Some(own) } else { self.operand(other) }
+        if own.as_ref().is_some_and(|part| !self.is_empty(part)) { Some(own) } else { self.operand(other) }
+    }
+
+    // Whether `default` takes something for empty, as it does 0 and false.
+    fn is_empty(&self, part: &Part) -> bool {
+        self.of.has_doubt.set(self.of.has_doubt.get() || part.is_doubtful);
+        part.text.is_empty() || (self.doubts && part.is_doubtful)
     }
 
     // None: it is no value; Some(None): it is a value of something that is switched off.
@@ -470,14 +525,16 @@ impl<'a> Scope<'a> {
             let number = if style == Style::Plain { helm::as_number(&text) } else { None };
             let places = node.into_iter().flat_map(Node::places).collect();
             let trust = node.map_or(Trust::Certain, |node| node.trust);
-            Some(Part { text: number.unwrap_or(text), places, trust })
+            let is_doubtful = style == Style::Plain
+                && (yaml::as_truth(&text) == Some(false) || text.parse::<f64>().is_ok_and(|number| number == 0.0));
+            Some(Part { text: number.unwrap_or(text), places, trust, is_doubtful })
         };
         let of_chart = [(".Chart.AppVersion", "appVersion"), (".Chart.Version", "version"), (".Chart.Name", "name")];
         if let Some((_, key)) = of_chart.iter().find(|(name, _)| *name == path) {
             return of(self.of.chart.and_then(|chart| chart.get(key))).map(Some);
         }
         if let Some(text) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
-            return Some(Some(Part { text: text.to_owned(), places: Vec::new(), trust: Trust::Certain }));
+            return Some(Some(Part::new(text)));
         }
         let mut node = Some(self.of.values);
         for step in path.strip_prefix(".Values.")?.split('.') {
@@ -485,6 +542,16 @@ impl<'a> Scope<'a> {
                 return None;
             }
             let steps = node.map_or(0, |node| node.entries().len());
+            // Helm reads such keys as true and false, unless they are in quotes, which nobody knows any more.
+            let is_word = |name: &str| yaml::as_truth(name).is_some() && !matches!(name, "true" | "false");
+            if is_word(step) && node.is_some_and(|node| node.get(step).is_some()) {
+                self.of.has_doubt.set(true);
+                node = node.filter(|_| !self.doubts);
+            } else if matches!(step, "true" | "false")
+                && node.is_some_and(|node| node.entries().iter().any(|(name, _)| is_word(name)))
+            {
+                return None;
+            }
             node = node.filter(|_| self.of.tree.spend(steps, self.at)).and_then(|node| node.get(step));
         }
         of(node).map(Some)

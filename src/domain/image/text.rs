@@ -1,10 +1,11 @@
 //! Files that are no YAML until somebody fills them in: their lines are looked at for images that stand there literally.
 
+use super::actions::Action;
 use super::node::{At, Node, Style, Trust, Value};
 use super::pod;
 use super::sink::{self, Hit, Sink};
 use super::tree::Tree;
-use super::{Class, Confidence, actions, flow, helm, workload, yaml};
+use super::{Class, Confidence, actions, helm, workload, yaml};
 
 /// A file that could not be read to its end: that, and what its lines say.
 pub(super) fn broken(tree: &Tree<'_>, file: u32, hits: &mut Vec<Hit>) {
@@ -87,8 +88,7 @@ pub(super) fn is_silent<'l>(lines: impl Iterator<Item = &'l str>) -> bool {
     for line in lines.filter(|line| line.starts_with(|c: char| !c.is_whitespace() && c != '#')) {
         let Some((key, value)) = pair(line.trim_end()) else {
             // Lists that are not indented, and actions that write nothing there.
-            let is_action = line.starts_with("{{") || flow::is_action(line);
-            let is_idle = is_action && (line.contains("indent") || !line.contains("include"));
+            let is_idle = line.starts_with("{{") && (is_indented(line) || !writes(line));
             if line.starts_with("- ") || line.starts_with("---") || is_idle {
                 continue;
             }
@@ -110,14 +110,69 @@ pub(super) fn is_silent<'l>(lines: impl Iterator<Item = &'l str>) -> bool {
     }
 }
 
+/// Whether what an action writes is moved to the right, and so is no object of its own.
+pub(super) fn is_indented(action: &str) -> bool {
+    let number = |rest: &str| rest.trim_start().split([' ', '}', '\n']).next()?.parse::<u32>().ok();
+    // Values that are written as YAML are one part of an object wherever they stand.
+    let is_yaml = action.trim_start_matches(['{', '-', ' ']).starts_with("toYaml ") && !action.contains("tpl");
+    action.rsplit_once("indent").is_some_and(|(_, rest)| is_yaml || number(rest) != Some(0))
+}
+
+// Whether a line of actions writes something.
+fn writes(line: &str) -> bool {
+    let mut rest = line;
+    while let Some((_, action, after)) = actions::next(rest) {
+        if matches!(action, Action::Output(inner) if !inner.starts_with("fail ")) {
+            return true;
+        }
+        rest = after;
+    }
+    line.contains("include")
+}
+
+/// The group and the kind of a document of a template, as they are written there.
+pub(super) fn identity<'l>(lines: impl Iterator<Item = &'l str>) -> (&'l str, &'l str) {
+    let (mut group, mut kind) = ("", "");
+    for (key, value) in lines.filter_map(pair) {
+        let value = value.split(" #").next().unwrap_or_default().trim().trim_matches(['"', '\'']);
+        match key.trim_matches(['"', '\'']) {
+            "apiVersion" if value.contains("{{") => group = value,
+            "apiVersion" => group = value.rsplit_once('/').map_or("", |(group, _)| group),
+            "kind" => kind = value,
+            _ => {}
+        }
+    }
+    (group, kind)
+}
+
 /// Lines of a template that make something that deploys more, and what it is.
 pub(super) fn deployers(bytes: &[u8]) -> Vec<(u32, &'static str)> {
     const KINDS: &[&str] =
         &["Application", "ApplicationSet", "HelmRelease", "HelmChart", "Kustomization", "OCIRepository", "ResourceSet"];
+    // Groups of them, and what is said of one that an expression names.
+    const GROUPS: &[&str] = &["argoproj.io", "fluxcd", "helm.cattle.io"];
+    const ANY: &str = "an object that may deploy more";
     let text = String::from_utf8_lossy(bytes);
+    let value = |line: &'_ str, wanted: &str| {
+        let (key, value) = pair(line.trim_end())?;
+        let is_wanted = key.trim_start_matches("? ").trim_matches(['"', '\'']) == wanted;
+        is_wanted.then(|| value.split(" #").next().unwrap_or_default().trim().to_owned())
+    };
+    let versions: Vec<String> = text.lines().filter_map(|line| value(line, "apiVersion")).collect();
+    let is_of_group = versions.iter().any(|version| {
+        // What decides between versions that stand there makes none of another group.
+        let is_chosen = ["apabilities", "ternary \"", "{{ if", "{{- if"].iter().any(|word| version.contains(word));
+        let is_built = version.contains("{{") && version.contains(".Values") && !is_chosen;
+        is_built || GROUPS.iter().any(|group| version.contains(group))
+    });
     let kind = |line: &str| {
-        let kind = line.strip_prefix("kind:")?.trim().trim_matches(['"', '\'']);
-        KINDS.iter().find(|known| **known == kind).copied()
+        let kind = value(line, "kind")?;
+        let marked = kind.split_once(' ').filter(|(mark, _)| mark.starts_with(['&', '!']));
+        let bare = marked.map_or(&*kind, |(_, bare)| bare).trim().trim_matches(['"', '\'']);
+        let literals = if kind.contains("{{") { actions::literals(bare) } else { Vec::new() };
+        let is_known = |known: &&&str| **known == bare || literals.iter().any(|literal| literal.text == ***known);
+        let other = || (kind.contains("{{") && is_of_group).then_some(ANY);
+        KINDS.iter().find(is_known).copied().or_else(other)
     };
     (1..).zip(text.lines()).filter_map(|(number, line)| Some((number, kind(line)?))).collect()
 }

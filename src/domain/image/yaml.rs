@@ -442,3 +442,12 @@ fn measure(node: &Node) -> (usize, usize) {
     node.entries().iter().for_each(|(_, child)| add(child));
     (sum.0, sum.1 + 1)
 }
+
+/// What a word means as YAML 1.1 has it, which Helm reads: true, false, or no such thing.
+pub(super) fn as_truth(word: &str) -> Option<bool> {
+    match word {
+        "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "true" | "True" | "TRUE" => Some(true),
+        "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" | "false" | "False" | "FALSE" => Some(false),
+        _ => None,
+    }
+}
