@@ -44,7 +44,7 @@ fn variables_are_filled_into_what_is_written_and_read_again() {
         ("\"${DATE}\"", "e.io/a:20240101 unresolved"),
         // What Flux's own functions do, and where quotes may end elsewhere.
         ("\"x${NAME#*}\"", "e.io/a:xld-1 inferred"),
-        ("\"x${NAME/#old/}\"", "e.io/a:x-1 inferred"),
+        ("\"x${NAME/#old/}\"", "e.io/a:xold-1 inferred"),
         ("\"x${NAME/#old}\"", "e.io/a:xold-1 inferred"),
         ("'${NAME/o\\/b}'", "e.io/a:? unresolved"),
         ("\"${NAME: 1}\"", "e.io/a:? unresolved"),

@@ -275,11 +275,17 @@ fn put(object: &mut Node, path: &str, value: Node, (is_add, room): (bool, &mut u
     let Some((node, last)) = parent(object, path, room)? else { return Ok(None) };
     let at = || last.parse::<usize>().ok();
     Ok(match &mut node.value {
-        Value::List(items) if last == "-" => Some(items.push(value)),
+        Value::List(items) if last == "-" => {
+            items.push(value);
+            Some(())
+        }
         Value::List(items) if is_add => at().filter(|at| *at <= items.len()).map(|at| items.insert(at, value)),
         Value::List(items) => at().and_then(|at| items.get_mut(at)).map(|old| *old = value),
         // kustomize adds what it is to replace and does not find.
-        Value::Map(_) => Some(node.set(&last, value)),
+        Value::Map(_) => {
+            node.set(&last, value);
+            Some(())
+        }
         _ => None,
     })
 }

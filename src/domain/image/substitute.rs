@@ -204,7 +204,11 @@ impl Variables {
                     match out.room.checked_sub(steps / STEPS) {
                         Some(room) => {
                             out.room = room;
-                            out.push(&change(&known.text, &of.text));
+                            let changed = change(&known.text, &of.text);
+                            if changed == UNKNOWN {
+                                out.trust = Trust::Unresolved;
+                            }
+                            out.push(&changed);
                         }
                         None => (out.trust, out.room) = (Trust::Unresolved, 0),
                     }
@@ -353,7 +357,7 @@ fn change(text: &str, operation: &str) -> String {
     } else if let Some(rest) = operation.strip_prefix('/') {
         let (is_all, rest) = rest.strip_prefix('/').map_or((false, rest), |rest| (true, rest));
         // With one operand the ends stay as they are.
-        if rest.starts_with(['#', '%']) && !rest.contains('/') {
+        if rest.starts_with(['#', '%']) && rest.split_once('/').is_none_or(|(_, new)| new.is_empty()) {
             return text.to_owned();
         }
         let (old, new) = rest.split_once('/').unwrap_or((rest, ""));
