@@ -273,21 +273,22 @@ fn put(object: &mut Node, path: &str, value: Node, (is_add, room): (bool, &mut u
         return Ok(Some(()));
     }
     let Some((node, last)) = parent(object, path, room)? else { return Ok(None) };
-    let at = || last.parse::<usize>().ok();
-    Ok(match &mut node.value {
-        Value::List(items) if last == "-" => {
-            items.push(value);
-            Some(())
+    match &mut node.value {
+        Value::List(items) if last == "-" => items.push(value),
+        Value::List(items) => {
+            let end = if is_add { items.len() + 1 } else { items.len() };
+            let Some(at) = last.parse::<usize>().ok().filter(|at| *at < end) else { return Ok(None) };
+            if is_add {
+                items.insert(at, value);
+            } else if let Some(old) = items.get_mut(at) {
+                *old = value;
+            }
         }
-        Value::List(items) if is_add => at().filter(|at| *at <= items.len()).map(|at| items.insert(at, value)),
-        Value::List(items) => at().and_then(|at| items.get_mut(at)).map(|old| *old = value),
         // kustomize adds what it is to replace and does not find.
-        Value::Map(_) => {
-            node.set(&last, value);
-            Some(())
-        }
-        _ => None,
-    })
+        Value::Map(_) => node.set(&last, value),
+        _ => return Ok(None),
+    }
+    Ok(Some(()))
 }
 
 fn take(object: &mut Node, path: &str, room: &mut usize) -> Result<Option<Node>, Failed> {
