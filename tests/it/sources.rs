@@ -282,6 +282,15 @@ fn what_comes_from_another_revision_or_place_is_told() {
     let values = release(
         "chart: {spec: {chart: ./apps/base, sourceRef: {kind: GitRepository, name: flux-system}, valuesFiles: [./apps/base/more.txt]}}",
     );
+    let render = |layer: &str| {
+        release(&format!(
+            "chart: {{spec: {{chart: ./apps/base, sourceRef: {{kind: GitRepository, name: flux-system}}}}}}, postRenderers: [{{kustomize: {{{layer}}}}}]"
+        ))
+    };
+    let put_together = sync("sourceRef: {kind: ExternalArtifact, name: x}").replace("./base", "./")
+        + "---\napiVersion: source.extensions.fluxcd.io/v1beta1\nkind: ArtifactGenerator\nmetadata: {name: g, namespace: flux}\n\
+           spec: {sources: [{alias: r, kind: GitRepository, name: far}], artifacts: [{name: x, copy: [{from: \"@r/apps/base/**\", to: \"@artifact/\"}]}]}\n\
+           ---\napiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata: {name: far, namespace: flux}\nspec: {url: \"https://e.io/x\"}\n";
     let instead = release(
         "chart: {spec: {chart: ./apps/base, sourceRef: {kind: GitRepository, name: flux-system}, valuesFiles: [./apps/base/set.json]}}",
     );
@@ -322,7 +331,15 @@ fn what_comes_from_another_revision_or_place_is_told() {
         (set("https://e.io/x"), "https://e.io/x (apps/prod/o.yaml"),
         (old("patchesStrategicMerge"), "k (apps/prod/o.yaml"),
         (old("patchesJson6902"), "k (apps/prod/o.yaml"),
-        (values, "./apps/base/more.txt (apps/prod/o.yaml"),
+        (values.clone(), "./apps/base/more.txt (apps/prod/o.yaml"),
+        (
+            values.replace("valuesFiles: [./apps/base/more.txt]", "valuesFile: ./apps/base/good.yaml"),
+            "./apps/base/good.yaml",
+        ),
+        (render("images: [{name: \"e.io/(x)\", newName: e.io/bad}]"), "e.io/(x) (apps/prod/o.yaml"),
+        (render("patchesJson6902: []"), "patchesJson6902 (apps/prod/o.yaml"),
+        (argo(", helm: {parameters: [{name: image, value: \"null\"}]}"), "null (apps/prod/o.yaml"),
+        (put_together, "far (apps/prod/o.yaml"),
         (instead, "e.io/unset:1"),
         (maps, "s (apps/prod/o.yaml"),
     ] {

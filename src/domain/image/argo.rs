@@ -198,7 +198,7 @@ fn filled(source: &Node, sink: &mut Sink) {
     let is_several = |text: &str| text.starts_with('{') && text.ends_with('}') && text.contains(',');
     for node in images.chain(given) {
         let text = node.as_str().unwrap_or_default();
-        if text.contains('$') || (is_several(text) && !text.contains("{{")) {
+        if text.contains('$') || text == "null" || (is_several(text) && !text.contains("{{")) {
             sink.closed(text, Confidence::Opaque, node.places().collect(), "Argo CD makes something else of it");
         }
     }

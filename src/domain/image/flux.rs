@@ -18,6 +18,7 @@ const GROUP: &str = "kustomize.toolkit.fluxcd.io";
 const VARIABLE: usize = 32;
 // Fields of versions before the first stable one.
 const OLD: &[&str] = &["patchesStrategicMerge", "patchesJson6902"];
+const OLD_FORM: &str = "a form of old versions of Flux, which is not followed";
 
 /// Whether an object is a Kustomization of Flux.
 pub(super) fn is_kustomization(object: &Node) -> bool {
@@ -224,8 +225,15 @@ pub(super) fn find(resource: &Resource, root: usize, tree: &Tree<'_>, index: &In
         (GROUP, "Kustomization") => {
             let source = object.at_path(&["spec", "sourceRef"]).unwrap_or(object);
             for old in OLD.iter().filter_map(|key| object.at_path(&["spec", key])) {
-                let note = "patches of an old form, which only old versions of Flux apply";
-                sink.closed(object.name(), Confidence::Opaque, old.places().collect(), note);
+                sink.closed(object.name(), Confidence::Opaque, old.places().collect(), OLD_FORM);
+            }
+            // What an artifact is put together of may come from elsewhere.
+            let made = index.all("ArtifactGenerator").filter(|_| source.str_at(&["kind"]) == "ExternalArtifact");
+            for from in made.flat_map(|made| made.at_path(&["spec", "sources"])).flat_map(Node::items) {
+                if index.is_foreign(from, (resource, root), tree) {
+                    let name = from.get("name").unwrap_or(from);
+                    sink.closed(from.str_at(&["name"]), Confidence::Opaque, name.places().collect(), FOREIGN);
+                }
             }
             let tied = index.tied(&self::source(object));
             if !tied.is_empty() {
@@ -263,7 +271,16 @@ fn evidence(layer: &Node, given: &mut Vec<Hit>, sink: &mut Sink) {
     for patch in list("patches").filter_map(|entry| entry.get("patch")) {
         given.extend(yaml::within(patch).docs.into_iter().flat_map(|doc| evidence::patched(&doc)));
     }
+    for key in OLD {
+        if let Some(old) = layer.get(key) {
+            sink.closed(key, Confidence::Opaque, old.places().collect(), OLD_FORM);
+        }
+    }
     for mut retag in list("images").filter_map(Retag::read) {
+        if retag.is_expression {
+            let note = "an expression renames images, and which ones cannot be told";
+            sink.closed(&retag.name, Confidence::Opaque, retag.places.clone(), note);
+        }
         given.iter_mut().for_each(|hit| evidence::rename(&mut retag, hit));
         evidence::renamed(&retag).filter(|_| !retag.is_used).into_iter().for_each(|hit| sink.push(hit));
     }
@@ -341,6 +358,9 @@ fn release(resource: &Resource, root: usize, tree: &Tree<'_>, index: &Index, sin
     let local = own_chart(&resource.node, tree);
     let values = values((resource, root), spec, (tree, index));
     let mut given = Sink::default();
+    if let Some(old) = inline.and_then(|inline| inline.get("valuesFile")) {
+        sink.closed(old.as_str().unwrap_or_default(), Confidence::Opaque, old.places().collect(), OLD_FORM);
+    }
     if let Some(folder) = local {
         // Files of the chart's source, under what the release itself says.
         let of_chart = |key: &str| inline.and_then(|inline| inline.get(key));
