@@ -221,6 +221,21 @@ fn an_application_of_a_flat_folder_leaves_the_rest_to_others() {
 }
 
 #[test]
+fn a_flat_folder_whose_name_has_variables_hides_nothing_below_it() {
+    let outer = sync("postBuild: {substitute: {ENV: prod}}");
+    let inner = "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: a}\nspec: {source: {repoURL: \"https://e.io/r\", path: \"envs/${ENV}\"}}\n";
+    let files = [
+        ("k.yaml", outer.as_str()),
+        ("base/a.yaml", inner),
+        ("envs/prod/p.yaml", POD),
+        ("envs/prod/sub/p.yaml", &POD.replace("e.io/a", "e.io/sub")),
+    ];
+    let mut found = seen(&files);
+    found.retain(|row| !row.starts_with("e.io/b:1"));
+    assert_eq!(found, ["e.io/a:1 certain", "e.io/sub:1 certain"]);
+}
+
+#[test]
 fn applications_give_one_kind_of_values_and_what_is_elsewhere_is_none_of_ours() {
     let chart = [
         ("c/Chart.yaml", "{apiVersion: v2, name: x, version: 1.0.0}\n"),

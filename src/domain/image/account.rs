@@ -4,11 +4,11 @@
 use std::collections::{HashMap, HashSet};
 
 use super::actions::{self, Action, Literal};
+use super::expression::Scope;
 use super::flow::Within;
 use super::helm;
 use super::node::{At, Node, Value};
 use super::sink::{self, Hit};
-use super::template::Scope;
 
 // Most helpers and variables that are followed from one line.
 const MAX_TEXTS: usize = 200;

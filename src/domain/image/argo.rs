@@ -56,14 +56,13 @@ pub(super) fn homes(tree: &Tree<'_>) -> HashSet<String> {
         for doc in tree.docs(file).iter().filter(|doc| is_application(doc)) {
             let plain = doc.get("spec");
             let spec = if doc.kind() == "Application" { plain } else { doc.at_path(&["spec", "template", "spec"]) };
-            let several = |spec: &Node| spec.get("sources").map(|list| list.items().to_vec()).unwrap_or_default();
-            let sources =
-                spec.into_iter().flat_map(|spec| spec.get("source").cloned().into_iter().chain(several(spec)));
-            let is_here = |source: &Node| {
+            let is_here = |source: &&Node| {
                 let path = source.get("path").and_then(|path| tree::join("", path.as_str()?));
                 path.is_some_and(|path| !path.is_empty() && tree.has_folder(&path))
             };
-            homes.extend(sources.filter(is_here).map(|source| source.str_at(&["repoURL"]).to_owned()));
+            homes.extend(
+                spec.into_iter().flat_map(listed).filter(is_here).map(|source| source.str_at(&["repoURL"]).to_owned()),
+            );
         }
     }
     homes
@@ -209,9 +208,7 @@ fn asked(generators: Option<&Node>, depth: usize, index: &Index, sink: &mut Sink
     for generator in generators.into_iter().flat_map(Node::items).filter(|_| depth < MAX_DEPTH) {
         for (kind, inner) in generator.entries() {
             let url = inner.get("repoURL").filter(|_| &**kind == "git");
-            let is_other = |url: &&Node| {
-                index.is_elsewhere(url.as_str().unwrap_or_default()) || index.is_otherwise(inner.str_at(&["revision"]))
-            };
+            let is_other = |url: &&Node| index.is_other(url.as_str().unwrap_or_default(), inner.str_at(&["revision"]));
             if let Some(url) = url.filter(is_other) {
                 let note = "a generator asks another repository or branch, which may say something else";
                 sink.closed(url.as_str().unwrap_or_default(), Confidence::Opaque, url.places().collect(), note);
@@ -227,14 +224,18 @@ fn folder(tree: &Tree<'_>, index: &Index, source: &Node) -> Option<String> {
     (!path.is_empty() || index.is_home(source.str_at(&["repoURL"]))).then_some(path)
 }
 
+// The sources that a specification lists.
+fn listed(spec: &Node) -> impl Iterator<Item = &Node> {
+    spec.get("source").into_iter().chain(spec.get("sources").into_iter().flat_map(Node::items))
+}
+
 // Every source, of an Application or of those that a set makes; and whether a set makes more.
 fn made(tree: &Tree<'_>, index: &Index, object: &Node) -> (Vec<Node>, bool) {
     if !is_application(object) {
         return (Vec::new(), false);
     }
     let of = |spec: &Node| -> Vec<Node> {
-        let several = spec.get("sources").into_iter().flat_map(Node::items);
-        let mut sources: Vec<Node> = spec.get("source").into_iter().chain(several).cloned().collect();
+        let mut sources: Vec<Node> = listed(spec).cloned().collect();
         named_apart(&mut sources, index);
         sources
     };
@@ -286,9 +287,7 @@ fn extra(source: &Node) -> Extra {
 
 // Values files of sources by name that are not this tree get the addresses that they have.
 fn named_apart(sources: &mut [Node], index: &Index) {
-    let is_other = |source: &&Node| {
-        index.is_elsewhere(source.str_at(&["repoURL"])) || index.is_otherwise(source.str_at(&["targetRevision"]))
-    };
+    let is_other = |source: &&Node| index.is_other(source.str_at(&["repoURL"]), source.str_at(&["targetRevision"]));
     let others: Vec<(String, String)> = sources
         .iter()
         .filter(|source| source.get("ref").is_some())

@@ -13,7 +13,7 @@ use super::node::{At, Node, Style, Value};
 use super::sink::{Hit, Sink};
 use super::template::{self, Chart, Open, Source};
 use super::tree::{self, Tree};
-use super::{helm, patch, reference, text, workload};
+use super::{helm, patch, reference, sets, text, weight, workload};
 
 /// The folders of charts, those left out that another one has as its parts.
 pub(super) fn folders(tree: &Tree<'_>) -> BTreeSet<String> {
@@ -53,16 +53,11 @@ pub(super) fn is_part(charts: &BTreeSet<String>, path: &str) -> bool {
 
 /// Charts that other charts of the tree bring along from beside them. Those that only bring along each other are none.
 pub(super) fn included(tree: &Tree<'_>, charts: &BTreeSet<String>) -> BTreeSet<String> {
-    let beside = |folder: &str| -> Vec<String> {
-        let docs = ["Chart.yaml", "requirements.yaml"]
-            .into_iter()
-            .filter_map(|name| tree.number(&tree::join(folder, name)?))
-            .flat_map(|file| tree.docs(file));
-        let entries = docs.filter_map(|doc| doc.get("dependencies")).flat_map(Node::items);
-        let paths = entries.filter_map(|entry| entry.str_at(&["repository"]).strip_prefix("file://"));
-        paths.filter_map(|path| tree::join(folder, path)).filter(|path| charts.contains(path)).collect()
+    let named = |folder: &str| -> Vec<String> {
+        let beside = dependencies(tree, folder).filter_map(|entry| beside(entry, folder));
+        beside.filter(|path| charts.contains(path)).collect()
     };
-    let all: HashMap<&String, Vec<String>> = charts.iter().map(|folder| (folder, beside(folder))).collect();
+    let all: HashMap<&String, Vec<String>> = charts.iter().map(|folder| (folder, named(folder))).collect();
     let named: HashSet<&String> = all.values().flatten().collect();
     let mut todo: Vec<&String> = charts.iter().filter(|folder| !named.contains(folder)).collect();
     let mut included = BTreeSet::new();
@@ -76,15 +71,32 @@ pub(super) fn included(tree: &Tree<'_>, charts: &BTreeSet<String>) -> BTreeSet<S
     included
 }
 
-// Deepest nesting of charts, and what it costs to look into one, where a look at a path costs 1.
-const MAX_DEPTH: usize = 5;
-const COST: usize = 1000;
+/// What a chart says that it consists of.
+pub(super) fn dependencies<'a>(tree: &'a Tree<'_>, folder: &str) -> impl Iterator<Item = &'a Node> {
+    let files = ["Chart.yaml", "requirements.yaml"].map(|name| tree.number(&within(folder, name)));
+    let docs = files.into_iter().flatten().flat_map(|file| tree.docs(file));
+    docs.filter_map(|doc| doc.get("dependencies")).flat_map(Node::items)
+}
+
+/// Where a chart is that another one brings along from the same tree.
+pub(super) fn beside(entry: &Node, folder: &str) -> Option<String> {
+    tree::join(folder, entry.str_at(&["repository"]).strip_prefix("file://")?)
+}
+
+/// Deepest nesting of charts, and what it costs to look into one, where a look at a path costs 1.
+pub(super) const MAX_DEPTH: usize = 5;
+pub(super) const COST: usize = 1000;
 // How many bytes of a template are taken apart at that cost.
 const BYTES: usize = 16;
 
 /// A chart of the tree: its values, unless others stand for them, under those that it is given, what its templates say, and
-/// the charts that it consists of.
+/// the charts that it consists of; unless there is no room for it any more, which is told then.
 pub(super) fn find(tree: &Tree<'_>, folder: &str, (given, has_own): (Option<&Node>, bool), sink: &mut Sink) {
+    let at = At { file: tree.number(&within(folder, "Chart.yaml")).unwrap_or_default(), line: 1 };
+    if !tree.spend(weight::chart(tree, folder) + given.map_or(0, Node::weight), at) {
+        sink.closed(folder, Confidence::Unreadable, vec![at], weight::MUCH);
+        return;
+    }
     let (mut folders, mut helpers) = (vec![(folder.to_owned(), 0)], Helpers::default());
     let mut known: HashMap<String, Vec<Source>> = HashMap::new();
     while let Some((folder, depth)) = folders.pop() {
@@ -101,7 +113,7 @@ pub(super) fn find(tree: &Tree<'_>, folder: &str, (given, has_own): (Option<&Nod
             }
             let text = actions::without_comments(&String::from_utf8_lossy(tree.bytes(file)));
             helpers.read(&text);
-            let base = name.rsplit('/').next().unwrap_or_default();
+            let base = tree::base_of(name);
             let is_idle = base.starts_with('_') || base.ends_with("NOTES.txt");
             let (name, template) = (name.to_owned(), flow::read(&String::from_utf8_lossy(tree.bytes(file))));
             sources.push(Source { file, name, text, template, is_idle });
@@ -149,7 +161,7 @@ const MAX_NAMES: usize = 2000;
 
 // Whether other things are deployed without a file: values, helpers, and what says that something is a chart.
 fn is_needed(name: &str) -> bool {
-    let base = name.rsplit('/').next().unwrap_or_default();
+    let base = tree::base_of(name);
     let is_of_part = name.starts_with("charts/") || !name.contains('/');
     (is_of_part && matches!(base, "values.yaml" | "Chart.yaml" | "requirements.yaml"))
         || (format!("/{name}").contains("/templates/") && (base.ends_with(".tpl") || base.starts_with('_')))
@@ -163,45 +175,10 @@ fn is_like(name: &str, pattern: &str) -> bool {
     let ends = name.match_indices('/').map(|(at, _)| at);
     let folders = ends.filter_map(|at| name.get(..at));
     let all = folders.chain((bare.len() == pattern.len()).then_some(name));
-    all.into_iter().any(|path| {
-        let path = if is_path { path } else { path.rsplit('/').next().unwrap_or_default() };
-        // Sets of characters may have any of them.
-        let is_set = bare.contains(['[', '\\']);
-        let (path, own) = (path.chars().collect::<Vec<_>>(), bare.trim_start_matches('/').chars().collect::<Vec<_>>());
-        globs(
-            &path,
-            own.get(..own.iter().position(|c| is_set && matches!(c, '[' | '\\')).unwrap_or(own.len()))
-                .unwrap_or_default(),
-            is_set,
-        )
-    })
-}
-
-// Whether a name is like a pattern with `*` and `?`; or begins so.
-fn globs(name: &[char], pattern: &[char], is_begun: bool) -> bool {
-    let (mut at, mut own, mut back) = (0, 0, None);
-    loop {
-        match (name.get(at), pattern.get(own)) {
-            (_, None) if is_begun => return true,
-            (None, None) => return true,
-            (_, Some('*')) => {
-                back = Some((at, own));
-                own += 1;
-            }
-            (Some(c), Some(p)) if (*p == '?' && *c != '/') || c == p => {
-                at += 1;
-                own += 1;
-            }
-            _ => match back {
-                Some((from, star)) if name.get(from).is_some_and(|c| *c != '/') => {
-                    back = Some((from + 1, star));
-                    at = from + 1;
-                    own = star + 1;
-                }
-                _ => return false,
-            },
-        }
-    }
+    // Sets of characters may have any of them.
+    let pattern =
+        bare.find(['[', '\\']).and_then(|at| bare.get(..at)).map_or(bare.to_owned(), |head| format!("{head}*"));
+    all.into_iter().any(|path| sets::is_glob(&pattern, if is_path { path } else { tree::base_of(path) }))
 }
 
 /// What the templates of a chart make that deploys more, as far as it can be read as it stands.
@@ -229,7 +206,6 @@ struct Dependency<'a> {
 
 // The charts that a chart consists of: those that it names, and those that stand in its folder for them.
 fn parts<'a>(tree: &'a Tree<'_>, folder: &str) -> Vec<Dependency<'a>> {
-    let docs = |name: &str| tree.number(name).into_iter().flat_map(|file| tree.docs(file));
     let prefix = within(folder, "charts/");
     let mut inner: Vec<(String, String)> = Vec::new();
     for (file, name) in tree.below(prefix.trim_end_matches('/')) {
@@ -242,18 +218,14 @@ fn parts<'a>(tree: &'a Tree<'_>, folder: &str) -> Vec<Dependency<'a>> {
     }
     let mut parts = Vec::new();
     let mut named: HashSet<&str> = HashSet::new();
-    for doc in docs(&within(folder, "Chart.yaml")).chain(docs(&within(folder, "requirements.yaml"))) {
-        for entry in doc.get("dependencies").into_iter().flat_map(Node::items) {
-            let name = entry.str_at(&["name"]);
-            let beside =
-                entry.str_at(&["repository"]).strip_prefix("file://").and_then(|path| tree::join(folder, path));
-            let packed: Vec<&String> = inner.iter().filter(|(own, _)| own == name).map(|(_, folder)| folder).collect();
-            let key = Some(entry.str_at(&["alias"])).filter(|alias| !alias.is_empty()).unwrap_or(name).to_owned();
-            named.insert(name);
-            let there = beside.filter(|folder| tree.has_folder(folder));
-            let folders = if packed.is_empty() { vec![there] } else { packed.into_iter().cloned().map(Some).collect() };
-            parts.extend(folders.into_iter().map(|folder| Dependency { folder, key: key.clone(), entry: Some(entry) }));
-        }
+    for entry in dependencies(tree, folder) {
+        let name = entry.str_at(&["name"]);
+        let packed: Vec<&String> = inner.iter().filter(|(own, _)| own == name).map(|(_, folder)| folder).collect();
+        let key = Some(entry.str_at(&["alias"])).filter(|alias| !alias.is_empty()).unwrap_or(name).to_owned();
+        named.insert(name);
+        let there = beside(entry, folder).filter(|folder| tree.has_folder(folder));
+        let folders = if packed.is_empty() { vec![there] } else { packed.into_iter().cloned().map(Some).collect() };
+        parts.extend(folders.into_iter().map(|folder| Dependency { folder, key: key.clone(), entry: Some(entry) }));
     }
     let others = inner.into_iter().filter(|(name, _)| !named.contains(name.as_str()));
     parts.extend(others.map(|(key, folder)| Dependency { folder: Some(folder), key, entry: None }));

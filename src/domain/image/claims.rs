@@ -9,6 +9,15 @@ use super::tree::{self, Tree};
 use super::{argo, flux};
 use crate::domain::path::is_within;
 
+/// How a folder is named of which only what was built says that it is to be built.
+#[derive(Default, Clone, Copy)]
+pub(super) struct Late {
+    /// Whether the environment itself names it.
+    pub(super) is_given: bool,
+    /// Whether what stands below is meant too.
+    pub(super) is_deep: bool,
+}
+
 /// Folders that objects say are to be built.
 #[derive(Default)]
 pub(super) struct Claims {
@@ -61,14 +70,12 @@ impl Claims {
         Extra { is_flat: !self.deep.contains(folder), ..Extra::default() }
     }
 
-    /// Adds folders, and whether the environment itself names them.
-    pub(super) fn add<'a>(&mut self, more: impl Iterator<Item = (&'a String, &'a bool)>) {
-        for (folder, is_given) in more {
+    /// Adds folders that only what was built names.
+    pub(super) fn add<'a>(&mut self, more: impl Iterator<Item = (&'a String, &'a Late)>) {
+        for (folder, late) in more {
             self.all.insert(folder.clone());
-            self.deep.insert(folder.clone());
-            if *is_given {
-                self.given.insert(folder.clone());
-            }
+            self.deep.extend(late.is_deep.then(|| folder.clone()));
+            self.given.extend(late.is_given.then(|| folder.clone()));
         }
     }
 }

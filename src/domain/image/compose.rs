@@ -14,7 +14,7 @@ const MAX_CHAIN: usize = 16;
 
 /// Whether a file is a compose file, by its name.
 fn is_compose(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or(path);
+    let name = tree::base_of(path);
     let stem = name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".yml"));
     stem.is_some_and(|stem| {
         ["compose", "docker-compose"].iter().any(|known| {

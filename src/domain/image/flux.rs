@@ -10,7 +10,7 @@ use super::retag::Retag;
 use super::sink::{self, Hit, Sink};
 use super::substitute::Variables;
 use super::tree::{self, Tree};
-use super::{Class, Confidence, chart, evidence, helm, patch, reference, resource_set, text, weight, yaml};
+use super::{Class, Confidence, chart, evidence, helm, patch, reference, resource_set, text, yaml};
 
 const FOREIGN: &str = "Flux takes it from a source that may have something else there";
 const GROUP: &str = "kustomize.toolkit.fluxcd.io";
@@ -92,12 +92,12 @@ pub(super) fn prefixes(tree: &Tree<'_>, is_own: &dyn Fn(&str) -> bool) -> Prefix
     }
     let mut folders: HashMap<&str, Vec<&str>> = HashMap::new();
     for folder in tree.all_folders() {
-        folders.entry(folder.rsplit('/').next().unwrap_or_default()).or_default().push(folder);
+        folders.entry(tree::base_of(folder)).or_default().push(folder);
     }
     for (source, paths) in lost {
         let mut votes: BTreeMap<&str, usize> = BTreeMap::new();
         for (path, at) in &paths {
-            let alike = folders.get(path.rsplit('/').next().unwrap_or_default()).map(Vec::as_slice).unwrap_or_default();
+            let alike = folders.get(tree::base_of(path)).map(Vec::as_slice).unwrap_or_default();
             if !tree.spend(alike.len(), *at) {
                 break;
             }
@@ -113,6 +113,13 @@ pub(super) fn prefixes(tree: &Tree<'_>, is_own: &dyn Fn(&str) -> bool) -> Prefix
         }
     }
     Prefixes { found, tied }
+}
+
+// Whether a generator makes the artifact that somebody names.
+fn makes(generator: &Node, source: &Node) -> bool {
+    let artifacts = generator.at_path(&["spec", "artifacts"]).into_iter().flat_map(Node::items);
+    let is_named = |artifact: &Node| artifact.str_at(&["name"]) == source.str_at(&["name"]);
+    source.str_at(&["kind"]) == "ExternalArtifact" && artifacts.into_iter().any(is_named)
 }
 
 // Where a path of an artifact that is put together from the tree comes from.
@@ -228,7 +235,7 @@ pub(super) fn find(resource: &Resource, root: usize, tree: &Tree<'_>, index: &In
                 sink.closed(object.name(), Confidence::Opaque, old.places().collect(), OLD_FORM);
             }
             // What an artifact is put together of may come from elsewhere.
-            let made = index.all("ArtifactGenerator").filter(|_| source.str_at(&["kind"]) == "ExternalArtifact");
+            let made = index.all("ArtifactGenerator").filter(|generator| makes(generator, source));
             for from in made.flat_map(|made| made.at_path(&["spec", "sources"])).flat_map(Node::items) {
                 if index.is_foreign(from, (resource, root), tree) {
                     let name = from.get("name").unwrap_or(from);
@@ -306,9 +313,7 @@ fn artifact(object: &Node, sink: &mut Sink) {
     } else {
         reference::normalise(&whole).map(|known| known.text)
     };
-    // The cluster takes no number for a tag.
-    let is_number = chosen
-        .is_some_and(|node| matches!(&node.value, Value::Text(text, Style::Plain) if text.parse::<f64>().is_ok()));
+    let is_number = chosen.is_some_and(sink::is_no_text);
     let confidence = match &known {
         None => Confidence::Unresolved,
         Some(_) if is_number => Confidence::Unresolved,
@@ -356,7 +361,8 @@ fn release(resource: &Resource, root: usize, tree: &Tree<'_>, index: &Index, sin
     let Some(spec) = resource.node.get("spec") else { return };
     let (inline, referred) = (spec.at_path(&["chart", "spec"]), spec.get("chartRef"));
     let local = own_chart(&resource.node, tree);
-    let values = values((resource, root), spec, (tree, index));
+    let sources = sources((resource, root), (tree, index));
+    let values = values(spec, &sources);
     let mut given = Sink::default();
     if let Some(old) = inline.and_then(|inline| inline.get("valuesFile")) {
         sink.closed(old.as_str().unwrap_or_default(), Confidence::Opaque, old.places().collect(), OLD_FORM);
@@ -378,21 +384,14 @@ fn release(resource: &Resource, root: usize, tree: &Tree<'_>, index: &Index, sin
         let all = patch::layered(files.filter_map(|file| tree.values(file)).map(|doc| (**doc).clone()).chain(values));
         let all = all.unwrap_or_else(|| Node::nothing(resource.node.at));
         // Files that are named stand for the chart's own.
-        if tree.spend(weight::chart(tree, &folder) + all.weight(), resource.node.at) {
-            chart::find(tree, &folder, (Some(&all), named.is_empty()), &mut given);
-        } else {
-            sink.closed(&folder, Confidence::Unreadable, resource.node.places().collect(), weight::MUCH);
-        }
+        chart::find(tree, &folder, (Some(&all), named.is_empty()), &mut given);
         let source = inline.and_then(|inline| inline.get("sourceRef")).unwrap_or(spec);
         if index.is_foreign(source, (resource, root), tree) {
             sink.closed(&folder, Confidence::Opaque, source.places().collect(), FOREIGN);
         }
-        for source in spec.get("valuesFrom").into_iter().flat_map(Node::items) {
-            if values_from(source, (resource, root), (tree, index)).is_none() {
-                let name = source.get("name").unwrap_or(source);
-                let places = name.places().collect();
-                sink.closed(source.str_at(&["name"]), Confidence::Opaque, places, helm::UNSEEN_VALUES);
-            }
+        for (source, _) in sources.iter().filter(|(_, seen)| seen.is_none()) {
+            let name = source.get("name").unwrap_or(source);
+            sink.closed(source.str_at(&["name"]), Confidence::Opaque, name.places().collect(), helm::UNSEEN_VALUES);
         }
     } else {
         if let Some(inline) = inline {
@@ -411,16 +410,15 @@ fn release(resource: &Resource, root: usize, tree: &Tree<'_>, index: &Index, sin
         }
     }
     // Of several documents only the first is looked at; the others may be what somebody means.
-    let sources = spec.get("valuesFrom").into_iter().flat_map(Node::items);
-    let seen = |source| Some((source, values_from(source, (resource, root), (tree, index))?));
-    for (source, (_, _, text)) in sources.filter_map(seen) {
+    for (source, seen) in &sources {
+        let Some(Seen { text, .. }) = seen else { continue };
         let is_several = text.as_str().is_some_and(|text| text.contains([',', '{', '[', '\\', '=']));
-        if is_several && !source.str_at(&["targetPath"]).is_empty() {
+        if is_several && !is_whole(source) {
             let name = source.get("name").unwrap_or(source);
             let note = "helm may take it for more than one value";
             sink.closed(source.str_at(&["name"]), Confidence::Opaque, name.places().collect(), note);
         }
-        yaml::within(&text).docs.iter().skip(1).for_each(|doc| helm::values(doc, &mut given));
+        yaml::within(text).docs.iter().skip(1).for_each(|doc| helm::values(doc, &mut given));
     }
     let mut given = given.hits();
     for layer in spec.get("postRenderers").into_iter().flat_map(Node::items).filter_map(|one| one.get("kustomize")) {
@@ -429,16 +427,28 @@ fn release(resource: &Resource, root: usize, tree: &Tree<'_>, index: &Index, sin
     given.into_iter().for_each(|hit| sink.push(hit));
 }
 
-/// What a release refers to, if that can be seen, with the object and the key that have it.
-pub(super) fn values_from<'i, 's>(
-    source: &'s Node,
-    (resource, root): (&Resource, usize),
-    (tree, index): (&Tree<'_>, &'i Index),
-) -> Option<(&'i Resource, &'s str, Node)> {
-    let found = named(source, resource.namespace(), (&resource.node, root), (tree, index))?;
-    let key = Some(source.str_at(&["valuesKey"])).filter(|key| !key.is_empty()).unwrap_or("values.yaml");
-    let text = content(&found.node, key)?;
-    tree.spend(text.as_str().unwrap_or_default().len(), source.at).then_some((found, key, text))
+/// What can be seen of a source of a release's values.
+pub(super) struct Seen<'i> {
+    // Where the object stands that has it, and the key.
+    at: At,
+    key: &'i str,
+    text: Node,
+}
+
+/// The sources of a release's values in order, and what can be seen of each.
+pub(super) fn sources<'i>(
+    (resource, root): (&'i Resource, usize),
+    (tree, index): (&Tree<'_>, &Index),
+) -> Vec<(&'i Node, Option<Seen<'i>>)> {
+    let seen = |source: &'i Node| {
+        let found = named(source, resource.namespace(), (&resource.node, root), (tree, index))?;
+        let key = Some(source.str_at(&["valuesKey"])).filter(|key| !key.is_empty()).unwrap_or("values.yaml");
+        let text = content(&found.node, key)?;
+        let has_room = tree.spend(text.as_str().unwrap_or_default().len(), source.at);
+        has_room.then_some(Seen { at: found.node.at, key, text })
+    };
+    let sources = resource.node.at_path(&["spec", "valuesFrom"]).into_iter().flat_map(Node::items);
+    sources.map(|source| (source, seen(source))).collect()
 }
 
 // A text of a config map or secret, unless it is encrypted.
@@ -457,16 +467,18 @@ fn content(object: &Node, key: &str) -> Option<Node> {
 pub(super) fn taken(built: &Built, build: usize, tree: &Tree<'_>, index: &Index) -> HashMap<At, HashSet<String>> {
     let mut taken: HashMap<At, HashSet<String>> = HashMap::new();
     for release in built.resources.iter().filter(|resource| resource.node.kind() == "HelmRelease") {
-        let sources = release.node.at_path(&["spec", "valuesFrom"]).into_iter().flat_map(Node::items);
-        for source in sources.filter(|source| source.str_at(&["targetPath"]).is_empty()) {
-            if let Some((found, key, text)) = values_from(source, (release, build), (tree, index))
-                && yaml::within(&text).fault.is_none()
-            {
-                taken.entry(found.node.at).or_default().insert(key.to_owned());
+        for (source, seen) in sources((release, build), (tree, index)) {
+            if let Some(seen) = seen.filter(|seen| is_whole(source) && yaml::within(&seen.text).fault.is_none()) {
+                taken.entry(seen.at).or_default().insert(seen.key.to_owned());
             }
         }
     }
     taken
+}
+
+// Whether a source of values is all values, and not one of them.
+fn is_whole(source: &Node) -> bool {
+    source.str_at(&["targetPath"]).is_empty()
 }
 
 /// A config map or secret without some of its keys.
@@ -482,19 +494,14 @@ pub(super) fn without(resource: &Resource, keys: &HashSet<String>) -> Resource {
 }
 
 /// What a release gives its chart: what it refers to in order, then its own.
-pub(super) fn values(
-    (resource, root): (&Resource, usize),
-    spec: &Node,
-    (tree, index): (&Tree<'_>, &Index),
-) -> Option<Node> {
+pub(super) fn values(spec: &Node, sources: &[(&Node, Option<Seen<'_>>)]) -> Option<Node> {
     let mut layers = Vec::new();
-    for source in spec.get("valuesFrom").into_iter().flat_map(Node::items) {
-        let Some((_, _, data)) = values_from(source, (resource, root), (tree, index)) else { continue };
-        let target = source.str_at(&["targetPath"]);
-        if target.is_empty() {
-            layers.extend(text::values(&data));
+    for (source, seen) in sources {
+        let Some(seen) = seen else { continue };
+        if is_whole(source) {
+            layers.extend(text::values(&seen.text));
         } else {
-            layers.push(helm::nested(target, data));
+            layers.push(helm::nested(source.str_at(&["targetPath"]), seen.text.clone()));
         }
     }
     layers.extend(spec.get("values").filter(|own| matches!(own.value, Value::Map(_))).cloned());

@@ -96,7 +96,7 @@ fn data(kustomizer: &mut Kustomizer<'_>, folder: &str, entry: &Node, built: &mut
     }
     for item in list("files") {
         let Some(text) = item.as_str() else { continue };
-        let (key, path) = text.split_once('=').unwrap_or((text.rsplit('/').next().unwrap_or(text), text));
+        let (key, path) = text.split_once('=').unwrap_or((tree::base_of(text), text));
         let Some(file) = file(kustomizer, folder, path, item.at, built) else { continue };
         let bytes = kustomizer.tree.bytes(file);
         if !kustomizer.tree.spend(1 + bytes.len() / BYTES, item.at) {
@@ -158,13 +158,10 @@ pub(super) fn chart(kustomizer: &mut Kustomizer<'_>, folder: &str, home: &str, e
     };
     values.extend(more);
     let values = patch::layered(values).unwrap_or_else(|| Node::nothing(entry.at));
-    let weight = values.weight() + local.as_ref().map_or(0, |local| weight::chart(kustomizer.tree, local));
     match local {
-        _ if !kustomizer.tree.spend(weight, entry.at) => {
-            sink.closed(name, Confidence::Unreadable, vec![entry.at], weight::MUCH);
-        }
         Some(local) => chart::find(kustomizer.tree, &local, (Some(&values), true), &mut sink),
-        None => helm::values(&values, &mut sink),
+        None if kustomizer.tree.spend(values.weight(), entry.at) => helm::values(&values, &mut sink),
+        None => sink.closed(name, Confidence::Unreadable, vec![entry.at], weight::MUCH),
     }
     built.closed.extend(sink.hits());
 }

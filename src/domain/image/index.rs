@@ -216,6 +216,11 @@ impl Index {
         self.here.as_ref().is_some_and(|(_, branch)| !matches!(name, "" | "HEAD") && name != branch)
     }
 
+    /// Whether this tree is not what a repository has at a revision.
+    pub(super) fn is_other(&self, url: &str, revision: &str) -> bool {
+        self.is_elsewhere(url) || self.is_otherwise(revision)
+    }
+
     /// Whether a source of Flux, as an object of a build refers to it, may hold something else than this tree.
     pub(super) fn is_foreign(&self, source: &Node, (resource, build): (&Resource, usize), tree: &Tree<'_>) -> bool {
         let (kind, name) = (source.str_at(&["kind"]), source.str_at(&["name"]));

@@ -4,10 +4,11 @@
 use std::collections::HashSet;
 
 use super::actions::{self, Literal};
+use super::expression::Scope;
 use super::flow::Said;
 use super::node::{Node, Trust};
 use super::sink::{self, Hit, Sink};
-use super::template::{Chart, Scope, Source, Templates};
+use super::template::{Chart, Source, Templates};
 use super::{Confidence, helm, reference, text};
 
 const WRITTEN: &str = "a template writes it, and what that is is not looked at";

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::tree::folder_of;
+use super::tree::{base_of, folder_of};
 use super::{Class, Confidence, Found, Images, reference, roots};
 
 /// The name of the file, in any folder.
@@ -15,7 +15,7 @@ const MOST: usize = 100_000;
 /// The references that are declared: one a line, `#` for comments.
 pub(super) fn find(files: &BTreeMap<String, Vec<u8>>) -> Images {
     let mut images = Images::default();
-    for (path, bytes) in files.iter().filter(|(path, _)| path.rsplit('/').next() == Some(NAME)) {
+    for (path, bytes) in files.iter().filter(|(path, _)| base_of(path) == NAME) {
         let text = String::from_utf8_lossy(bytes);
         let root = roots::shown(folder_of(path));
         let build = images.build(&root);

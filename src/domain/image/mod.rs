@@ -12,6 +12,7 @@ mod configuration;
 mod documents;
 mod environment;
 mod evidence;
+mod expression;
 mod fields;
 mod fieldspec;
 mod flow;
@@ -52,7 +53,7 @@ mod workload;
 mod written;
 mod yaml;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde::Serialize;
 
@@ -60,8 +61,10 @@ pub use change::{Change, changes};
 pub use compose::compose;
 pub use environment::Environment;
 pub use fields::Field;
-use node::Trust;
+use node::{At, Trust};
 pub use render::{Build, Builds, How};
+use sink::Hit;
+use tree::Tree;
 
 use super::path::is_within;
 use super::policy::PathPatterns;
@@ -233,6 +236,22 @@ impl Images {
         self.workloads.entry((build, workload.to_owned())).or_default().insert(reference.to_owned());
     }
 
+    // Takes what was found in builds, by root and place, each once.
+    fn take(&mut self, tree: &Tree<'_>, hits: Vec<(usize, Hit)>) {
+        let mut all: BTreeMap<(&str, Vec<At>, Found), BTreeSet<usize>> = BTreeMap::new();
+        for (build, hit) in hits {
+            let root = self.roots.get(build).map(String::as_str).unwrap_or_default();
+            let Hit { class, reference, confidence, note, places: mut at } = hit;
+            let mut seen = HashSet::new();
+            at.retain(|at| seen.insert(*at));
+            let places = at.iter().map(|at| tree.place(*at)).collect();
+            let found =
+                Found { root: root.to_owned(), class, reference, confidence, places, note, builds: BTreeSet::new() };
+            all.entry((root, at, found)).or_default().insert(build);
+        }
+        self.found = all.into_iter().map(|((_, _, found), builds)| Found { builds, ..found }).collect();
+    }
+
     /// Adds what else was found.
     pub fn add(&mut self, more: Images) {
         let first = self.roots.len();
@@ -253,7 +272,7 @@ fn is_read(path: &str) -> bool {
     let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
     name == "Kustomization"
         || folder.split('/').any(|part| part == "templates")
-        || (name.ends_with(".tgz") && folder.rsplit('/').next() == Some("charts"))
+        || (name.ends_with(".tgz") && tree::base_of(folder) == "charts")
         || name == lock::NAME
         || name == ".helmignore"
         || name.rsplit_once('.').is_some_and(|(_, kind)| KINDS.contains(&kind))
@@ -277,7 +296,7 @@ pub fn gather<E>(mut read: impl FnMut(&dyn Fn(&str) -> bool) -> Result<Files, E>
 /// Finds the images of a tree of files, as an environment would deploy them, or anybody; `fields` are those of custom
 /// resources that are not known anyway.
 pub fn find(files: &Files, fields: &[Field], environment: Option<Environment<'_>>) -> Images {
-    with_lock(roots::find(&tree::Tree::read(files), fields, environment, None).0, files)
+    with_lock(roots::find(&Tree::read(files), fields, environment, None).0, files)
 }
 
 /// The same, and what of it kustomize and helm can build; `there` says which files there are besides.
@@ -287,7 +306,7 @@ pub fn find_builds(
     environment: Option<Environment<'_>>,
     there: &dyn Fn(&str) -> bool,
 ) -> (Images, Builds) {
-    let (images, builds) = roots::find(&tree::Tree::read(files), fields, environment, Some(there));
+    let (images, builds) = roots::find(&Tree::read(files), fields, environment, Some(there));
     (with_lock(images, files), builds)
 }
 

@@ -1,12 +1,14 @@
 //! What the environment builds: the folders that Flux and Argo CD name, kustomizations that nobody includes, charts, and
 //! manifests that stand alone.
 
+mod told;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::claims::{self, Claims};
+use super::claims::{self, Claims, Late};
 use super::environment::{Environment, is_gated};
 use super::fields::Field;
 use super::index::Index;
@@ -17,9 +19,9 @@ use super::resource::{Built, Extra, Resource};
 use super::sink::{Hit, Sink};
 use super::substitute::{MAX_FILLED, Variables};
 use super::tree::{self, Tree};
-use super::{Class, Confidence, Found, Images, argo, chart, flux, helm, resource_set, weight, workload};
+use super::{Confidence, Images, argo, chart, flux, helm, resource_set};
 
-/// The name of what stands alone.
+// The name of what stands alone.
 const ALONE: &str = "-";
 // The beginning of the names of files that Argo CD takes settings of a folder from.
 const OVERRIDES: &str = ".argocd-source";
@@ -34,12 +36,6 @@ const HELD: usize = 10;
 // Most nodes of the objects that sets of the operator of Flux make.
 const MAX_MADE: usize = 1_000_000;
 
-// What it costs to look at a byte of what is built, where a look at a path costs 1.
-const SCAN: usize = 2;
-// Most that is told of all builds.
-const MAX_HITS: usize = 200_000;
-const MANY: &str = "there is more in the tree than is told";
-
 // What Flux or Argo CD are made to build: no two builds have the same folder with the same things added to it.
 type Ordered = (String, u64);
 
@@ -48,8 +44,8 @@ struct Roots<'a> {
     environment: Option<Environment<'a>>,
     // Files whose objects others may refer to; None: all.
     heeded: Option<HashSet<u32>>,
-    // Folders that only what was built names, and whether the environment itself does.
-    late: BTreeMap<String, bool>,
+    // Folders that only what was built names.
+    late: BTreeMap<String, Late>,
     // Folders that objects name.
     claimed: BTreeSet<String>,
     kustomizer: Kustomizer<'a>,
@@ -99,7 +95,7 @@ impl<'a> Roots<'a> {
         environment: Option<Environment<'a>>,
         there: Option<There<'a>>,
         heeded: Option<HashSet<u32>>,
-        late: BTreeMap<String, bool>,
+        late: BTreeMap<String, Late>,
     ) -> Self {
         let is_own = |name: &str| environment.is_some_and(|environment| (environment.is_own)(name));
         let is_heeded = |file| heeded.as_ref().is_none_or(|heeded| heeded.contains(&file));
@@ -341,7 +337,7 @@ impl<'a> Roots<'a> {
             let object = &resource.node;
             if flux::is_kustomization(object) {
                 let Some(folder) = flux::folder(self.tree, &self.index, object) else { continue };
-                self.note(&folder, object);
+                self.note(&folder, object, true);
                 if !self.tree.spend(object.weight(), object.at) {
                     continue;
                 }
@@ -373,7 +369,7 @@ impl<'a> Roots<'a> {
             } else {
                 for (folder, extra, values) in argo::builds(self.tree, &self.index, object) {
                     let print = format!("{extra:?} {values:?}");
-                    self.note(&folder, object);
+                    self.note(&folder, object, !extra.is_flat);
                     let Some(ordered) = self.order(by, &folder, object, &print) else { continue };
                     let is_chart = charts.contains(&folder) && !extra.is_plain;
                     if is_chart {
@@ -393,10 +389,12 @@ impl<'a> Roots<'a> {
     }
 
     // Notes a folder that no object names as it is written.
-    fn note(&mut self, folder: &str, object: &Node) {
+    fn note(&mut self, folder: &str, object: &Node, is_deep: bool) {
         if !self.claimed.contains(folder) {
             let is_given = self.is_own(self.tree.name(object.at.file));
-            *self.late.entry(folder.to_owned()).or_default() |= is_given;
+            let late = self.late.entry(folder.to_owned()).or_default();
+            late.is_given |= is_given;
+            late.is_deep |= is_deep;
         }
     }
 
@@ -416,7 +414,7 @@ impl<'a> Roots<'a> {
             let mut sink = Sink::default();
             let why = "more is built than is looked at";
             sink.closed(folder, Confidence::Unreadable, object.places().collect(), why);
-            self.hits.extend(sink.hits().into_iter().map(|hit| (by, hit)));
+            self.tell(by, sink.hits());
             return None;
         }
         Some(ordered)
@@ -436,12 +434,7 @@ impl<'a> Roots<'a> {
         }
         let none = Node::nothing(At { file: 0, line: 1 });
         let values = by.map(|(_, values)| values.unwrap_or(&none));
-        let at = by.map_or(none.at, |(object, _)| object.at);
-        if self.tree.spend(weight::chart(self.tree, folder) + values.map_or(0, Node::weight), at) {
-            chart::find(self.tree, folder, (values, true), &mut sink);
-        } else {
-            sink.closed(folder, Confidence::Unreadable, vec![at], weight::MUCH);
-        }
+        chart::find(self.tree, folder, (values, true), &mut sink);
         if self.there.is_some() {
             self.builds.chart((self.tree, &self.index), folder, by, build);
         }
@@ -451,19 +444,6 @@ impl<'a> Roots<'a> {
         self.take(build, Built { resources, ..Built::default() });
         self.tell(build, sink.hits());
         build
-    }
-
-    // Takes over what is to be told of a build, unless that is too much for all of them.
-    fn tell(&mut self, build: usize, hits: Vec<Hit>) {
-        let room = MAX_HITS.saturating_sub(self.hits.len());
-        let lost = hits.get(room).map(|hit| hit.places.first().copied());
-        self.hits.extend(hits.into_iter().take(room).map(|hit| (build, hit)));
-        if let Some(at) = lost {
-            let mut sink = Sink::default();
-            let root = self.images.roots.get(build).map(String::as_str).unwrap_or_default();
-            sink.closed(root, Confidence::Unreadable, at.into_iter().collect(), MANY);
-            self.hits.extend(sink.hits().into_iter().map(|hit| (build, hit)));
-        }
     }
 
     // Manifests that no kustomization uses, in folders without one; and values that no chart here is beside.
@@ -483,7 +463,7 @@ impl<'a> Roots<'a> {
                 continue;
             }
             self.kustomizer.take(file, &mut built);
-            let base = name.rsplit('/').next().unwrap_or(name);
+            let base = tree::base_of(name);
             if base.contains("values") && !name.ends_with(".json") && !is_data {
                 let mut sink = Sink::default();
                 tree.docs(file).iter().filter(|doc| doc.kind().is_empty()).for_each(|doc| helm::values(doc, &mut sink));
@@ -491,81 +471,6 @@ impl<'a> Roots<'a> {
             }
         }
         built
-    }
-
-    fn finish(mut self, fields: &Arc<[Field]>) -> (Images, Builds) {
-        let tree = self.tree;
-        let mut all = std::mem::take(&mut self.built);
-        // Flux lets files stand outside of the folder, and may build folders by paths that are not those of this tree.
-        if all.iter().flat_map(|(_, built)| &built.resources).any(|made| flux::is_kustomization(&made.node)) {
-            all.iter_mut().for_each(|(_, built)| built.closed.retain(|hit| hit.note.as_deref() != Some(OUTSIDE)));
-        }
-        for (build, built) in all {
-            let mut sink = Sink::knowing(fields);
-            let streams = built.resources.iter().map(|resource| &resource.node).filter(|node| {
-                node.kind() == "ImageStream" && node.str_at(&["spec", "lookupPolicy", "local"]) == "true"
-            });
-            sink.streams.extend(streams.map(|stream| stream.name().to_owned()));
-            let taken = flux::taken(&built, build, tree, &self.index);
-            for resource in &built.resources {
-                // What bases have is looked at with everybody who includes them.
-                if !tree.spend(SCAN * resource.node.weight(), resource.node.at) {
-                    break;
-                }
-                // What a release takes for its values is told with these.
-                let left = taken.get(&resource.node.at).map(|keys| flux::without(resource, keys));
-                let resource = left.as_ref().unwrap_or(resource);
-                sink.about(&resource.node);
-                if self.there.is_some() {
-                    self.builds.release((resource, build), tree, &self.index);
-                }
-                if !flux::find(resource, build, tree, &self.index, &mut sink)
-                    && !argo::find(&resource.node, tree, &self.index, &mut sink)
-                {
-                    workload::find(&resource.node, &mut sink);
-                }
-            }
-            for (workload, reference) in sink.deployed() {
-                self.images.works(build, workload, reference);
-            }
-            self.tell(build, built.closed.into_iter().chain(sink.hits()).collect());
-        }
-        let mut images = self.images;
-        images.take(tree, self.hits);
-        if let Some(at) = tree.spent() {
-            let why = "what stands here, with what is before it, takes more looks than are taken";
-            images.found.push(Found {
-                root: ALONE.to_owned(),
-                class: Class::Image,
-                reference: tree.name(at.file).to_owned(),
-                confidence: Confidence::Unreadable,
-                places: vec![tree.place(at)],
-                note: Some(why.to_owned()),
-                // Whatever is built may lack something.
-                builds: (0..images.roots.len()).collect(),
-            });
-        }
-        let warnings: BTreeSet<(At, String)> = tree.warnings().iter().cloned().collect();
-        images.warnings = warnings.into_iter().map(|(at, why)| format!("{}: {why}", tree.place(at))).collect();
-        (images, self.builds)
-    }
-}
-
-impl Images {
-    /// Takes what was found in builds, by root and place, each once.
-    pub(super) fn take(&mut self, tree: &Tree<'_>, hits: Vec<(usize, Hit)>) {
-        let mut all: BTreeMap<(&str, Vec<At>, Found), BTreeSet<usize>> = BTreeMap::new();
-        for (build, hit) in hits {
-            let root = self.roots.get(build).map(String::as_str).unwrap_or_default();
-            let Hit { class, reference, confidence, note, places: mut at } = hit;
-            let mut seen = HashSet::new();
-            at.retain(|at| seen.insert(*at));
-            let places = at.iter().map(|at| tree.place(*at)).collect();
-            let found =
-                Found { root: root.to_owned(), class, reference, confidence, places, note, builds: BTreeSet::new() };
-            all.entry((root, at, found)).or_default().insert(build);
-        }
-        self.found = all.into_iter().map(|((_, _, found), builds)| Found { builds, ..found }).collect();
     }
 }
 

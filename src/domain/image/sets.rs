@@ -189,7 +189,7 @@ fn flat(node: &Node, path: &str) -> Values {
 
 // What Argo CD says of a path.
 fn of_path(folder: &str) -> Values {
-    let base = folder.rsplit('/').next().unwrap_or(folder);
+    let base = tree::base_of(folder);
     let normal = base.to_lowercase().replace(['_', '.'], "-");
     let pairs =
         [("path", folder), ("path.path", folder), ("path.basename", base), ("path.basenameNormalized", &normal)];
@@ -227,7 +227,7 @@ fn files(tree: &Tree<'_>, list: &[Node]) -> Vec<Values> {
             continue;
         }
         let mut path = of_path(tree::folder_of(name));
-        path.insert("path.filename".to_owned(), Param::of(name.rsplit('/').next().unwrap_or(name), None));
+        path.insert("path.filename".to_owned(), Param::of(tree::base_of(name), None));
         for doc in tree.docs(file) {
             let items = doc.items();
             let docs = if items.is_empty() { std::slice::from_ref(&**doc) } else { items };
@@ -266,8 +266,8 @@ fn clusters(tree: &Tree<'_>, generator: &Node) -> Vec<Values> {
     made
 }
 
-// Each part of the pattern against the part of the path at its place; `**` is any row of parts.
-fn is_glob(pattern: &str, path: &str) -> bool {
+/// Whether a path is like a pattern: each part of it against the part at its place; `**` is any row of parts.
+pub(super) fn is_glob(pattern: &str, path: &str) -> bool {
     let parts: Vec<&str> = path.split('/').collect();
     let mut reached: Vec<bool> = (0..=parts.len()).map(|at| at == 0).collect();
     for step in pattern.trim_matches('/').split('/') {

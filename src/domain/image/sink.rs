@@ -116,7 +116,7 @@ impl Sink {
         let Some(text) = node.as_str().filter(|text| !text.trim().is_empty()) else { return };
         let places = node.places().collect();
         let trust = node.trust.max(at_least);
-        let is_number = matches!(&node.value, Value::Text(text, Style::Plain) if is_no_text(text));
+        let is_number = is_no_text(node);
         let known = if is_open(text) || is_number { None } else { reference::normalise(text) };
         let (reference, confidence, oddity) = match known {
             Some(known) => (known.text, Confidence::from(trust), known.oddity),
@@ -152,8 +152,9 @@ impl Sink {
     }
 }
 
-// Whether a scalar without quotes is a number, or true or false.
-fn is_no_text(text: &str) -> bool {
+/// Whether it is a scalar without quotes that is a number, or true or false: the cluster takes none for a text.
+pub(super) fn is_no_text(node: &Node) -> bool {
+    let Value::Text(text, Style::Plain) = &node.value else { return false };
     text.parse::<f64>().is_ok() || ["true", "false"].iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 

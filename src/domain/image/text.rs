@@ -94,7 +94,7 @@ pub(super) fn is_silent<'l>(lines: impl Iterator<Item = &'l str>) -> bool {
             }
             return false;
         };
-        let value = value.split(" #").next().unwrap_or_default().trim().trim_matches(['"', '\'']);
+        let value = unquoted(value);
         match key {
             "kind" => kinds.push(value),
             "apiVersion" => versions.push(value),
@@ -134,7 +134,7 @@ fn writes(line: &str) -> bool {
 pub(super) fn identity<'l>(lines: impl Iterator<Item = &'l str>) -> (&'l str, &'l str) {
     let (mut group, mut kind) = ("", "");
     for (key, value) in lines.filter_map(pair) {
-        let value = value.split(" #").next().unwrap_or_default().trim().trim_matches(['"', '\'']);
+        let value = unquoted(value);
         match key.trim_matches(['"', '\'']) {
             "apiVersion" if value.contains("{{") => group = value,
             "apiVersion" => group = value.rsplit_once('/').map_or("", |(group, _)| group),
@@ -243,6 +243,11 @@ fn assigned(text: &str, is_item: bool) -> Option<(&str, &str)> {
     let key = key.trim();
     let last = key.rsplit('.').next().unwrap_or(key);
     (is_item || (!key.contains(char::is_whitespace) && !key.starts_with('-'))).then_some((last, value))
+}
+
+/// A value without a comment behind it and the quotes around it.
+pub(super) fn unquoted(value: &str) -> &str {
+    value.split(" #").next().unwrap_or_default().trim().trim_matches(['"', '\''])
 }
 
 /// The key and the value of a line; None: it has none.

@@ -248,7 +248,7 @@ impl<'a> Tree<'a> {
 }
 
 fn is_kustomization(path: &str) -> bool {
-    KUSTOMIZATIONS.contains(&path.rsplit('/').next().unwrap_or(path))
+    KUSTOMIZATIONS.contains(&base_of(path))
 }
 
 /// Whether a file holds manifests, by its name.
@@ -315,6 +315,11 @@ fn slim(mut doc: Node) -> Node {
 /// The folder of a file; empty for the root.
 pub(super) fn folder_of(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+/// The last part of a path.
+pub(super) fn base_of(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
 }
 
 /// A path seen from a folder; None: it leads out of the tree.

@@ -2,13 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::node::Node;
+use super::chart::{self, COST, MAX_DEPTH};
 use super::tree::{self, Tree};
 
-// Deepest nesting of charts that are looked into.
-const MAX_DEPTH: usize = 5;
-// What a chart costs that has nothing in it, and each byte of its templates and of its values.
-const CHART: usize = 1000;
+// What each byte of a chart's templates and of its values costs.
 const BYTE: usize = 4;
 
 /// What is said of a chart for which there was no room.
@@ -24,23 +21,19 @@ fn within(tree: &Tree<'_>, folder: &str, depth: usize, known: &mut HashMap<(Stri
     if let Some(weight) = known.get(&key) {
         return *weight;
     }
-    let mut weight = CHART;
+    let mut weight = COST;
     for (file, name) in tree.below(folder) {
         let rest = name.get(folder.len()..).unwrap_or_default();
-        let base = rest.rsplit('/').next().unwrap_or_default();
+        let base = tree::base_of(rest);
         if base.contains("values") {
             weight += BYTE * tree.docs(file).iter().map(|doc| doc.weight()).sum::<usize>();
         } else if rest.split('/').any(|part| part == "templates") {
             weight += BYTE * tree.bytes(file).len();
         }
     }
-    let path = |name: &str| tree::join(folder, name).and_then(|path| tree.number(&path));
-    let docs = ["Chart.yaml", "requirements.yaml"].into_iter().filter_map(path).flat_map(|file| tree.docs(file));
-    for entry in docs.filter_map(|doc| doc.get("dependencies")).flat_map(Node::items).filter(|_| depth < MAX_DEPTH) {
-        let beside = entry.str_at(&["repository"]).strip_prefix("file://").and_then(|there| tree::join(folder, there));
-        if let Some(beside) = beside.filter(|beside| tree.has_folder(beside)) {
-            weight = weight.saturating_add(within(tree, &beside, depth + 1, known));
-        }
+    let beside = chart::dependencies(tree, folder).filter_map(|entry| chart::beside(entry, folder));
+    for beside in beside.filter(|beside| depth < MAX_DEPTH && tree.has_folder(beside)) {
+        weight = weight.saturating_add(within(tree, &beside, depth + 1, known));
     }
     known.insert(key, weight);
     weight
