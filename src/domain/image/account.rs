@@ -1,7 +1,9 @@
 //! What an expression of a template looks at, where nobody can say what it comes to: whether that is all accounted for by
 //! the images that its values are known to name.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use super::actions::{self, Action, Literal};
 use super::expression::Scope;
@@ -24,9 +26,24 @@ pub(super) struct Looked<'a> {
     is_unseen: bool,
     // Whether they put something of their own into it, or change it.
     is_foreign: bool,
+    // Whether it depends on where it stands.
+    is_relative: bool,
 }
 
+/// What the variables of texts look at, by the address of the text and their name: lines share most of them.
+pub(super) type Variables<'a> = RefCell<HashMap<(*const u8, String), Rc<Looked<'a>>>>;
+
 impl<'a> Looked<'a> {
+    // Adds what another one looks at.
+    fn add(&mut self, other: &Self) {
+        let known: HashSet<*const Node> = self.nodes.iter().map(|node| std::ptr::from_ref(*node)).collect();
+        self.nodes.extend(other.nodes.iter().filter(|node| !known.contains(&std::ptr::from_ref(**node))));
+        self.is_of_files |= other.is_of_files;
+        self.is_unseen |= other.is_unseen;
+        self.is_foreign |= other.is_foreign;
+        self.is_relative |= other.is_relative;
+    }
+
     /// The values that are texts.
     pub(super) fn texts(&self) -> impl Iterator<Item = &'a Node> + '_ {
         self.nodes().filter(|node| node.as_str().is_some())
@@ -171,55 +188,96 @@ impl<'a> Scope<'a> {
     /// What a text, its variables and its helpers look at.
     pub(super) fn looked(&self, text: &str) -> Looked<'a> {
         let mut looked = Looked::default();
-        let mut is_relative = self.look(text, &mut looked);
-        if is_relative {
-            is_relative = self.look_around(self.within, &mut looked, &mut HashSet::new());
+        self.look(text, &mut looked);
+        if std::mem::take(&mut looked.is_relative) {
+            self.look_around(self.within, &mut looked, &mut HashSet::new());
         }
-        looked.is_foreign |= is_relative && looked.nodes.is_empty();
+        looked.is_foreign |= looked.is_relative && looked.nodes.is_empty();
         looked.is_foreign |= self.is_moved && names_values(text, self.within.helper.is_some());
         looked
     }
 
-    // What the blocks around a part of a template are about, and what its helper is given; whether that is not all.
-    fn look_around(&self, within: &Within, looked: &mut Looked<'a>, seen: &mut HashSet<String>) -> bool {
-        let mut is_relative = self.look(&format!("{{{{{}}}}}", within.around.join(" ")), looked);
+    // What the blocks around a part of a template are about, and what its helper is given.
+    fn look_around(&self, within: &Within, looked: &mut Looked<'a>, seen: &mut HashSet<String>) {
+        self.look(&format!("{{{{{}}}}}", within.around.join(" ")), looked);
         let helper =
             within.helper.as_deref().filter(|helper| seen.len() < MAX_TEXTS && seen.insert((*helper).to_owned()));
         for call in helper.into_iter().flat_map(|helper| self.of.calls.named(helper)).take(MAX_TEXTS) {
             if !self.spends(&call.action) {
-                return true;
+                looked.is_relative = true;
+                return;
             }
-            is_relative |= self.given(&call.action, looked);
-            is_relative |= self.look_around(&call.within, looked, seen);
+            self.given(&call.action, looked);
+            self.look_around(&call.within, looked, seen);
         }
-        is_relative
     }
 
     // What the call of a helper gives it.
-    fn given(&self, action: &str, looked: &mut Looked<'a>) -> bool {
+    fn given(&self, action: &str, looked: &mut Looked<'a>) {
         let mut given = Looked::default();
         self.look_at(action, &mut given);
         looked.nodes.extend(given.nodes);
         // What it does besides is done to what the helper writes.
-        actions::literals(action).iter().any(|literal| sink::is_literal(&literal.text))
+        looked.is_relative |= actions::literals(action).iter().any(|literal| sink::is_literal(&literal.text));
     }
 
-    // The same for a text; whether it looks at what depends on where it stands.
-    fn look(&self, text: &str, looked: &mut Looked<'a>) -> bool {
-        let (mut texts, mut seen) = (vec![text.to_owned()], HashSet::new());
-        let mut is_relative = false;
-        while let Some(text) = texts.pop() {
+    // The same for a text.
+    fn look(&self, text: &str, looked: &mut Looked<'a>) {
+        let mut variables = Vec::new();
+        self.follow(vec![(text.to_owned(), self.text)], looked, &mut |owner, name| variables.push((owner, name)));
+        for (owner, name) in variables {
+            looked.add(&self.variable(owner, name));
+        }
+    }
+
+    // What the values look at that a text sets a variable to.
+    fn variable(&self, owner: &'a str, name: String) -> Rc<Looked<'a>> {
+        let key = (owner.as_ptr(), name);
+        if let Some(known) = self.of.variables.borrow().get(&key) {
+            return Rc::clone(known);
+        }
+        let mut looked = Looked::default();
+        let (mut todo, mut seen) = (vec![(owner, key.1.clone())], HashSet::new());
+        while let Some((owner, name)) = todo.pop() {
+            if seen.len() >= MAX_TEXTS || !self.spends(owner) {
+                looked.is_foreign = true;
+                break;
+            }
+            if seen.insert((owner.as_ptr(), name.clone())) {
+                let mut set: Vec<(String, &str)> = actions::assigned(owner, &name)
+                    .take(MAX_TEXTS)
+                    .map(|value| (format!("{{{{{value}}}}}"), owner))
+                    .collect();
+                looked.is_foreign |= set.len() >= MAX_TEXTS;
+                set.reverse();
+                self.follow(set, &mut looked, &mut |owner, name| todo.push((owner, name)));
+            }
+        }
+        let looked = Rc::new(looked);
+        self.of.variables.borrow_mut().insert(key, Rc::clone(&looked));
+        looked
+    }
+
+    // What texts and their helpers look at, each with the text that sets its variables, which are handed on.
+    fn follow(
+        &self,
+        mut texts: Vec<(String, &'a str)>,
+        looked: &mut Looked<'a>,
+        variable: &mut dyn FnMut(&'a str, String),
+    ) {
+        let (mut helpers, mut variables) = (HashSet::new(), HashSet::new());
+        while let Some((text, owner)) = texts.pop() {
             looked.is_foreign |= is_foreign(&text);
             looked.is_of_files |= text.contains(".Files.") || text.contains("lookup ");
-            is_relative |= self.look_at(&text, looked);
+            self.look_at(&text, looked);
             for name in actions::helpers(&text) {
-                if !seen.insert(name.to_owned()) {
+                if !helpers.insert(name.to_owned()) {
                     continue;
                 }
                 match self.of.helpers.body(name) {
-                    Some(body) if seen.len() < MAX_TEXTS && self.spends(body) => {
+                    Some(body) if helpers.len() < MAX_TEXTS && self.spends(body) => {
                         looked.is_foreign |= self.of.calls.is_moved(name) && names_values(body, true);
-                        texts.push(body.to_owned());
+                        texts.push((body.to_owned(), body));
                     }
                     // One that is nowhere in the tree is of a chart that is told of, or nothing is rendered at all.
                     _ => looked.is_foreign |= self.of.helpers.has(name),
@@ -227,24 +285,19 @@ impl<'a> Scope<'a> {
             }
             for word in actions::words(&text) {
                 let name = word.strip_prefix('$').and_then(|word| word.split('.').next()).unwrap_or_default();
-                if name.is_empty()
-                    || !seen.insert(format!("${name}"))
-                    || seen.len() >= MAX_TEXTS
-                    || !self.spends(self.text)
-                {
-                    continue;
+                if !name.is_empty() && variables.insert((owner.as_ptr(), name.to_owned())) {
+                    looked.is_foreign |= variables.len() >= MAX_TEXTS;
+                    variable(owner, name.to_owned());
+                    // Blocks around a call may set it by themselves.
+                    let own = actions::assigned(&text, name).filter(|_| text != owner).take(MAX_TEXTS);
+                    texts.extend(own.map(|value| (format!("{{{{{value}}}}}"), owner)));
                 }
-                let set = actions::assigned(self.text, name).chain(actions::assigned(&text, name));
-                let set: Vec<String> = set.take(MAX_TEXTS).map(|value| format!("{{{{{value}}}}}")).collect();
-                looked.is_foreign |= set.len() >= MAX_TEXTS;
-                texts.extend(set);
             }
         }
-        is_relative
     }
 
-    // The values that a text names; whether it names others.
-    fn look_at(&self, text: &str, looked: &mut Looked<'a>) -> bool {
+    // The values that a text names.
+    fn look_at(&self, text: &str, looked: &mut Looked<'a>) {
         for (before, path, behind) in super::guards::reached(text) {
             let node = path.split('.').try_fold(self.of.values, |node, step| node.get(step));
             let node =
@@ -255,7 +308,7 @@ impl<'a> Scope<'a> {
                 looked.nodes.push(node);
             }
         }
-        actions::words(text).any(is_relative)
+        looked.is_relative |= actions::words(text).any(is_relative);
     }
 }
 

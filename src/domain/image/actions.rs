@@ -179,7 +179,11 @@ pub(super) fn assigned<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item =
     text.match_indices('$').filter_map(move |(at, _)| {
         let rest = text.get(at + 1..)?.strip_prefix(name)?.trim_start();
         let value = rest.strip_prefix(":=").or_else(|| rest.strip_prefix("= "))?;
-        Some(close(value).map_or(value, |(inner, _)| inner))
+        let inner = close(value).map_or(value, |(inner, _)| inner);
+        // Scripts that templates write have variables of their own.
+        let head = text.get(..at).unwrap_or_default();
+        let is_action = || head.rfind("{{") > head.rfind("}}");
+        (!inner.contains("{{") || is_action()).then_some(inner)
     })
 }
 

@@ -1,6 +1,6 @@
 //! Charts of the tree: which folders they are, what stands in them, and what they deploy with the values that they are given.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -345,6 +345,8 @@ impl Shared<'_> {
             guards: &guards,
             unseen,
             has_doubt: Cell::default(),
+            variables: RefCell::default(),
+            flowed: RefCell::default(),
         };
         let templates = template::images(&of);
         let mut sink = Sink::default();

@@ -168,9 +168,9 @@ impl<'a> Scope<'a> {
         given == "$" || (given == "." && !self.is_moved)
     }
 
-    fn deeper<'s>(&'s self, text: &'s str) -> Option<Scope<'s>> {
+    fn deeper(&self, text: &'a str) -> Option<Self> {
         let has_room = self.depth < MAX_DEPTH && self.spends(text);
-        has_room.then_some(Scope { text, depth: self.depth + 1, ..*self })
+        has_room.then_some(Self { text, depth: self.depth + 1, ..*self })
     }
 
     /// Whether there is room for a look through a text.

@@ -29,9 +29,13 @@ pub(super) fn part<'a>(scope: &Scope<'a>, text: &str, (above, is_data): (&str, b
     }
     // Texts of one line are parts of objects only where somebody writes them so.
     let mut sink = Sink::default();
-    looked.texts().for_each(|node| text::flow(node, &mut sink));
+    // They say the same in every place.
+    let is_new = |node: &Node, key: Option<&str>| {
+        scope.of.flowed.borrow_mut().insert((std::ptr::from_ref(node), key.map(str::to_owned)))
+    };
+    looked.texts().filter(|node| is_new(node, None)).for_each(|node| text::flow(node, &mut sink));
     if !is_data {
-        looked.nodes().for_each(|node| bare(node, above, &mut sink));
+        looked.nodes().filter(|node| is_new(node, Some(above))).for_each(|node| bare(node, above, &mut sink));
     }
     found.hits.extend(sink.hits());
 }

@@ -1,10 +1,10 @@
 //! Lines of a chart's templates that put an image together out of values: what they say of images, as far as the
 //! expressions in them come to something.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 
-use super::account::Looked;
+use super::account::{Looked, Variables};
 use super::actions::Helpers;
 use super::expression::Scope;
 use super::flow::{self, Line, Said, Template};
@@ -55,6 +55,10 @@ pub(super) struct Chart<'a> {
     pub(super) unseen: Vec<&'a str>,
     /// Whether a value was looked at that may be there and count as empty.
     pub(super) has_doubt: Cell<bool>,
+    /// What variables look at.
+    pub(super) variables: Variables<'a>,
+    /// The values whose text was looked at, and those of the parts of an object, with the key that these stand below.
+    pub(super) flowed: RefCell<HashSet<(*const Node, Option<String>)>>,
 }
 
 /// One template.
