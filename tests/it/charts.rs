@@ -97,8 +97,100 @@ fn what_a_template_changes_or_is_given_is_not_taken_for_the_values() {
     assert!(!chart(&[&quoted], "image: e.io/good:1\n").iter().any(|row| row.contains("fail")));
     let wide = "{{ define \"i\" }}{{ .root.repository }}:{{ .root.tag | default \"latest\" }}{{ end }}\n";
     let line = pod("image: {{ include \"i\" (dict \"root\" .Values.web.image \"context\" $) }}");
+    // The value accounts for it, and that it may come to something else is told of the chart.
     let rows = chart(&[wide, &line], "web: {image: {repository: e.io/web, tag: \"1\"}}\n");
-    assert_eq!(rows, ["image e.io/web:1 inferred values.yaml:1"]);
+    assert_eq!(rows, ["image . opaque templates/1.yaml:6", "image e.io/web:1 inferred values.yaml:1"]);
+}
+
+#[test]
+fn a_chart_whose_templates_do_more_than_is_followed_is_told() {
+    let values = "image: e.io/good:1\ntext: x\nmore: {a: {b: c}}\n";
+    let good = pod("image: {{ .Values.image }}");
+    assert_eq!(chart(&[&good], values), ["image e.io/good:1 inferred values.yaml:1"]);
+    // What charts do every day is followed.
+    let day = "{{- define \"n\" -}}{{ printf \"%s-%s\" .Release.Name .Chart.Name | trunc 63 | trimSuffix \"-\" }}{{- end }}\n";
+    let all = "{{- if and .Values.more (eq .Values.text \"x\") }}\n{{- range $k, $v := .Values.more }}\n---\nkind: Service\nmetadata:\n  name: {{ include \"n\" $ }}\n  annotations:\n    {{- toYaml $v | nindent 4 }}\n{{- end }}\n{{- end }}\n";
+    assert_eq!(chart(&[day, all, &good], values), ["image e.io/good:1 inferred values.yaml:1"]);
+    for line in [
+        "{{ tpl .Values.text . }}",
+        "{{ index .Values.more .Values.text }}",
+        "{{ .Values.text | b64dec | nindent 4 }}",
+        "{{- range $f, $_ := .Files.Glob \"x/*\" }}{{ $f }}{{ end }}",
+        "{{- print \"\\n---\\nkind: Pod\" }}",
+        "{{- include \"c/templates/_pod.tpl\" . }}",
+        "{{ printf \"image: %s\" .Values.text }}",
+        "{{- $x := \"a\" }}{{ if .Values.text }}{{ $x = \"b\" }}{{ end }}",
+        "{{ lookup \"v1\" \"Secret\" \"a\" \"b\" }}",
+    ] {
+        let other = format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: m}}\ndata:\n  a: |\n    {line}\n");
+        has(&chart(&[&good, &other], values), "image . opaque templates/1.yaml:6");
+    }
+    let imports = "apiVersion: v2\nname: c\ndependencies:\n- {name: s, import-values: [data]}\n";
+    has(&full(&of(&[("Chart.yaml", imports), ("templates/a.yaml", &good)])), "image . opaque Chart.yaml:4");
+    let library = [CHART, ("charts/l/Chart.yaml", "name: l\ntype: library\n"), ("templates/a.yaml", &good)];
+    has(&full(&of(&library)), "image . opaque charts/l/Chart.yaml:1");
+    // Nobody writes an action of that length.
+    let long = format!("{{{{ if {} }}}}{{{{ end }}}}\n", "(eq 1 1) ".repeat(2000));
+    has(&chart(&[&long], values), "templates/0.yaml unreadable templates/0.yaml:1");
+}
+
+#[test]
+fn a_line_that_comes_to_no_image_and_values_that_nobody_can_read_are_told() {
+    let line = pod("image: {{ .Values.image }}");
+    for image in ["\"${IMG}\"", "\"{{image}}\"", "A/B", "1.5e+06"] {
+        has(&chart(&[&line], &format!("image: {image}\n")), "unresolved values.yaml:1");
+    }
+    let broken = "image: e.io/a:1\nb: [1\n";
+    has(&chart(&[&line], broken), "image values.yaml unreadable values.yaml:");
+    let files = [("Chart.yaml", "name: c\nappVersion: [1\n"), ("templates/a.yaml", &*line)];
+    has(&full(&of(&files)), "image Chart.yaml unreadable Chart.yaml:");
+    // A call goes on on the next line.
+    let helper = "{{- define \"p\" }}\n- image: {{ .Values.image }}\n{{- end }}\n";
+    let rows = chart(
+        &[helper, "kind: Pod\nspec:\n  containers: {{- include\n    \"p\" . | nindent 2 }}\n"],
+        "image: e.io/a:1\n",
+    );
+    assert_eq!(rows, ["image e.io/a:1 inferred values.yaml:1"]);
+    // A line takes a tag from the values of another image, or one of several on a line.
+    let tag = pod("image: e.io/base:{{ .Values.cr.image.tag }}");
+    let rows = chart(&[&tag], "cr: {image: {repository: e.io/app, tag: \"1\"}}\n");
+    has(&rows, "e.io/app:1 inferred");
+    has(&rows, "e.io/base:1 inferred");
+}
+
+#[test]
+fn parts_are_deployed_as_helm_decides_and_have_the_globals_of_both() {
+    let parts = |condition: &str, values: &str| {
+        let own = format!("name: c\ndependencies:\n- {{name: web, condition: \"{condition}\"}}\n");
+        let line = pod("image: {{ .Values.global.registry }}/web:1");
+        let files = [
+            ("Chart.yaml", own.as_str()),
+            ("values.yaml", values),
+            ("charts/web/Chart.yaml", "name: web\n"),
+            ("charts/web/values.yaml", "global: {registry: e.io}\n"),
+            ("charts/web/templates/d.yaml", line.as_str()),
+        ];
+        full(&of(&files))
+    };
+    assert_eq!(parts("web.enabled", "web: {enabled: no}\n"), [""; 0]);
+    // The first path that is true or false decides, and what YAML 1.1 takes for a truth is no key.
+    has(&parts("web.enabled,global.enabled", "web: {enabled: yes}\nglobal: {enabled: false}\n"), "e.io/web:1 inferred");
+    has(&parts("web.on", "web: {on: false}\n"), "e.io/web:1 inferred");
+    has(&parts("", "global: {a: b}\nweb: {global: {registry: f.io}}\n"), "f.io/web:1 inferred");
+}
+
+#[test]
+fn an_application_gives_its_values_to_a_chart_within_another_one() {
+    let order = "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: a}\nspec: {source: {repoURL: \"https://e.io/r\", path: charts/web, helm: {parameters: [{name: tag, value: v9}]}}}\n";
+    let line = pod("image: e.io/web:{{ .Values.tag }}");
+    let files = [
+        CHART,
+        ("apps/a.yaml", order),
+        ("charts/web/Chart.yaml", "name: web\n"),
+        ("charts/web/values.yaml", "tag: v1\n"),
+        ("charts/web/templates/d.yaml", line.as_str()),
+    ];
+    has(&full(&of(&files)), "e.io/web:v9 inferred");
 }
 
 #[test]

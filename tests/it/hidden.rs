@@ -329,7 +329,7 @@ fn images_are_found_in_whatever_form_a_template_or_a_text_has_them() {
     }
     let known = "image: {{ include \"lib.image\" (dict \"root\" .Values.image \"global\" .Values.global) }}\n";
     let rows = of(&[("Chart.yaml", "name: c\n"), ("values.yaml", values), ("templates/a.yaml", known)]);
-    assert_eq!(short(&rows), ["e.io/c:1 inferred"]);
+    assert_eq!(short(&rows), [". opaque", "e.io/c:1 inferred"]);
     let env = "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - image: e.io/a:1\n    env:\n    - name: KAFKA_IMAGES\n      value: |\n        \
                3.6=e.io/k:6\n        3.7=e.io/k:7\n    - {name: IMAGES, value: \"e.io/i:1,e.io/i:2\"}\n    - {name: C, value: '{\"image\": \"e.io/json:1\"}'}\n";
     let rows = of(&[("a.yaml", env)]);

@@ -12,8 +12,11 @@ use super::helm;
 use super::node::{At, Node, Value};
 use super::sink::{self, Hit};
 
-// Most helpers and variables that are followed from one line.
+// Most helpers and variables that are followed from one line; what each of them costs, and how many of its bytes cost as
+// much as a look at a path.
 const MAX_TEXTS: usize = 200;
+const TEXT: usize = 32;
+const BYTES: usize = 8;
 
 /// What a line, its variables and its helpers look at.
 #[derive(Default)]
@@ -30,7 +33,8 @@ pub(super) struct Looked<'a> {
     is_relative: bool,
 }
 
-/// What the variables of texts look at, by the address of the text and their name: lines share most of them.
+/// What helpers and the variables of texts look at, by the address of the text and the name of the variable, which a helper
+/// itself has not: lines share most of them.
 pub(super) type Variables<'a> = RefCell<HashMap<(*const u8, String), Rc<Looked<'a>>>>;
 
 impl<'a> Looked<'a> {
@@ -223,15 +227,15 @@ impl<'a> Scope<'a> {
 
     // The same for a text.
     fn look(&self, text: &str, looked: &mut Looked<'a>) {
-        let mut variables = Vec::new();
-        self.follow(vec![(text.to_owned(), self.text)], looked, &mut |owner, name| variables.push((owner, name)));
-        for (owner, name) in variables {
-            looked.add(&self.variable(owner, name));
+        let mut others = Vec::new();
+        self.follow(vec![(text.to_owned(), self.text)], looked, &mut |owner, name| others.push((owner, name)));
+        for (owner, name) in others {
+            looked.add(&self.known(owner, name));
         }
     }
 
-    // What the values look at that a text sets a variable to.
-    fn variable(&self, owner: &'a str, name: String) -> Rc<Looked<'a>> {
+    // What the values look at that a text sets a variable to; without a name, what the text itself does.
+    fn known(&self, owner: &'a str, name: String) -> Rc<Looked<'a>> {
         let key = (owner.as_ptr(), name);
         if let Some(known) = self.of.variables.borrow().get(&key) {
             return Rc::clone(known);
@@ -239,31 +243,37 @@ impl<'a> Scope<'a> {
         let mut looked = Looked::default();
         let (mut todo, mut seen) = (vec![(owner, key.1.clone())], HashSet::new());
         while let Some((owner, name)) = todo.pop() {
-            if seen.len() >= MAX_TEXTS || !self.spends(owner) {
+            if seen.len() >= MAX_TEXTS || !self.of.tree.spend(TEXT + owner.len() / BYTES, self.at) {
                 looked.is_foreign = true;
                 break;
             }
-            if seen.insert((owner.as_ptr(), name.clone())) {
+            if !seen.insert((owner.as_ptr(), name.clone())) {
+                continue;
+            }
+            let texts = if name.is_empty() {
+                vec![(owner.to_owned(), owner)]
+            } else {
                 let mut set: Vec<(String, &str)> = actions::assigned(owner, &name)
                     .take(MAX_TEXTS)
                     .map(|value| (format!("{{{{{value}}}}}"), owner))
                     .collect();
                 looked.is_foreign |= set.len() >= MAX_TEXTS;
                 set.reverse();
-                self.follow(set, &mut looked, &mut |owner, name| todo.push((owner, name)));
-            }
+                set
+            };
+            self.follow(texts, &mut looked, &mut |owner, name| todo.push((owner, name)));
         }
         let looked = Rc::new(looked);
         self.of.variables.borrow_mut().insert(key, Rc::clone(&looked));
         looked
     }
 
-    // What texts and their helpers look at, each with the text that sets its variables, which are handed on.
+    // What texts look at, each with the text that sets its variables; these and helpers are handed on.
     fn follow(
         &self,
         mut texts: Vec<(String, &'a str)>,
         looked: &mut Looked<'a>,
-        variable: &mut dyn FnMut(&'a str, String),
+        other: &mut dyn FnMut(&'a str, String),
     ) {
         let (mut helpers, mut variables) = (HashSet::new(), HashSet::new());
         while let Some((text, owner)) = texts.pop() {
@@ -275,9 +285,9 @@ impl<'a> Scope<'a> {
                     continue;
                 }
                 match self.of.helpers.body(name) {
-                    Some(body) if helpers.len() < MAX_TEXTS && self.spends(body) => {
+                    Some(body) if helpers.len() < MAX_TEXTS => {
                         looked.is_foreign |= self.of.calls.is_moved(name) && names_values(body, true);
-                        texts.push((body.to_owned(), body));
+                        other(body, String::new());
                     }
                     // One that is nowhere in the tree is of a chart that is told of, or nothing is rendered at all.
                     _ => looked.is_foreign |= self.of.helpers.has(name),
@@ -287,7 +297,7 @@ impl<'a> Scope<'a> {
                 let name = word.strip_prefix('$').and_then(|word| word.split('.').next()).unwrap_or_default();
                 if !name.is_empty() && variables.insert((owner.as_ptr(), name.to_owned())) {
                     looked.is_foreign |= variables.len() >= MAX_TEXTS;
-                    variable(owner, name.to_owned());
+                    other(owner, name.to_owned());
                     // Blocks around a call may set it by themselves.
                     let own = actions::assigned(&text, name).filter(|_| text != owner).take(MAX_TEXTS);
                     texts.extend(own.map(|value| (format!("{{{{{value}}}}}"), owner)));

@@ -129,10 +129,43 @@ pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
         .filter(|word| !word.starts_with('"'))
 }
 
+/// The functions, values and numbers of an action: all its words that are not in quotes.
+pub(super) fn functions(action: &str) -> impl Iterator<Item = String> {
+    let (mut bare, mut quote, mut is_escaped) = (String::new(), None, false);
+    for c in action.chars() {
+        match (quote, c) {
+            _ if std::mem::take(&mut is_escaped) => {}
+            (Some('"' | '\''), '\\') => is_escaped = true,
+            (Some(open), c) if open == c => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '`' | '\'') => quote = Some(c),
+            (None, '(' | ')' | '|' | ',') => bare.push(' '),
+            (None, c) => bare.push(c),
+        }
+    }
+    let words: Vec<String> = bare.split_whitespace().map(str::to_owned).collect();
+    words.into_iter()
+}
+
+/// What comes after each call of a helper in a text.
+pub(super) fn calls(text: &str) -> impl Iterator<Item = &str> {
+    let all = text.split("include").skip(1).chain(text.split("template").skip(1));
+    all.filter(|rest| rest.starts_with(char::is_whitespace)).map(str::trim_start)
+}
+
+/// The longest action of a template.
+pub(super) fn longest(text: &str) -> usize {
+    let (mut longest, mut rest) = (0, text);
+    while let Some((inner, after)) = rest.split_once("{{").and_then(|(_, tail)| close(tail)) {
+        longest = longest.max(inner.len());
+        rest = after;
+    }
+    longest
+}
+
 /// The names of the helpers that a text calls.
 pub(super) fn helpers(text: &str) -> impl Iterator<Item = &str> {
-    let calls = text.split("include ").skip(1).chain(text.split("template ").skip(1));
-    calls.filter_map(|rest| rest.trim_start().strip_prefix(['"', '`'])?.split(['"', '`']).next())
+    calls(text).filter_map(|rest| rest.strip_prefix(['"', '`'])?.split(['"', '`']).next())
 }
 
 /// A text in quotes of an action.

@@ -13,7 +13,7 @@ use super::node::{At, Node, Style, Value};
 use super::sink::{Hit, Sink};
 use super::template::{self, Chart, Open, Source};
 use super::tree::{self, Tree};
-use super::{helm, patch, reference, sets, text, weight, workload};
+use super::{helm, patch, reference, sets, text, weight, workload, yaml};
 
 /// The folders of charts, those left out that another one has as its parts.
 pub(super) fn folders(tree: &Tree<'_>) -> BTreeSet<String> {
@@ -28,6 +28,11 @@ pub(super) fn folders(tree: &Tree<'_>) -> BTreeSet<String> {
         }
     }
     charts
+}
+
+/// Whether a folder is a chart, be it a part of another one.
+pub(super) fn is_one(tree: &Tree<'_>, folder: &str) -> bool {
+    declaration(tree, folder).is_some()
 }
 
 /// Whether a path is a part of one of these charts, and nothing that only stands in its folder.
@@ -86,13 +91,15 @@ pub(super) fn beside(entry: &Node, folder: &str) -> Option<String> {
 /// Deepest nesting of charts, and what it costs to look into one, where a look at a path costs 1.
 pub(super) const MAX_DEPTH: usize = 5;
 pub(super) const COST: usize = 1000;
+// Longest action that is taken apart.
+const LONGEST: usize = 16 << 10;
 // How many bytes of a template are taken apart at that cost.
 const BYTES: usize = 16;
 
 /// A chart of the tree: its values, unless others stand for them, under those that it is given, what its templates say, and
 /// the charts that it consists of; unless there is no room for it any more, which is told then.
 pub(super) fn find(tree: &Tree<'_>, folder: &str, (given, has_own): (Option<&Node>, bool), sink: &mut Sink) {
-    let at = At { file: tree.number(&within(folder, "Chart.yaml")).unwrap_or_default(), line: 1 };
+    let at = At { file: declaration(tree, folder).unwrap_or_default(), line: 1 };
     if !tree.spend(weight::chart(tree, folder) + given.map_or(0, Node::weight), at) {
         sink.closed(folder, Confidence::Unreadable, vec![at], weight::MUCH);
         return;
@@ -100,7 +107,7 @@ pub(super) fn find(tree: &Tree<'_>, folder: &str, (given, has_own): (Option<&Nod
     let (mut folders, mut helpers) = (vec![(folder.to_owned(), 0)], Helpers::default());
     let mut known: HashMap<String, Vec<Source>> = HashMap::new();
     while let Some((folder, depth)) = folders.pop() {
-        let at = At { file: tree.number(&within(&folder, "Chart.yaml")).unwrap_or_default(), line: 1 };
+        let at = At { file: declaration(tree, &folder).unwrap_or_default(), line: 1 };
         if known.contains_key(&folder) || depth > MAX_DEPTH || !tree.spend(COST, at) {
             continue;
         }
@@ -112,6 +119,11 @@ pub(super) fn find(tree: &Tree<'_>, folder: &str, (given, has_own): (Option<&Nod
                 break;
             }
             let text = actions::without_comments(&String::from_utf8_lossy(tree.bytes(file)));
+            if actions::longest(&text) > LONGEST {
+                let why = "an action of it is longer than is taken apart";
+                sink.closed(name, Confidence::Unreadable, vec![At { file, line: 1 }], why);
+                continue;
+            }
             helpers.read(&text);
             let base = tree::base_of(name);
             let is_idle = base.starts_with('_') || base.ends_with("NOTES.txt");
@@ -126,8 +138,86 @@ pub(super) fn find(tree: &Tree<'_>, folder: &str, (given, has_own): (Option<&Nod
     let said =
         charts.iter().zip(0..).flat_map(|((_, sources), number)| sources.iter().map(move |source| (number, source)));
     let calls = Calls::of(said.flat_map(|(number, source)| source.said().map(move |said| (number, said))));
-    let shared = Shared { tree, helpers, calls, charts, numbers, has_own };
+    let shared = Shared { tree, helpers, calls, charts, numbers, has_own, odd: Cell::default() };
     shared.find(folder, given, sink, 0);
+    if let Some(at) = shared.odd.get() {
+        let name = if folder.is_empty() { "." } else { folder };
+        sink.closed(name, Confidence::Opaque, vec![at], UNRENDERED);
+    }
+}
+
+// Templates are read and not run: what is said of a chart whose templates may come to more.
+const UNRENDERED: &str = "its templates do more than is followed without running them";
+
+// Whether all functions of an action, and all that it takes values from, are followed.
+fn is_simple(action: &str) -> bool {
+    const FUNCTIONS: &[&str] = &[
+        "add",
+        "add1",
+        "and",
+        "b64enc",
+        "contains",
+        "default",
+        "define",
+        "dict",
+        "else",
+        "empty",
+        "end",
+        "eq",
+        "fail",
+        "ge",
+        "gt",
+        "hasKey",
+        "hasPrefix",
+        "hasSuffix",
+        "if",
+        "include",
+        "indent",
+        "int",
+        "int64",
+        "kindIs",
+        "le",
+        "len",
+        "list",
+        "lower",
+        "lt",
+        "ne",
+        "nindent",
+        "not",
+        "or",
+        "printf",
+        "quote",
+        "range",
+        "replace",
+        "required",
+        "semverCompare",
+        "sha256sum",
+        "squote",
+        "template",
+        "title",
+        "toJson",
+        "toString",
+        "toYaml",
+        "trim",
+        "trimPrefix",
+        "trimSuffix",
+        "trunc",
+        "until",
+        "upper",
+        "with",
+        "true",
+        "false",
+        "nil",
+    ];
+    const VALUES: &[&str] = &[".Files", ".Subcharts", ".Template"];
+    let is_known = |word: &str| match word.trim_start_matches('$') {
+        name if name.starts_with('.') => !VALUES.iter().any(|value| name.starts_with(value)),
+        name => word == ":=" || word.starts_with('$') || FUNCTIONS.contains(&name) || name.parse::<f64>().is_ok(),
+    };
+    // Parts of objects in quotes, and helpers that are files.
+    let is_odd = |text: &str| text.contains("mage:") || text.contains('\n') || text.contains("/templates/");
+    actions::functions(action).all(|word| is_known(&word))
+        && !actions::literals(action).iter().any(|literal| is_odd(&literal.text))
 }
 
 // Tells of the first pattern by which Helm does not see values, templates or parts that are in a chart's folder.
@@ -189,6 +279,11 @@ pub(super) fn deployers(tree: &Tree<'_>, folder: &str) -> Vec<Arc<Node>> {
     docs.filter(|doc| kinds.iter().any(|kind| doc.group().ends_with(kind))).map(Arc::clone).collect()
 }
 
+// The file that says what a chart is.
+fn declaration(tree: &Tree<'_>, folder: &str) -> Option<u32> {
+    tree.number(&within(folder, "Chart.yaml"))
+}
+
 // A path in a folder.
 fn within(folder: &str, name: &str) -> String {
     if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
@@ -236,19 +331,24 @@ fn parts<'a>(tree: &'a Tree<'_>, folder: &str) -> Vec<Dependency<'a>> {
 fn is_unwanted(entry: &Node, values: &Node) -> bool {
     // A blank after a comma is a part of the path for Helm, which then finds nothing.
     let paths = entry.str_at(&["condition"]).trim().split(',').filter(|path| !path.is_empty());
-    let told = paths.filter_map(|path| path.split('.').try_fold(values, |node, step| node.get(step)));
-    let words = told.filter_map(|node| match &node.value {
-        Value::Text(text, Style::Plain) => Some(text.to_ascii_lowercase()),
+    // A key that is a word of YAML 1.1 is none that Helm finds.
+    let step = |node: &'_ Node, step: &str| node.get(step).filter(|_| yaml::as_truth(step).is_none()).cloned();
+    let told = paths.filter_map(|path| path.split('.').try_fold(values.clone(), |node, part| step(&node, part)));
+    let mut words = told.filter_map(|node| match &node.value {
+        Value::Text(text, Style::Plain) => yaml::as_truth(text),
         _ => None,
     });
-    words.into_iter().find(|word| matches!(word.as_str(), "true" | "false")).is_some_and(|word| word == "false")
+    words.next() == Some(false)
 }
+
+// Most entries by which a chart takes values out of a part.
+const MAX_IMPORTS: usize = 200;
 
 // The values that a chart takes out of those of a part of it, under its own.
 fn imported(tree: &Tree<'_>, part: &Dependency<'_>, values: &Node) -> Option<Node> {
     let entries = part.entry?.get("import-values")?.items();
     // Each may be as large as all values.
-    if !tree.spend(values.size() * (1 + entries.len()), values.at) {
+    if entries.len() > MAX_IMPORTS || !tree.spend(values.size() * (1 + entries.len()), values.at) {
         return None;
     }
     let own = tree.number(&within(part.folder.as_deref()?, "values.yaml")).and_then(|file| tree.docs(file).first());
@@ -274,17 +374,23 @@ struct Shared<'a> {
     numbers: HashMap<String, usize>,
     // Whether the values of the first one count.
     has_own: bool,
+    // The first place at which more may be done than is followed.
+    odd: Cell<Option<At>>,
 }
 
 impl Shared<'_> {
     fn find(&self, folder: &str, given: Option<&Node>, sink: &mut Sink, depth: usize) {
         let tree = self.tree;
+        self.look_for_oddities(folder);
         let own = tree.number(&within(folder, "values.yaml")).filter(|_| self.has_own || depth > 0);
         let own = own.and_then(|file| tree.values(file)).map(|doc| (**doc).clone());
         let all = patch::layered(own.iter().chain(given).cloned());
         let mut all = all.unwrap_or_else(|| Node::nothing(At { file: 0, line: 1 }));
         let parts = parts(tree, folder);
         for part in &parts {
+            if let Some(values) = part.entry.and_then(|entry| entry.get("import-values")) {
+                self.is_odd(values.at);
+            }
             if let Some(imported) = imported(tree, part, &all) {
                 all = patch::layered([imported, all.clone()]).unwrap_or(all);
             }
@@ -300,7 +406,7 @@ impl Shared<'_> {
             if part.entry.is_some_and(|entry| part.folder.is_some() && is_unwanted(entry, &all)) {
                 continue;
             }
-            let at = At { file: tree.number(&within(folder, "Chart.yaml")).unwrap_or_default(), line: 1 };
+            let at = At { file: declaration(tree, folder).unwrap_or_default(), line: 1 };
             let Some(there) = part.folder else {
                 part.entry.into_iter().for_each(|entry| unseen(entry, sink));
                 continue;
@@ -310,8 +416,31 @@ impl Shared<'_> {
                 continue;
             }
             let mut given = all.get(&part.key).cloned().unwrap_or_else(|| Node::nothing(at));
-            all.get("global").into_iter().for_each(|global| given.set("global", global.clone()));
+            let global = patch::layered(given.get("global").into_iter().chain(all.get("global")).cloned());
+            global.into_iter().for_each(|global| given.set("global", global));
             self.find(&there, Some(&given), sink, depth + 1);
+        }
+    }
+
+    fn is_odd(&self, at: At) {
+        self.odd.set(self.odd.get().or(Some(at)));
+    }
+
+    // Looks for what the templates of a chart do that is not followed.
+    fn look_for_oddities(&self, folder: &str) {
+        let number = self.numbers.get(folder).copied().unwrap_or(usize::MAX);
+        for source in self.charts.get(number).into_iter().flat_map(|(_, sources)| sources) {
+            // The sum of something says nothing of it.
+            let mut said = source.said().filter(|said| !said.inner.ends_with("sha256sum"));
+            if let Some(said) = said.find(|said| !is_simple(&said.inner)) {
+                return self.is_odd(At { file: source.file, line: said.number });
+            }
+        }
+        let file = declaration(self.tree, folder);
+        let doc = file.and_then(|file| self.tree.docs(file).first());
+        // Its helpers are filled in with the values of whoever calls them.
+        if doc.is_some_and(|doc| doc.str_at(&["type"]) == "library") {
+            self.is_odd(At { file: file.unwrap_or_default(), line: 1 });
         }
     }
 
@@ -332,8 +461,7 @@ impl Shared<'_> {
         let said: Vec<&Said> = files.iter().flat_map(|source| source.said()).collect();
         let is_unseen = |name: &str| !self.helpers.has(name);
         let guards = Guards::of(all, &said, &self.calls, number, &is_unseen);
-        let chart =
-            tree.number(&within(folder, "Chart.yaml")).and_then(|file| tree.docs(file).first()).map(|doc| &**doc);
+        let chart = declaration(tree, folder).and_then(|file| tree.docs(file).first()).map(|doc| &**doc);
         let (helpers, calls) = (&self.helpers, &self.calls);
         let of = Chart {
             tree,
@@ -352,10 +480,14 @@ impl Shared<'_> {
         let mut sink = Sink::default();
         helm::values(&guards.left(all), &mut sink);
         let mut hits = sink.hits();
-        // What a template says of a value is what it is for, if no other template may say something else.
+        // What a template says of a value is what it is for, if no other template may say something else: the image of that
+        // name, for there may be others on the line.
         if templates.open.iter().all(|open| !open.is_named) {
-            let said: HashSet<At> = templates.hits.iter().flat_map(|hit| &hit.places).copied().collect();
-            hits.retain(|hit| !hit.places.iter().any(|at| said.contains(at)));
+            let name = |hit: &'_ Hit| tree::base_of(reference::split(&hit.reference).0).to_owned();
+            let places = |hit: &'_ Hit| hit.places.clone();
+            let said = templates.hits.iter().flat_map(|hit| places(hit).into_iter().map(|at| (at, name(hit))));
+            let said: HashSet<(At, String)> = said.collect();
+            hits.retain(|hit| !hit.places.iter().any(|at| said.contains(&(*at, name(hit)))));
         }
         hits.extend(templates.hits);
         if templates.open.iter().any(|open| open.is_named) {
@@ -366,7 +498,11 @@ impl Shared<'_> {
             true => !open.looked.is_known(&known),
             false => !open.looked.is_harmless(&known),
         };
-        let beside: Vec<Hit> = templates.open.into_iter().filter(is_told).map(|open| open.hit).collect();
+        let (beside, known): (Vec<_>, Vec<_>) = templates.open.into_iter().partition(is_told);
+        // What its values are known to name may not be all that it comes to.
+        let at = known.iter().find(|open| open.is_named).and_then(|open| open.hit.places.first());
+        at.into_iter().for_each(|at| self.is_odd(*at));
+        let beside: Vec<Hit> = beside.into_iter().map(|open| open.hit).collect();
         hits.extend(beside);
         hits.extend(templates.closed);
         hits
@@ -378,6 +514,11 @@ impl Shared<'_> {
         for (file, name) in tree.below(folder) {
             let rest = name.get(within(folder, "").len()..).unwrap_or_default();
             let is_yaml = tree::is_manifest(rest);
+            if is_yaml && !rest.contains('/') {
+                let mut hits = Vec::new();
+                text::broken(tree, file, &mut hits);
+                hits.into_iter().for_each(|hit| sink.push(hit));
+            }
             if is_yaml && has_others && !rest.contains('/') && rest.contains("values") && rest != "values.yaml" {
                 for doc in tree.docs(file).iter().filter(|_| !rest.ends_with(".json")) {
                     patch::layered(own.into_iter().chain([&**doc]).cloned())

@@ -66,22 +66,19 @@ impl Calls {
     pub(super) fn of<'t>(said: impl Iterator<Item = (usize, &'t Said)>) -> Self {
         let mut calls = Self::default();
         for (by, said) in said {
-            for word in ["include ", "template "] {
-                for rest in said.inner.split(word).skip(1) {
-                    let rest = rest.trim_start();
-                    let named = rest.strip_prefix(['"', '`']).and_then(|rest| rest.split_once(['"', '`']));
-                    if named.is_none() && is_sum(&said.inner) {
-                        continue;
-                    }
-                    // What is called by a name that is not written there may be any of them.
-                    let other = || actions::split(rest, ' ').get(1).copied().unwrap_or_default();
-                    let (name, given) = named.unwrap_or_else(|| (ANY, other()));
-                    let mut given = given.split(|c: char| c.is_whitespace() || matches!(c, ')' | '|'));
-                    let word = given.find(|word| !word.is_empty()).unwrap_or_default();
-                    let given = word.into();
-                    let (within, action) = (Rc::clone(&said.within), Rc::clone(&said.inner));
-                    calls.by_name.entry(name.to_owned()).or_default().push(Call { within, action, by, given });
+            for rest in actions::calls(&said.inner) {
+                let named = rest.strip_prefix(['"', '`']).and_then(|rest| rest.split_once(['"', '`']));
+                if named.is_none() && is_sum(&said.inner) {
+                    continue;
                 }
+                // What is called by a name that is not written there may be any of them.
+                let other = || actions::split(rest, ' ').get(1).copied().unwrap_or_default();
+                let (name, given) = named.unwrap_or_else(|| (ANY, other()));
+                let mut given = given.split(|c: char| c.is_whitespace() || matches!(c, ')' | '|'));
+                let word = given.find(|word| !word.is_empty()).unwrap_or_default();
+                let given = word.into();
+                let (within, action) = (Rc::clone(&said.within), Rc::clone(&said.inner));
+                calls.by_name.entry(name.to_owned()).or_default().push(Call { within, action, by, given });
             }
         }
         calls.move_on();

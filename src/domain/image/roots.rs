@@ -154,7 +154,7 @@ impl<'a> Roots<'a> {
         self.doubted(&charts, &claims);
         let alone = self.alone(&charts);
         self.add(ALONE, alone, None);
-        self.follow(&charts);
+        self.follow();
         // A cluster's own folder is named by what stands in it; what is left is named by what nobody deploys.
         for folder in claims.own.iter().chain(&claims.all) {
             if charts.contains(folder) {
@@ -163,7 +163,7 @@ impl<'a> Roots<'a> {
                 }
             } else if !self.visited.contains(folder) {
                 self.stand(folder, &claims.extra(folder));
-                self.follow(&charts);
+                self.follow();
             }
         }
         // One that another chart brings along is deployed with the values of that, unless the policy may mean it.
@@ -181,7 +181,7 @@ impl<'a> Roots<'a> {
             }
         }
         // What templates of these name.
-        self.follow(&charts);
+        self.follow();
     }
 
     // Builds the folders that the policy names as they stand, whoever includes them: first of all, so that nothing else uses
@@ -332,7 +332,7 @@ impl<'a> Roots<'a> {
     }
 
     // Builds what is named by what was built.
-    fn follow(&mut self, charts: &BTreeSet<String>) {
+    fn follow(&mut self) {
         while let Some((resource, by)) = self.queue.pop_front() {
             let object = &resource.node;
             if flux::is_kustomization(object) {
@@ -371,7 +371,7 @@ impl<'a> Roots<'a> {
                     let print = format!("{extra:?} {values:?}");
                     self.note(&folder, object, !extra.is_flat);
                     let Some(ordered) = self.order(by, &folder, object, &print) else { continue };
-                    let is_chart = charts.contains(&folder) && !extra.is_plain;
+                    let is_chart = chart::is_one(self.tree, &folder) && !extra.is_plain;
                     if is_chart {
                         let build = self.chart(&folder, Some((object, values.as_ref())));
                         self.made(by, ordered.clone(), build);

@@ -317,7 +317,10 @@ impl<'a> Scope<'a> {
                 found.open.push(Open { hit: self.hit(value), looked: self.looked(value), is_named });
             }
             Some(Some(part)) if is_named || sink::is_literal(&part.text) => {
-                let Some(known) = reference::normalise(&part.text) else { return };
+                let Some(known) = reference::normalise(&part.text) else {
+                    found.closed.extend(is_named.then(|| Hit { places: part.places, ..self.hit(&part.text) }));
+                    return;
+                };
                 let confidence = Confidence::from(part.trust.max(Trust::Inferred));
                 let (class, reference, places) = (Class::Image, known.text, part.places);
                 found.hits.push(Hit { class, reference, confidence, places, note: None });
