@@ -13,7 +13,7 @@ use super::node::{At, Node, Style, Value};
 use super::sink::{Hit, Sink};
 use super::template::{self, Chart, Open, Source};
 use super::tree::{self, Tree};
-use super::{helm, patch, reference, sets, text, weight, workload, yaml};
+use super::{helm, patch, reference, roots, sets, text, weight, workload, yaml};
 
 /// The folders of charts, those left out that another one has as its parts.
 pub(super) fn folders(tree: &Tree<'_>) -> BTreeSet<String> {
@@ -141,8 +141,7 @@ pub(super) fn find(tree: &Tree<'_>, folder: &str, (given, has_own): (Option<&Nod
     let shared = Shared { tree, helpers, calls, charts, numbers, has_own, odd: Cell::default() };
     shared.find(folder, given, sink, 0);
     if let Some(at) = shared.odd.get() {
-        let name = if folder.is_empty() { "." } else { folder };
-        sink.closed(name, Confidence::Opaque, vec![at], UNRENDERED);
+        sink.closed(&roots::shown(folder), Confidence::Opaque, vec![at], UNRENDERED);
     }
 }
 
