@@ -1,24 +1,32 @@
-//! Ctrl-C and termination: the first one asks everything that may stop to stop, the second one ends the process.
+//! Ctrl-C and termination: the first one asks everything that may stop to stop, the second one ends the process, and so does
+//! time.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 // As programs end that were interrupted.
 const INTERRUPTED: i32 = 130;
+// How long what was asked to stop may take: a push may be under way.
+const GRACE: Duration = Duration::from_secs(60);
 
-/// Turns `flag` true at the first interrupt or termination signal, and ends the process at the second: hosts send one some
-/// seconds before they kill, and what is at work may take longer.
+/// Turns `flag` true at the first interrupt or termination signal, and ends the process at the second, or when what was asked
+/// to stop does not: hosts send one some seconds before they kill, and what is at work may take longer.
 ///
 /// # Errors
 /// The signals cannot be watched.
 pub fn watch(flag: Arc<AtomicBool>) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         runtime.block_on(async {
             let Ok((mut interrupt, mut terminate)) = signals() else { return };
             loop {
-                tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                    () = tokio::time::sleep(GRACE), if flag.load(Ordering::Relaxed) => {}
+                }
                 if flag.swap(true, Ordering::Relaxed) {
                     end();
                 }
@@ -28,7 +36,11 @@ pub fn watch(flag: Arc<AtomicBool>) -> io::Result<()> {
     Ok(())
 }
 
-#[expect(clippy::exit, clippy::disallowed_methods, reason = "who sends a second signal kills with the third")]
+#[expect(
+    clippy::exit,
+    clippy::disallowed_methods,
+    reason = "who sends a second signal kills with the third, and work that does not look up would never end"
+)]
 fn end() -> ! {
     std::process::exit(INTERRUPTED)
 }
