@@ -159,6 +159,32 @@ fn a_line_that_comes_to_no_image_and_values_that_nobody_can_read_are_told() {
 }
 
 #[test]
+fn bare_names_options_and_keys_of_expressions_are_seen_and_checks_are_not() {
+    let map = "kind: Pod\nspec:\n  containers:\n  {{- range $n, $c := .Values.containers }}\n  - name: {{ $n }}\n    {{- toYaml $c | nindent 4 }}\n  {{- end }}\n";
+    has(&chart(&[map], "containers: {web: {image: nginx}}\n"), "docker.io/library/nginx:latest inferred values.yaml:1");
+    let option = pod("args: [\"--x\"]\n    command:\n    - --sidecar-image={{ .Values.repo }}:{{ .Values.tag }}");
+    has(&chart(&[&option], "repo: e.io/side\ntag: v1\n"), "e.io/side:v1 inferred");
+    let key = pod("{{- range $k, $v := .Values.fields }}\n    {{ $k }}: {{ $v }}\n    {{- end }}");
+    has(&chart(&[&key], "fields: {image: nginx}\n"), "{{ $v }} unresolved");
+    // What ends everything deploys nothing, and a sentence is no image.
+    let check = "{{- if .Values.bad }}\n{{ fail \"e.io/bad:1 is no image\" }}\n{{- end }}\n";
+    let words =
+        "{{ define \"w\" }}\nCONFLICT: {{ .Values.bad.image }} needs {{ .Values.bad.image }} beside it\n{{ end }}\n";
+    let rows = chart(&[check, words, &pod("x: {{ include \"w\" . | quote }}")], "bad: {image: x}\n");
+    assert!(rows.iter().all(|row| !row.contains("bad") && !row.contains("needs")), "{rows:#?}");
+    // A label with the version is no tag.
+    let label = "kind: Pod\nmetadata: {labels: {version: \"{{ .Chart.AppVersion }}\"}}\nspec: {containers: [{image: \"{{ get .Values.image \"repository\" }}:{{ .Values.ver }}\"}]}\n";
+    let files = [
+        ("Chart.yaml", "name: c\nappVersion: \"9\"\n"),
+        ("values.yaml", "image: {repository: e.io/a}\nver: \"1\"\n"),
+        ("templates/a.yaml", label),
+    ];
+    let rows = full(&of(&files));
+    assert!(!rows.iter().any(|row| row.contains("e.io/a:9")), "{rows:#?}");
+    has(&rows, "unresolved");
+}
+
+#[test]
 fn parts_are_deployed_as_helm_decides_and_have_the_globals_of_both() {
     let parts = |condition: &str, values: &str| {
         let own = format!("name: c\ndependencies:\n- {{name: web, condition: \"{condition}\"}}\n");

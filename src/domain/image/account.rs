@@ -10,6 +10,7 @@ use super::expression::Scope;
 use super::flow::Within;
 use super::helm;
 use super::node::{At, Node, Value};
+use super::reference;
 use super::sink::{self, Hit};
 
 // Most helpers and variables that are followed from one line; what each of them costs, and how many of its bytes cost as
@@ -108,7 +109,8 @@ impl<'h> Known<'h> {
     fn tells(&self, node: &Node, key: &str) -> bool {
         match &node.value {
             Value::Text(text, _) => {
-                let is_image = helm::is_image_key(key) && sink::is_plausible(text);
+                let is_name = || key == "image" && !sink::is_no_text(node) && reference::normalise(text).is_some();
+                let is_image = helm::is_image_key(key) && (sink::is_plausible(text) || is_name());
                 let here = || self.0.get(&node.at).into_iter().flatten();
                 !is_image || here().any(|reference| reference.contains(text.trim()))
             }

@@ -153,6 +153,16 @@ pub(super) fn calls(text: &str) -> impl Iterator<Item = &str> {
     all.filter(|rest| rest.starts_with(char::is_whitespace)).map(str::trim_start)
 }
 
+/// What stands beside the actions of a text.
+pub(super) fn beside(text: &str) -> String {
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some((before, _, after)) = next(rest) {
+        out.push_str(before);
+        rest = after;
+    }
+    out + rest
+}
+
 /// The longest action of a template.
 pub(super) fn longest(text: &str) -> usize {
     let (mut longest, mut rest) = (0, text);

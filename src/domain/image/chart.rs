@@ -214,7 +214,9 @@ fn is_simple(action: &str) -> bool {
         name => word == ":=" || word.starts_with('$') || FUNCTIONS.contains(&name) || name.parse::<f64>().is_ok(),
     };
     // Parts of objects in quotes, and helpers that are files.
-    let is_odd = |text: &str| text.contains("mage:") || text.contains('\n') || text.contains("/templates/");
+    let is_odd = |text: &str| {
+        matches!(text, "image" | "containers") || ["mage:", "\n", "/templates/"].iter().any(|part| text.contains(part))
+    };
     actions::functions(action).all(|word| is_known(&word))
         && !actions::literals(action).iter().any(|literal| is_odd(&literal.text))
 }
@@ -559,16 +561,20 @@ fn unseen(entry: &Node, sink: &mut Sink) {
 fn tagged(tree: &Tree<'_>, folder: &str, values: &Node, hits: &mut [Hit]) {
     let path = |name: &str| within(folder, name);
     let mut open: Vec<&mut Hit> = hits.iter_mut().filter(|hit| hit.note.as_deref() == Some(helm::NO_TAG)).collect();
-    let is_looked_at = |what: &[u8]| {
+    // Labels say the version too.
+    let is_looked_at = |what: &str| {
         let mut templates = tree.below(&path("templates"));
-        templates.any(|(file, _)| tree.bytes(file).windows(what.len()).any(|part| part == what))
+        templates.any(|(file, _)| {
+            let text = String::from_utf8_lossy(tree.bytes(file));
+            text.lines().any(|line| line.contains(what) && (line.contains("tag") || line.contains("mage")))
+        })
     };
     let global = values.get("global").and_then(|global| helm::scalar(global, "imageTag"));
     let version = tree.number(&path("Chart.yaml")).and_then(|file| tree.docs(file).first()?.get("appVersion"));
     let (tag, note) = match (global, version) {
         _ if open.is_empty() => return,
-        (Some(tag), _) if is_looked_at(b"global.imageTag") => (tag, "the tag is the one for all images"),
-        (_, Some(tag)) if open.len() == 1 && is_looked_at(b".Chart.AppVersion") => {
+        (Some(tag), _) if is_looked_at("global.imageTag") => (tag, "the tag is the one for all images"),
+        (_, Some(tag)) if open.len() == 1 && is_looked_at(".Chart.AppVersion") => {
             (tag, "the version in Chart.yaml is its tag")
         }
         _ => return,

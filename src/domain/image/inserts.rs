@@ -47,14 +47,23 @@ fn bare(node: &Node, key: &str, sink: &mut Sink) {
         let is_one = is_of_pod && item.get("name").is_some() && item.get("tag").is_none();
         let image = item.get("image").filter(|_| is_one);
         let image = image.and_then(|image| if key == "volumes" { image.get("reference") } else { Some(image) });
-        let is_name =
-            |text: &str| !sink::is_open(text) && !reference::is_pinned(text) && reference::normalise(text).is_some();
         match image.and_then(|image| Some((image, image.as_str()?))) {
             Some((image, text)) if is_name(text) => sink.image(image, Trust::Inferred),
             _ => bare(item, "", sink),
         }
     }
-    node.entries().iter().for_each(|(name, child)| bare(child, name, sink));
+    for (name, child) in node.entries() {
+        let is_one = is_of_pod && child.get("tag").is_none() && child.get("repository").is_none();
+        match child.get("image").filter(|_| is_one) {
+            Some(image) if image.as_str().is_some_and(is_name) => sink.image(image, Trust::Inferred),
+            _ => bare(child, name, sink),
+        }
+    }
+}
+
+// Whether a text is the name of an image, alone.
+fn is_name(text: &str) -> bool {
+    !sink::is_open(text) && !reference::is_pinned(text) && reference::normalise(text).is_some()
 }
 
 /// What the actions of a template say and change by themselves: `lines` have images.
@@ -68,7 +77,9 @@ pub(super) fn changes<'a>(of: &'a Chart<'a>, source: &'a Source, lines: &HashSet
         }
         let action = format!("{{{{ {} }}}}", said.inner);
         let is_said = lines.contains(&said.number) && said.is_output;
-        let literals = if is_said { Vec::new() } else { actions::literals(&said.inner) };
+        // What is said when nothing is deployed.
+        let is_last = said.inner.starts_with("fail ");
+        let literals = if is_said || is_last { Vec::new() } else { actions::literals(&said.inner) };
         let mut sink = Sink::default();
         for literal in literals.iter().filter(|literal| may_be_image(literal)) {
             // What is said in place of another value is not, if that is there.

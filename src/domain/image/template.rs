@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 
 use super::account::{Looked, Variables};
-use super::actions::Helpers;
+use super::actions::{self, Helpers};
 use super::expression::Scope;
 use super::flow::{self, Line, Said, Template};
 use super::guards::{Calls, Guards};
@@ -136,6 +136,9 @@ impl<'a> Reader<'a, '_> {
         let mut column = line.text.len() - bare.len();
         if flow::is_action(bare) && self.below.is_none() {
             let text = line.restored(bare);
+            if text.trim_matches(['{', '}', '-', ' ']).starts_with("fail ") {
+                return;
+            }
             if column == 0 && !text::is_indented(&text) && !self.source.is_idle && line.within.helper.is_none() {
                 self.found.closed.push(self.source.written(scope.at));
                 return;
@@ -157,6 +160,8 @@ impl<'a> Reader<'a, '_> {
                 if let Some(key) = self.below.clone().filter(|_| !part.starts_with("- ")) {
                     self.lines.insert(line.number);
                     scope.image(&key, &line.restored(inner.strip_prefix(": ").unwrap_or(inner)), self.found);
+                } else if let Some(value) = option(inner) {
+                    scope.image("image", &line.restored(value), self.found);
                 }
                 continue;
             };
@@ -209,6 +214,12 @@ impl<'a> Reader<'a, '_> {
     }
 }
 
+// The value of an option that is named for an image.
+fn option(text: &str) -> Option<&str> {
+    let (name, value) = text.trim_matches(['"', '\'']).strip_prefix("--")?.split_once('=')?;
+    (helm::is_image_key(name.rsplit('-').next()?) && flow::is_filled_in(value)).then_some(value)
+}
+
 // A key of an image and its value, where an action takes the blank between them away, which nobody means.
 fn joined(text: &str) -> Option<(&str, &str)> {
     let (key, value) = text.split_once(':')?;
@@ -241,7 +252,8 @@ impl<'a> Scope<'a> {
 
     // What a key that nobody knows and its value may say of an image.
     fn unnamed(&self, value: &str, found: &mut Templates<'a>) {
-        if value.contains("{{") && self.is_unwritten() {
+        let is_written = || !actions::beside(value).trim().contains(char::is_whitespace);
+        if value.contains("{{") && (self.is_unwritten() || !is_written()) {
             return;
         }
         if value.contains("{{") {
@@ -318,7 +330,9 @@ impl<'a> Scope<'a> {
             }
             Some(Some(part)) if is_named || sink::is_literal(&part.text) => {
                 let Some(known) = reference::normalise(&part.text) else {
-                    found.closed.extend(is_named.then(|| Hit { places: part.places, ..self.hit(&part.text) }));
+                    // An anchor or a tag may stand before it; messages of checks have more words.
+                    let is_one = is_named && part.text.split_whitespace().count() <= 2;
+                    found.closed.extend(is_one.then(|| Hit { places: part.places, ..self.hit(&part.text) }));
                     return;
                 };
                 let confidence = Confidence::from(part.trust.max(Trust::Inferred));
