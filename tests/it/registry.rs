@@ -733,3 +733,91 @@ fn fields_that_the_policy_names_are_certain() {
     );
     yard.release(&widget("1")).is(0, "released");
 }
+
+#[test]
+fn what_an_artifact_takes_of_the_environments_own_folders_is_asked_for() {
+    let yard = Yard::new("");
+    let host = yard.prod.host.clone();
+    let image = |tag: &str| format!("{host}/web:{tag}");
+    yard.prod.has("web", "1", "same");
+    yard.prod.has_file("/stable/index.yaml", b"entries: {web: [{version: 1.0.0}]}");
+    let rules = |more: &str| yard.rules(&format!("  allow: [\"{host}/**\"]\n  context: [cluster]\n{more}"));
+    let values = format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: vals, namespace: shop}}\ndata:\n  values.yaml: |\n    \
+         image: {{repository: {host}/web, tag: \"9\"}}\n  TAG: \"9\"\n"
+    );
+    let component = format!("kind: Component\nimages: [{{name: {host}/web, newTag: \"9\"}}]\n");
+    let flux = |path: &str, more: &str| {
+        format!(
+            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{name: k, namespace: shop}}\n\
+             spec: {{path: {path}, sourceRef: {{kind: GitRepository, name: flux-system}}{more}}}\n"
+        )
+    };
+    let argo = |path: &str| {
+        format!(
+            "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: a}}\n\
+             spec: {{source: {{repoURL: \"https://e.io/x\", path: {path}}}}}\n"
+        )
+    };
+    let more = "kind: Component\nresources: [d.yaml]\n".to_owned();
+    yard.world.env("dev").commit(
+        "main",
+        &[
+            put("cluster/base/kustomization.yaml", "resources: [d.yaml]\n"),
+            put("cluster/base/d.yaml", &deployment("base", &image("9"))),
+            put("cluster/patch.yaml", &deployment("d", &image("9"))),
+            put("cluster/comp/kustomization.yaml", &component),
+            put("cluster/more/kustomization.yaml", &more),
+            put("cluster/more/d.yaml", &deployment("more", &image("9"))),
+            put("cluster/docs/example.yaml", &deployment("example", &image("9"))),
+            put("cluster/vals.yaml", &values),
+            put("cluster/orders/kustomization.yaml", "resources: [k.yaml]\n"),
+            put("cluster/orders/k.yaml", &flux("./cluster/docs", "")),
+            // One of the environment that builds a folder of the unit with more to it, and one that includes another.
+            put("cluster/named.yaml", &flux("./apps/named", ", components: [../../cluster/more]")),
+            put("cluster/prod/kustomization.yaml", "resources: [../../apps/included]\n"),
+        ],
+    );
+    let release = format!(
+        "apiVersion: source.toolkit.fluxcd.io/v1\nkind: HelmRepository\nmetadata: {{name: repo, namespace: shop}}\n\
+         spec: {{url: \"http://{host}/stable\"}}\n---\napiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\n\
+         metadata: {{name: r, namespace: shop}}\nspec:\n  chart:\n    spec: {{chart: web, version: 1.0.0, \
+         sourceRef: {{kind: HelmRepository, name: repo}}}}\n  valuesFrom: [{{kind: ConfigMap, name: vals}}]\n"
+    );
+    let filled = ", postBuild: {substituteFrom: [{kind: ConfigMap, name: vals}]}";
+    let with_tag = deployment("w", &image("${TAG}"));
+    let cases: &[&[(&str, &str)]] = &[
+        &[("kustomization.yaml", "resources: [d.yaml, ../cluster/base]\n")],
+        &[("kustomization.yaml", "resources: [d.yaml, ../cluster/docs/example.yaml]\n")],
+        &[("kustomization.yaml", "resources: [d.yaml]\npatches: [{path: ../cluster/patch.yaml}]\n")],
+        &[("kustomization.yaml", "resources: [d.yaml]\ncomponents: [../cluster/comp]\n")],
+        &[("k.yaml", &flux("./cluster/docs", ""))],
+        // What it names names the rest.
+        &[("k.yaml", &flux("./cluster/orders", ""))],
+        &[("a.yaml", &argo("cluster/docs"))],
+        &[("h.yaml", &release)],
+        &[("k.yaml", &flux("./apps/w", filled)), ("w/d.yaml", &with_tag)],
+        &[("named/d.yaml", &deployment("n", &image("1")))],
+        &[("included/kustomization.yaml", "resources: [../../cluster/base]\n")],
+    ];
+    for (number, files) in cases.iter().enumerate() {
+        let mut edits = vec![put("apps/d.yaml", &deployment("d", &image("1")))];
+        edits.extend(files.iter().map(|(path, content)| put(&format!("apps/{path}"), content)));
+        yard.world.repo("source").commit("main", &edits);
+        let artifact = yard.world.package("main");
+        rules(if number % 2 == 0 { "" } else { "  strict: true\n  skip: [{match: web, reason: reviewed}]\n" });
+        let run = yard.refuses(&artifact, &format!("{host}/web:9"));
+        assert!(run.gate("images")["detail"].as_str().unwrap().contains("1 is not in"), "{number}: {run:#?}");
+        if number % 3 == 0 {
+            let to = yard.world.to("dev");
+            yard.world.run(&["images", text(&artifact), "--to", &to, "--check"]).is(3, "refused");
+        }
+        let gone: Vec<_> = files.iter().map(|(path, _)| crate::support::del(&format!("apps/{path}"))).collect();
+        yard.world.repo("source").commit("main", &gone);
+    }
+    // What the environment has of its own is not judged.
+    rules("");
+    let artifact = yard.artifact(&[&image("1")]);
+    yard.world.run(&["images", text(&artifact), "--to", &yard.world.to("dev"), "--check"]).is(0, "reported");
+    yard.release(&artifact).is(0, "released");
+}

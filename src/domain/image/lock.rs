@@ -39,6 +39,7 @@ pub(super) fn find(files: &BTreeMap<String, Vec<u8>>) -> Images {
                 places: vec![format!("{path}:{number}")],
                 note: Some(note.to_owned()),
                 builds: BTreeSet::from([build]),
+                is_ours: false,
             });
             if is_over {
                 return images;
