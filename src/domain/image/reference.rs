@@ -1,5 +1,8 @@
 //! A reference in the one form in which registries are asked for it.
 
+/// As long as a tag may be.
+pub const LONGEST_TAG: usize = 128;
+
 /// What was made of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reference {
@@ -62,6 +65,12 @@ pub fn normalise(text: &str) -> Option<Reference> {
     Some(Reference { text: join(&format!("{host}/{library}{path}"), tag, digest), oddity })
 }
 
+/// The normal form of a line of a list, which may name a chart by a version that has a sign which tags have not.
+pub fn listed(line: &str) -> Option<String> {
+    let known = normalise(line).or_else(|| normalise(&line.replace('+', "_")));
+    known.map(|known| known.text)
+}
+
 /// The same reference, or pattern of references, with its host as it is compared: registries have several names for one.
 pub fn with_one_host(text: &str) -> String {
     const HUB: &[&str] = &["index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"];
@@ -114,9 +123,9 @@ pub(super) fn has_host(text: &str) -> bool {
 }
 
 /// Whether a text can be a tag.
-pub(super) fn is_tag(tag: &str) -> bool {
+pub fn is_tag(tag: &str) -> bool {
     let is_first = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    tag.len() <= 128
+    tag.len() <= LONGEST_TAG
         && tag.starts_with(is_first)
         && tag.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
 }
