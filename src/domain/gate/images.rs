@@ -51,8 +51,10 @@ pub enum Seen {
     Manifest(String),
     /// The image, but not for the platform; those that it is there for.
     Elsewhere(Vec<String>),
-    /// Nothing of that name; the tags that there are.
-    Missing(Vec<String>),
+    /// The image, with a list that names the platform, and without what that names.
+    Hollow,
+    /// Nothing of that name; the tags that there are, if that is known.
+    Missing(Option<Vec<String>>),
     /// Tags or versions.
     Names(Vec<String>),
 }

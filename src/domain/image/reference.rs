@@ -92,6 +92,16 @@ pub fn with_one_host(text: &str) -> String {
     format!("{scheme}{host}{rest}")
 }
 
+/// An address without its user and password, which are nobody's to read; None: it has none. That of a name for ssh is no
+/// secret.
+pub(super) fn without_user(text: &str) -> Option<String> {
+    let (scheme, rest) = text.split_once("://")?;
+    let (authority, tail) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let (user, host) = authority.rsplit_once('@')?;
+    let is_secret = user.contains(':') || !scheme.ends_with("ssh");
+    is_secret.then(|| format!("{scheme}://{host}{tail}"))
+}
+
 /// A text with its open parts filled in somehow, so that what is known of it can be looked at.
 pub fn filled(text: &str) -> String {
     let mut out = String::new();

@@ -104,6 +104,9 @@ impl Sink {
     /// One more.
     pub(super) fn push(&mut self, hit: Hit) {
         let mut hit = hit;
+        if let Some(bare) = reference::without_user(&hit.reference) {
+            hit.reference = bare;
+        }
         if hit.reference.len() > LONGEST {
             hit.reference = hit.reference.chars().take(LONGEST).chain(['…']).collect();
             hit.confidence = hit.confidence.max(Confidence::Unresolved);

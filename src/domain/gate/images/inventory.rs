@@ -48,7 +48,7 @@ impl Inventory {
                 let is_it = |given: &Option<String>| given.as_deref() == Some(name);
                 match of(&all).iter().find(|(tag, digest)| is_it(tag) || is_it(digest)) {
                     Some((_, digest)) => Seen::Manifest(digest.clone().unwrap_or_default()),
-                    None => Seen::Missing(tags(&all)),
+                    None => Seen::Missing(Some(tags(&all))),
                 }
             }
             Question::Tags { host, path } => Seen::Names(tags(&format!("{host}/{path}"))),

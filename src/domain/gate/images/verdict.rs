@@ -185,7 +185,9 @@ pub fn state(check: &Check) -> (State, String) {
     let has = |name: &String| is_in(&name.replace('_', "+")) || *name == wanted;
     match seen {
         Seen::Names(known) if known.iter().any(has) => (State::There, String::new()),
-        Seen::Missing(known) | Seen::Names(known) => (State::Missing, nearest(&wanted, known)),
+        Seen::Missing(Some(known)) | Seen::Names(known) => (State::Missing, nearest(&wanted, known)),
+        Seen::Missing(None) => (State::Missing, String::new()),
+        Seen::Hollow => (State::Missing, "its list names the platform, whose own manifest is not there".to_owned()),
         Seen::Elsewhere(known) => (State::Missing, format!("there for {}", platforms(known))),
         Seen::Manifest(here) => match before {
             None => (State::There, String::new()),
@@ -197,7 +199,7 @@ pub fn state(check: &Check) -> (State, String) {
             Some(Ok(Seen::Elsewhere(known))) => {
                 (State::Stale, format!("where it comes from it is there for {} only", platforms(known)))
             }
-            Some(Ok(Seen::Missing(_) | Seen::Names(_))) => {
+            Some(Ok(Seen::Missing(_) | Seen::Hollow | Seen::Names(_))) => {
                 (State::Lost, "it is gone where it comes from, and not compared".to_owned())
             }
         },
