@@ -451,7 +451,7 @@ fn what_is_gone_where_it_comes_from_is_not_compared_and_refused_where_it_is_stri
     let run = plan().is(0, "planned");
     assert!(run.json["warnings"].to_string().contains("gone where they come from"), "{run:#?}");
     yard.rules(&format!("  rewrite: [{{from: {}/**, to: {}/**}}]\n  strict: true\n", yard.dev.host, yard.prod.host));
-    yard.refuses(&artifact, "1 is gone where they come from, and not compared");
+    yard.refuses(&artifact, "1 is gone in the registry that the tag comes from, and not compared");
     // What is not there is refused, whoever else can be asked.
     yard.prod.lacks("shop/web", "1");
     yard.dev.fail(Some(Wrong::Status(500, None)));

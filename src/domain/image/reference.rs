@@ -92,14 +92,14 @@ pub fn with_one_host(text: &str) -> String {
     format!("{scheme}{host}{rest}")
 }
 
-/// An address without its user and password, which are nobody's to read; None: it has none. That of a name for ssh is no
-/// secret.
-pub(super) fn without_user(text: &str) -> Option<String> {
-    let (scheme, rest) = text.split_once("://")?;
-    let (authority, tail) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    let (user, host) = authority.rsplit_once('@')?;
-    let is_secret = user.contains(':') || !scheme.ends_with("ssh");
-    is_secret.then(|| format!("{scheme}://{host}{tail}"))
+/// An address without its user and password, which are nobody's to read; None: it has none. The name that ssh takes is no
+/// secret, and neither is one without a password where no scheme says what it is, unless it `is_address` all the same.
+pub(super) fn without_user(text: &str, is_address: bool) -> Option<String> {
+    let (scheme, rest) = text.split_at(text.find("://").map_or(0, |at| at + 3));
+    let (authority, tail) = rest.split_at(rest.find(['/', '?', '#'])?);
+    let (user, host) = authority.rsplit_once('@').filter(|(user, _)| !user.is_empty())?;
+    let is_open = scheme.ends_with("ssh://") || (scheme.is_empty() && !is_address);
+    (user.contains(':') || !is_open).then(|| format!("{scheme}{host}{tail}"))
 }
 
 /// A text with its open parts filled in somehow, so that what is known of it can be looked at.
@@ -186,4 +186,30 @@ fn is_component(part: &str) -> bool {
     part.starts_with(is_plain)
         && part.ends_with(is_plain)
         && part.split(is_plain).filter(|joint| !joint.is_empty()).all(is_joint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_user;
+
+    #[test]
+    fn users_and_passwords_are_left_out() {
+        for (text, is_address, wanted) in [
+            ("https://me:secret@e.io/x", false, Some("https://e.io/x")),
+            ("https://token@e.io/x//y?ref=a@b", false, Some("https://e.io/x//y?ref=a@b")),
+            ("git::https://me:secret@e.io/x", false, Some("git::https://e.io/x")),
+            ("me:secret@e.io/charts/web:1", true, Some("e.io/charts/web:1")),
+            ("token@e.io/charts/web:1", true, Some("e.io/charts/web:1")),
+            ("me:secret@e.io/x:1", false, Some("e.io/x:1")),
+            ("ssh://git:secret@e.io/x", false, Some("ssh://e.io/x")),
+            ("ssh://git@e.io/x", false, None),
+            ("git@e.io:x/y", false, None),
+            ("@alias/web:1", true, None),
+            ("https://e.io/x@y", false, None),
+            ("e.io/x:1@sha256:00", false, None),
+            ("nginx:1@sha256:00", false, None),
+        ] {
+            assert_eq!(without_user(text, is_address).as_deref(), wanted, "{text}");
+        }
+    }
 }

@@ -104,7 +104,8 @@ impl Sink {
     /// One more.
     pub(super) fn push(&mut self, hit: Hit) {
         let mut hit = hit;
-        if let Some(bare) = reference::without_user(&hit.reference) {
+        let is_address = matches!(hit.class, Class::Chart | Class::Oci);
+        if let Some(bare) = reference::without_user(&hit.reference, is_address) {
             hit.reference = bare;
         }
         if hit.reference.len() > LONGEST {

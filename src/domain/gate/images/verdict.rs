@@ -60,7 +60,7 @@ fn judge(facts: &Facts) -> Answer {
     );
     close(
         &tally.lost,
-        format!("{} gone where they come from, and not compared", count(tally.lost.len())),
+        format!("{} gone in the registry that the tag comes from, and not compared", count(tally.lost.len())),
         "copy them from where they still are, or leave it out for all by `compare: false` in stage.yaml",
     );
     close(
@@ -199,9 +199,7 @@ pub fn state(check: &Check) -> (State, String) {
             Some(Ok(Seen::Elsewhere(known))) => {
                 (State::Stale, format!("where it comes from it is there for {} only", platforms(known)))
             }
-            Some(Ok(Seen::Missing(_) | Seen::Hollow | Seen::Names(_))) => {
-                (State::Lost, "it is gone where it comes from, and not compared".to_owned())
-            }
+            Some(Ok(Seen::Missing(_) | Seen::Hollow | Seen::Names(_))) => (State::Lost, String::new()),
         },
     }
 }
