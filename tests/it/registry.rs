@@ -505,7 +505,7 @@ fn no_text_of_a_registry_shows_who_we_are() {
     let to = yard.world.to("dev");
     let variables = [TIMEOUT, ("PASSGATE_REGISTRY_TOKENS", given.as_str())];
     let message = format!("{{\"errors\": [{{\"code\": \"DENIED\", \"message\": \"topsecret {pair}\"}}]}}").into_bytes();
-    let tags = format!("{{\"tags\": [\"topsecret\", \"v-topsecret\", \"1.0\"]}}").into_bytes();
+    let tags = b"{\"tags\": [\"topsecret\", \"v-topsecret\", \"1.0\"]}".to_vec();
     let away = vec![("Location", "https://TopSecret.io/".to_owned())];
     let is = |text: &str| format!("{{\"os\": \"{text}\", \"architecture\": \"arm\"}}").into_bytes();
     for (answers, words) in [
@@ -1018,6 +1018,14 @@ fn what_an_artifact_takes_of_the_environments_own_folders_is_asked_for() {
         )
     };
     let more = "kind: Component\nresources: [d.yaml]\n".to_owned();
+    let patch = format!("[{{op: replace, path: /spec/template/spec/containers/0/image, value: \"{}\"}}]", image("9"));
+    let prod = format!("resources: [../../apps/included]\npatches:\n- target: {{name: patched}}\n  patch: '{patch}'\n");
+    let chart = format!(
+        "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {{name: c}}\nspec:\n  \
+         chart: {{spec: {{chart: ./apps/chart, sourceRef: {{kind: GitRepository, name: flux-system}}}}}}\n  \
+         values: {{old: \"{}\"}}\n",
+        image("9")
+    );
     yard.world.env("dev").commit(
         "main",
         &[
@@ -1033,7 +1041,8 @@ fn what_an_artifact_takes_of_the_environments_own_folders_is_asked_for() {
             put("cluster/orders/k.yaml", &flux("./cluster/docs", "")),
             // One of the environment that builds a folder of the unit with more to it, and one that includes another.
             put("cluster/named.yaml", &flux("./apps/named", ", components: [../../cluster/more]")),
-            put("cluster/prod/kustomization.yaml", "resources: [../../apps/included]\n"),
+            put("cluster/prod/kustomization.yaml", &prod),
+            put("cluster/release.yaml", &chart),
         ],
     );
     let release = format!(
@@ -1057,6 +1066,11 @@ fn what_an_artifact_takes_of_the_environments_own_folders_is_asked_for() {
         &[("k.yaml", &flux("./apps/w", filled)), ("w/d.yaml", &with_tag)],
         &[("named/d.yaml", &deployment("n", &image("1")))],
         &[("included/kustomization.yaml", "resources: [../../cluster/base]\n")],
+        &[
+            ("included/kustomization.yaml", "resources: [d.yaml]\n"),
+            ("included/d.yaml", &deployment("patched", &image("1"))),
+        ],
+        &[("chart/Chart.yaml", "name: c\n"), ("chart/templates/d.yaml", "image: {{ .Values.old }}\n")],
     ];
     for (number, files) in cases.iter().enumerate() {
         let mut edits = vec![put("apps/d.yaml", &deployment("d", &image("1")))];

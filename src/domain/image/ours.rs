@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::environment::Environment;
 use super::index::Index;
-use super::node::{At, Node};
+use super::node::Node;
 use super::resource::Built;
 use super::tree::{self, Tree};
 use super::{Images, argo, flux, roots};
@@ -40,21 +40,23 @@ impl<'a> Ours<'a> {
         ours
     }
 
-    /// Whether what stands there is judged.
-    pub(super) fn has(&self, at: At) -> bool {
-        self.files.contains(&at.file)
+    /// Whether what an object deploys is judged: where it stands, or the chart that it is about.
+    pub(super) fn has(&self, object: &Node, tree: &Tree<'_>) -> bool {
+        self.files.contains(&object.at.file)
+            || flux::own_chart(object, tree).is_some_and(|folder| self.is_folder(&folder, tree))
     }
 
     /// Notes the builds that are judged: those of the unit's folders, those that objects which are judged name, and those that
     /// these name in turn.
     pub(super) fn note(&self, images: &mut Images, built: &[(usize, Built)], tree: &Tree<'_>, index: &Index) {
-        let mut queue: Vec<usize> =
-            (0..images.roots.len()).filter(|build| self.is_folder(images, *build, tree)).collect();
+        let is_ours = |root: &str| self.is_folder(if root == "." { "" } else { root }, tree);
+        let all = images.roots.iter().enumerate();
+        let mut queue: Vec<usize> = all.filter(|(_, root)| is_ours(root)).map(|(build, _)| build).collect();
         for (build, built) in built.iter().filter(|(build, _)| images.named_by(*build).next().is_some()) {
             let named: BTreeSet<String> = built
                 .resources
                 .iter()
-                .filter(|resource| self.has(resource.node.at))
+                .filter(|resource| self.has(&resource.node, tree))
                 .flat_map(|resource| folders(&resource.node, tree, index))
                 .map(|folder| roots::shown(&folder))
                 .collect();
@@ -70,10 +72,8 @@ impl<'a> Ours<'a> {
         }
     }
 
-    // Whether a build is of a folder of the unit.
-    fn is_folder(&self, images: &Images, build: usize, tree: &Tree<'_>) -> bool {
-        let Some(root) = images.roots.get(build) else { return false };
-        let folder = if root == "." { "" } else { root };
+    // Whether a folder is one of the unit.
+    fn is_folder(&self, folder: &str, tree: &Tree<'_>) -> bool {
         let is_own = self.environment.is_some_and(|environment| (environment.is_own)(folder));
         !is_own || tree.kustomization(folder).is_some_and(|file| self.files.contains(&file))
     }

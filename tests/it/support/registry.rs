@@ -10,6 +10,9 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
+/// A part of an address; status, headers and content of what is answered.
+pub type Made = (&'static str, u16, Vec<(&'static str, String)>, Vec<u8>);
+
 /// What goes wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wrong {
@@ -39,7 +42,7 @@ pub enum Wrong {
     Hang,
     /// Whatever somebody asks who is let in, and has one of these in its address, is answered so; by nothing at all if the status
     /// is 0.
-    Answers(Vec<(&'static str, u16, Vec<(&'static str, String)>, Vec<u8>)>),
+    Answers(Vec<Made>),
 }
 
 /// Who is let in.
