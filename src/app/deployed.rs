@@ -77,7 +77,7 @@ pub fn look(context: &Context<'_>, target: &Target, result: &Leaves, artifact: O
         Ok(files) => image::find(&files, &rules.fields, Some(environment)),
         Err(error) => return Deployed { facts: Some(Err(told(error))), images: None },
     };
-    let is_about_us = |found: &Found| found.places.iter().any(|place| is_ours(target, place));
+    let is_about_us = |found: &Found| images.is_about(found, &|path| is_ours(target, path));
     let list = rules.inventory.as_ref().map(|path| inventory(&target.site, path)).transpose();
     let facts = list.and_then(|list| judge(context, rules, list.as_ref(), &images, &is_about_us));
     Deployed { facts: Some(facts.map_err(told)), images: Some(images) }

@@ -77,7 +77,9 @@ pub fn images(
         })?,
     };
     let rules = policy.as_ref().and_then(|policy| policy.images.as_ref());
-    let is_own = |path: &str| !own.contains(path) && policy.as_ref().is_some_and(|policy| !is_of(&all, policy, path));
+    let folders = folders_of(&own, policy.iter().flat_map(|policy| beside(policy, false)).collect());
+    let is_ours = |path: &str| own.contains(path) || folders.contains(path);
+    let is_own = |path: &str| !is_ours(path) && policy.as_ref().is_some_and(|policy| !is_of(&all, policy, path));
     let environment = policy.as_ref().zip(rules).map(|(policy, rules)| Environment {
         repository: &policy.repository,
         branch: &policy.branch,
@@ -93,11 +95,7 @@ pub fn images(
     report.warnings = links.chain(images.warnings.iter().cloned()).chain(failed).collect();
     let facts = match (&site, &policy) {
         (Some(site), Some(policy)) if request.check => {
-            let is_about = |found: &Found| {
-                let place = |place: &String| place.rsplit_once(':').map_or(place.clone(), |(path, _)| path.to_owned());
-                let is_own = |path: String| own.contains(&path) || is_of(&all, policy, &path);
-                found.places.iter().map(place).any(is_own)
-            };
+            let is_about = |found: &Found| images.is_about(found, &|path| is_ours(path) || is_of(&all, policy, path));
             Some(ask(context, site, policy, &images, &is_about, &mut report)?)
         }
         _ => None,
@@ -111,6 +109,13 @@ fn beside(policy: &Stage, whole: bool) -> Vec<String> {
     let units = policy.accept.iter().flat_map(|accept| &accept.folders).map(|folder| folder.to.clone());
     let context = policy.images.iter().flat_map(|rules| rules.context.clone());
     units.filter(|_| whole).chain(context).collect()
+}
+
+// The folders of what is looked at, unless they are folders of what is beside it as well.
+fn folders_of(own: &BTreeSet<String>, beside: Vec<String>) -> BTreeSet<String> {
+    let all = own.iter().flat_map(|path| path.match_indices('/').filter_map(|(at, _)| path.get(..at)));
+    let shared = |folder: &&str| beside.iter().any(|other| is_within(other, folder));
+    all.filter(|folder| !shared(folder)).map(str::to_owned).collect()
 }
 
 // Whether a path is a unit's, where those are read.

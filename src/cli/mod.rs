@@ -111,6 +111,11 @@ pub fn run(arguments: Vec<OsString>, interrupted: Arc<AtomicBool>, adapters: &dy
         let hint = "name a connection that this pipeline may use, of a kind that has a token, or give a token instead";
         return ExitCode::from(wiring.report(&error::report(&AppError::usage(message, hint)), ""));
     }
+    if let Some(line) = tokens::odd_registry_line() {
+        let message = format!("line {line} of PASSGATE_REGISTRY_TOKENS is no credential of a registry");
+        let hint = "write `host=user:password` or `host=token`, one a line, without https://";
+        return ExitCode::from(wiring.report(&error::report(&AppError::usage(message, hint)), ""));
+    }
     let result = match cli.verb {
         Verb::Package(args) => args.run(&wiring),
         Verb::Inspect(args) => args.run(&wiring),

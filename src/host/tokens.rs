@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::defaults;
 use super::detect::Host;
 use super::environment::{variable, variables};
+use crate::domain::image::reference;
 use crate::domain::url::RepoUrl;
 
 // How the variables of target, previous stages and source begin.
@@ -31,6 +32,16 @@ pub fn secrets(host: Host) -> Vec<String> {
     let registries = registries.lines().filter_map(|line| line.split_once('=')).map(|(_, secret)| secret.to_owned());
     let job = job.iter().filter_map(|name| variable(name));
     tokens(host, None).into_iter().flatten().chain(job).chain(registries).collect()
+}
+
+/// The number of a line of the credentials of registries that is none: without a host, as rules name it, or what is for it.
+pub fn odd_registry_line() -> Option<usize> {
+    let text = variable("PASSGATE_REGISTRY_TOKENS").unwrap_or_default();
+    let is_odd = |line: &str| match line.split_once('=') {
+        Some((host, secret)) => !reference::is_host_name(host.trim()) || secret.trim().is_empty(),
+        None => !line.is_empty(),
+    };
+    text.lines().map(str::trim).position(is_odd).map(|at| at + 1)
 }
 
 /// A service connection that was named, and of which the agent has no token.

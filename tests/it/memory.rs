@@ -14,7 +14,9 @@ use passgate::domain::object::{Kind, id_of};
 use sha2::Digest as _;
 
 use crate::images::{POD, rows, short};
-use crate::support::{Run, World, text};
+use crate::registry::{Yard, deployment};
+use crate::support::registry::Wrong;
+use crate::support::{Run, World, put, text};
 
 // Of what a zip may list, and of the 200 MB that it may take for that, a sixteenth; and what any run needs.
 const FILES: usize = 4_000;
@@ -309,4 +311,50 @@ fn what_everybody_uses_is_not_looked_at_without_end() {
         "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {{name: r}}\nspec: {{chart: {{spec: {{chart: x}}}}, valuesFrom: [{sources}]}}\n"
     );
     ends(&[("m.yaml", &maps), ("r.yaml", &release)], &["r.yaml unreadable"]);
+}
+
+#[test]
+fn what_registries_and_chart_repositories_say_is_not_held_as_a_whole() {
+    let yard = Yard::new("");
+    yard.rules(&format!("  allow: [\"{}/**\"]\n", yard.prod.host));
+    let release = format!(
+        "apiVersion: source.toolkit.fluxcd.io/v1\nkind: HelmRepository\nmetadata: {{name: repo}}\n\
+         spec: {{url: \"http://{}/stable\"}}\n---\napiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {{name: r}}\n\
+         spec: {{chart: {{spec: {{chart: web, version: 9.x, sourceRef: {{kind: HelmRepository, name: repo}}}}}}}}\n",
+        yard.prod.host
+    );
+    let plan = |content: &str| {
+        yard.world.repo("source").commit("main", &[put("apps/shop/d.yaml", content)]);
+        let artifact = yard.world.package("main");
+        let mut command = yard.world.command();
+        command.args(["plan", text(&artifact), "--to", &yard.world.to("dev"), "--json"]);
+        let (run, most) = peak(command);
+        // Of which some 30 MiB are any run's.
+        assert!((1..150 << 10).contains(&most), "{most} KiB: {run:#?}");
+        run
+    };
+    let index = |charts: &str| format!("entries:\n{charts}  web:\n  - version: 9.1.0\n").into_bytes();
+    let many = "  - {version: 1.0.1, urls: [a]}\n".repeat(60 << 15);
+    yard.prod.has_file("/stable/index.yaml", &index(&format!("  db:\n{many}")));
+    plan(&release).is(0, "planned");
+    yard.prod.has_file("/stable/index.yaml", &index("").iter().copied().chain(many.bytes()).collect::<Vec<u8>>());
+    let run = plan(&release).is(1, "undecided");
+    assert!(run.gate("images")["detail"].as_str().unwrap().contains("more versions than are read"), "{run:#?}");
+    // Lists of tags go on and on.
+    let tags: Vec<String> = (0..490_000).map(|tag| format!("\"{tag:x}\"")).collect();
+    let page = format!("{{\"tags\": [{}]}}", tags.join(",")).into_bytes();
+    let again = vec![("Link", "</v2/more/tags/list>; rel=\"next\"".to_owned())];
+    yard.prod.fail(Some(Wrong::Answers(vec![("/tags/", 200, again, page)])));
+    let image = |name: &str| deployment(name, &format!("{}/shop/{name}:1", yard.prod.host));
+    let images: Vec<String> = (0..20).map(|at| image(&format!("d{at}"))).collect();
+    plan(&images.join("---\n")).is(3, "refused");
+    let range = |at: usize| {
+        format!(
+            "apiVersion: source.toolkit.fluxcd.io/v1\nkind: OCIRepository\nmetadata: {{name: o{at}}}\n\
+             spec: {{url: \"oci://{}/flux/o{at}\", ref: {{semver: 9.x}}}}\n",
+            yard.prod.host
+        )
+    };
+    let run = plan(&(0..20).map(range).collect::<Vec<_>>().join("---\n")).is(1, "undecided");
+    assert!(run.gate("images")["detail"].as_str().unwrap().contains("longer than is read"), "{run:#?}");
 }

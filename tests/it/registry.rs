@@ -161,6 +161,67 @@ fn an_answer_that_is_no_plain_yes_opens_nothing() {
     yard.dev.fail(None);
     yard.prod.fail(Some(Wrong::Times(1, 429, Some(("Retry-After", "1".into())))));
     yard.release(&artifact).is(0, "released");
+    // A time of day is a time too; and one that nobody lives to see is not waited for.
+    let plan = || yard.world.run_with(&["plan", text(&artifact), "--to", &yard.world.to("dev")], &[TIMEOUT]);
+    let begun = std::time::Instant::now();
+    yard.prod.fail(Some(Wrong::Times(1, 429, Some(("Retry-After", "Wed, 21 Oct 2015 07:28:00 GMT".into())))));
+    plan().is(0, "unchanged");
+    assert!(begun.elapsed().as_secs() < 4, "{:?}", begun.elapsed());
+    yard.prod.fail(Some(Wrong::Status(429, Some(("Retry-After", "Wed, 21 Oct 2115 07:28:00 GMT".into())))));
+    assert!(plan().gate("images")["detail"].as_str().unwrap().contains("s without requests"));
+    // One that is, and then one that is too large for any sum.
+    yard.prod.fail(Some(Wrong::Times(1, 429, Some(("Retry-After", "1".into())))));
+    let later = yard.prod.clone();
+    let change = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(700));
+        later.fail(Some(Wrong::Status(429, Some(("Retry-After", u64::MAX.to_string())))));
+    });
+    let run = plan();
+    change.join().unwrap();
+    assert!(
+        run.gate("images")["detail"].as_str().unwrap().contains("18446744073709551615 s without requests"),
+        "{run:#?}"
+    );
+}
+
+#[test]
+fn a_missing_image_is_refused_whatever_becomes_of_the_list_of_tags() {
+    let yard = Yard::new("");
+    yard.dev.has("shop/web", "1", "same");
+    let images: Vec<String> = (1..40).map(|tag| yard.image(&format!("shop/web:{tag}"))).collect();
+    let artifact = yard.artifact(&images.iter().map(String::as_str).collect::<Vec<_>>());
+    let more = vec![("Link", "</first>; rel=\"first\", </v2/shop/web/tags/more>; rel=\"next\"".to_owned())];
+    let page = |tags: &str| format!("{{\"tags\": [{tags}]}}").into_bytes();
+    let long = format!("\"1.3\", \"{}\", \"no tag\"", "1".repeat(1 << 20));
+    for (answers, words) in [
+        (vec![("/tags/", 0, vec![], vec![])], "shop/web:1 for"),
+        (vec![("/tags/", 500, vec![], vec![])], "shop/web:1 for"),
+        (
+            vec![("/tags/list", 200, more, page(&long)), ("/tags/more", 200, vec![], page("\"1.1\""))],
+            "there are 1.1, 1.3)",
+        ),
+    ] {
+        yard.prod.fail(Some(Wrong::Answers(answers)));
+        let begun = std::time::Instant::now();
+        let run = yard.refuses(&artifact, words);
+        assert!(begun.elapsed().as_secs() < 8, "{:?}", begun.elapsed());
+        let detail = run.gate("images")["detail"].as_str().unwrap();
+        assert!(!detail.contains("no tags there") && detail.len() < 2000, "{detail}");
+    }
+}
+
+#[test]
+fn a_digest_of_another_kind_is_no_other_manifest() {
+    let yard = Yard::new("");
+    let pinned = yard.dev.has("shop/web", "1", "same");
+    yard.prod.has("shop/web", "1", "same");
+    yard.prod.fail(Some(Wrong::Digest(format!("sha512:{}", "1".repeat(128)))));
+    for image in [yard.image("shop/web:1"), yard.image(&format!("shop/web@{pinned}"))] {
+        let artifact = yard.artifact(&[&image]);
+        yard.world.run(&["plan", text(&artifact), "--to", &yard.world.to("dev")]).is(0, "planned");
+    }
+    yard.prod.has("shop/web", "1", "other");
+    yard.refuses(&yard.artifact(&[&yard.image("shop/web:1")]), "1 is stale");
 }
 
 #[test]
@@ -321,14 +382,14 @@ fn hosts_that_no_rule_names_are_told_and_never_asked() {
     let plan = || yard.world.run(&["plan", text(&artifact), "--to", &yard.world.to("dev")]);
     let run = plan().is(0, "planned");
     let warnings = run.json["warnings"].to_string();
-    assert!(warnings.contains(&format!("no rule names their hosts: {}", other.host)), "{warnings}");
-    assert!(run.gate("images")["detail"].as_str().unwrap().contains("1 on hosts that no rule names"));
+    assert!(warnings.contains(&format!("no rule is for them: {}", other.host)), "{warnings}");
+    assert!(run.gate("images")["detail"].as_str().unwrap().contains("1 that no rule is for"));
     assert_eq!(other.sent(), []);
     yard.rules(&format!(
         "  rewrite: [{{from: {}/**, to: {}/**}}, {{from: unused.io/**, to: {1}/**}}]\n  strict: true\n",
         yard.dev.host, yard.prod.host
     ));
-    let run = yard.refuses(&artifact, "on hosts that no rule names");
+    let run = yard.refuses(&artifact, "1 that no rule is for");
     assert!(run.json["warnings"].to_string().contains("rewrite unused.io/**"), "{run:#?}");
     assert_eq!(other.sent(), []);
 }
@@ -359,6 +420,167 @@ fn what_nobody_can_tell_is_told_and_refused_where_it_is_strict() {
 }
 
 #[test]
+fn no_tag_is_chosen_so_that_no_rule_is_for_it() {
+    let yard = Yard::new("");
+    let digest = yard.dev.has("shop/web", "1", "same");
+    let rewrite = format!(
+        "  rewrite: [{{from: {}/**, to: {}/**, tag: {{from: \"*-rc\", to: \"*\"}}}}]\n",
+        yard.dev.host, yard.prod.host
+    );
+    let allow = format!("  allow: [\"{}/shop/web:1*\"]\n", yard.dev.host);
+    for rules in [&rewrite, &allow] {
+        yard.rules(rules);
+        for image in ["shop/web:2".to_owned(), format!("shop/web@{digest}")] {
+            yard.refuses(&yard.artifact(&[&yard.image(&image)]), "1 is under tags that no rule is for");
+        }
+    }
+    assert_eq!((yard.prod.sent(), yard.dev.sent()), (vec![], vec![]));
+    // Another name of the host is nobody's affair; it is told as what it is.
+    let artifact = yard.artifact(&[&yard.image("shop/other:1")]);
+    let run = yard.world.run(&["plan", text(&artifact), "--to", &yard.world.to("dev")]).is(0, "planned");
+    let warnings = run.json["warnings"].to_string();
+    assert!(warnings.contains(&format!("no rule is for them: {}/shop/other", yard.dev.host)), "{warnings}");
+}
+
+#[test]
+fn what_is_gone_where_it_comes_from_is_not_compared_and_refused_where_it_is_strict() {
+    let yard = Yard::new("");
+    yard.prod.has("shop/web", "1", "old");
+    let artifact = yard.artifact(&[&yard.image("shop/web:1")]);
+    let plan = || yard.world.run(&["plan", text(&artifact), "--to", &yard.world.to("dev")]);
+    let run = plan().is(0, "planned");
+    assert!(run.json["warnings"].to_string().contains("gone where they come from"), "{run:#?}");
+    yard.rules(&format!("  rewrite: [{{from: {}/**, to: {}/**}}]\n  strict: true\n", yard.dev.host, yard.prod.host));
+    yard.refuses(&artifact, "1 is gone in the registry that the tag comes from, and not compared");
+    // What is not there is refused, whoever else can be asked.
+    yard.prod.lacks("shop/web", "1");
+    yard.dev.fail(Some(Wrong::Status(500, None)));
+    yard.refuses(&artifact, "1 is not in");
+}
+
+#[test]
+fn what_was_there_before_a_wait_is_asked_for_after_it() {
+    let yard = Yard::new("");
+    let mut policy = yard.world.policy("dev", None);
+    policy.branches = "[main, hotfix]".to_owned();
+    policy.more =
+        format!("order: any\nhold: {{for: [main], max: 30m}}\nimages: {{allow: [\"{}/**\"]}}\n", yard.prod.host);
+    yard.world.environment("dev", &policy);
+    let image = |tag: &str| format!("{}/shop/web:{tag}", yard.prod.host);
+    yard.prod.has("shop/web", "1", "one");
+    yard.prod.has("shop/web", "2", "two");
+    let first = yard.artifact(&[&image("1")]);
+    yard.release(&first).is(0, "released");
+    let edit = put("apps/shop/d0.yaml", &deployment("d0", &image("2")));
+    yard.world.repo("source").on("hotfix").from("main").edit(&[edit]).done();
+    let second = yard.world.package("hotfix");
+    let mut command = yard.world.command();
+    let to = yard.world.to("dev");
+    command.args(["release", text(&second), "--to", &to, "--wait-for", "hold", "--timeout", "60s", "--json"]);
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    yard.prod.sent();
+    let waiting = command.spawn().unwrap();
+    while yard.prod.sent().is_empty() {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    yard.prod.lacks("shop/web", "2");
+    yard.world.mark("passed", &first, "dev").is(0, "marked");
+    Run::of(waiting.wait_with_output().unwrap()).is(3, "refused").closed_by("images", "1 is not in");
+}
+
+#[test]
+fn no_text_of_a_registry_shows_who_we_are() {
+    use base64::Engine as _;
+    let yard = Yard::new("  compare: false\n  platform: linux/amd64\n");
+    let config = crate::support::registry::digest(b"{}");
+    yard.prod.has_bytes(
+        "shop/web",
+        "1",
+        format!("{{\"schemaVersion\": 2, \"config\": {{\"digest\": \"{config}\"}}}}").into(),
+    );
+    yard.prod.lets_in(Doors::Basic("me:topsecret"));
+    let pair = base64::engine::general_purpose::STANDARD.encode("me:topsecret");
+    let given = format!("{}=me:topsecret", yard.prod.host);
+    let artifact = yard.artifact(&[&yard.image("shop/web:1")]);
+    let to = yard.world.to("dev");
+    let variables = [TIMEOUT, ("PASSGATE_REGISTRY_TOKENS", given.as_str())];
+    let message = format!("{{\"errors\": [{{\"code\": \"DENIED\", \"message\": \"topsecret {pair}\"}}]}}").into_bytes();
+    let tags = b"{\"tags\": [\"topsecret\", \"v-topsecret\", \"1.0\"]}".to_vec();
+    let away = vec![("Location", "https://TopSecret.io/".to_owned())];
+    let is = |text: &str| format!("{{\"os\": \"{text}\", \"architecture\": \"arm\"}}").into_bytes();
+    for (answers, words) in [
+        (vec![("/manifests/", 403, vec![], message)], "DENIED (403)"),
+        (vec![("/manifests/", 302, away, vec![])], "has a secret in it, and is not shown"),
+        (vec![("/manifests/", 404, vec![], vec![]), ("/tags/", 200, vec![], tags)], "there are 1.0)"),
+        (vec![("/blobs/", 200, vec![], is("topsecret"))], "there for nothing"),
+    ] {
+        yard.prod.fail(Some(Wrong::Answers(answers)));
+        let done = yard.world.run_with(&["plan", text(&artifact), "--to", &to], &variables);
+        assert!(done.gate("images")["detail"].as_str().unwrap().contains(words), "{words}: {done:#?}");
+        let all = format!("{done:?}").to_lowercase();
+        assert!(!all.contains("topsecret") && !all.contains(&pair.to_lowercase()), "{done:#?}");
+    }
+    // What is asked for is what is needed, whatever the registry wants.
+    yard.prod.lets_in(Doors::Token("me:topsecret"));
+    yard.prod.sent();
+    yard.world.run_with(&["plan", text(&artifact), "--to", &to], &variables);
+    let sent = yard.prod.sent();
+    let mut scopes = sent.iter().filter_map(|sent| sent.target.split_once("scope=")).map(|(_, scope)| scope);
+    assert_eq!(scopes.next(), Some("repository%3Ashop%2Fweb%3Apull"), "{sent:?}");
+    // A line that is no credential is no secret, but may have one in it.
+    for line in ["https://e.io=me:topsecret", "topsecret", "e.io=", "e.io/shop=me:topsecret"] {
+        let given = format!("{given}\n\n{line}\n");
+        let done =
+            yard.world.run_with(&["plan", text(&artifact), "--to", &to], &[("PASSGATE_REGISTRY_TOKENS", &given)]);
+        let done = done.is(2, "usage");
+        assert!(format!("{done:?}").contains("line 3 of PASSGATE_REGISTRY_TOKENS"), "{done:#?}");
+        assert!(!format!("{done:?}").contains("topsecret"), "{done:#?}");
+    }
+}
+
+#[test]
+fn no_proxy_is_between_this_machine_and_itself_and_no_address_shows_a_password() {
+    let yard = Yard::new("");
+    let proxy = Fake::start();
+    yard.prod.has_file("/stable/index.yaml", b"entries: {web: [{version: 1.0.0}]}");
+    yard.rules(&format!("  allow: [\"{}/**\"]\n", yard.prod.host));
+    let content = format!(
+        "apiVersion: source.toolkit.fluxcd.io/v1\nkind: HelmRepository\nmetadata: {{name: repo}}\n\
+         spec: {{url: \"http://me:topsecret@{}/stable\"}}\n---\napiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\n\
+         metadata: {{name: r}}\nspec:\n  chart:\n    spec: {{chart: web, version: 2.0.0, \
+         sourceRef: {{kind: HelmRepository, name: repo}}}}\n---\n{}",
+        yard.prod.host,
+        deployment("d", &format!("{}/shop/web:1", yard.prod.host))
+    );
+    let base = "resources: [r.yaml, \"https://me:topsecret@e.io/x//y?ref=v1\"]\n";
+    let edits = [put("apps/shop/r.yaml", &content), put("apps/shop/kustomization.yaml", base)];
+    yard.world.repo("source").commit("main", &edits);
+    let artifact = yard.world.package("main");
+    let to = yard.world.to("dev");
+    let at = format!("http://{}", proxy.host);
+    let variables = [TIMEOUT, ("HTTP_PROXY", at.as_str()), ("http_proxy", at.as_str()), ("ALL_PROXY", at.as_str())];
+    let run = yard.world.run_with(&["plan", text(&artifact), "--to", &to], &variables).is(3, "refused");
+    let detail = run.gate("images")["detail"].as_str().unwrap();
+    assert!(detail.contains("2 are not in") && detail.contains("there are 1.0.0"), "{detail}");
+    assert_eq!(proxy.sent(), []);
+    let rows = yard.world.run(&["images", text(&artifact), "--to", &to, "--check"]);
+    for run in [&run, &rows] {
+        assert!(!format!("{run:?}").contains("topsecret"), "{run:#?}");
+    }
+    assert!(rows.json["images"].to_string().contains("https://e.io/x//y?ref=v1"), "{rows:#?}");
+    // What is shown is what is skipped by its exact name, and is used then.
+    yard.rules(&format!(
+        "  allow: [\"{}/**\"]\n  strict: true\n  skip: [{{match: \"https://e.io/x//y?ref=v1\", reason: seen}}, \
+         {{match: web, reason: reviewed}}]\n",
+        yard.prod.host
+    ));
+    let run = yard.refuses(&artifact, "2 are not in");
+    assert!(!run.gate("images")["detail"].as_str().unwrap().contains("nobody can tell"), "{run:#?}");
+    let warnings = run.json["warnings"].to_string();
+    assert!(warnings.contains("seen") && !warnings.contains("rules that are for nothing"), "{warnings}");
+}
+
+#[test]
 fn a_lock_adds_references_and_takes_none_away() {
     let yard = Yard::new("");
     yard.dev.has("shop/web", "1", "same");
@@ -369,6 +591,13 @@ fn a_lock_adds_references_and_takes_none_away() {
         .commit("main", &[put("apps/shop/images.lock", &format!("# of the chart\n{}\n", yard.image("shop/hidden:2")))]);
     let artifact = yard.artifact(&[&image]);
     yard.refuses(&artifact, "apps/shop/images.lock:2");
+    // The version of a chart may have a sign that tags have not.
+    let line = format!("{}\n", yard.image("shop/hidden:2+a"));
+    yard.world.repo("source").commit("main", &[put("apps/shop/images.lock", &line)]);
+    yard.refuses(&yard.artifact(&[&image]), "shop/hidden:2_a");
+    yard.world
+        .repo("source")
+        .commit("main", &[put("apps/shop/images.lock", &format!("# of the chart\n{}\n", yard.image("shop/hidden:2")))]);
     yard.dev.has("shop/hidden", "2", "h");
     yard.prod.has("shop/hidden", "2", "h");
     yard.release(&artifact).is(0, "released");
@@ -399,7 +628,7 @@ fn an_inventory_stands_for_the_registry() {
     yard.undecided(&artifact, "line 1 is no reference");
     list(&format!("# copied by hand\n{}/shop/web:1\n", yard.prod.host));
     yard.refuses(&artifact, "docker.io/library/redis:7");
-    list(&format!("{}/shop/web:1\nredis:7\n", yard.prod.host));
+    list(&format!("\u{feff}{}/shop/web:1\nredis:7\n", yard.prod.host));
     yard.release(&artifact).is(0, "released");
     assert_eq!((yard.prod.sent(), yard.dev.sent()), (vec![], vec![]));
 }
@@ -518,6 +747,11 @@ fn a_platform_must_be_there() {
             .to_string()
             .into_bytes()
     };
+    for text in ["a", "b"] {
+        for registry in [&yard.dev, &yard.prod] {
+            registry.has_bytes("shop/web", "child", format!("arm64{text}").into_bytes());
+        }
+    }
     yard.dev.has_bytes("shop/web", "1", list("a", &["amd64", "arm64"]));
     yard.prod.has_bytes("shop/web", "1", list("a", &["amd64"]));
     let artifact = yard.artifact(&[&yard.image("shop/web:1")]);
@@ -527,6 +761,24 @@ fn a_platform_must_be_there() {
     yard.refuses(&artifact, "stale");
     yard.prod.has_bytes("shop/web", "1", list("a", &["arm64"]));
     yard.release(&artifact).is(0, "released");
+    // What the list names must be there itself; and what it is compared with must be for the platform too.
+    yard.prod.has_bytes("shop/web", "2", list("c", &["arm64"]));
+    yard.dev.has_bytes("shop/web", "2", list("c", &["amd64"]));
+    let artifact = yard.artifact(&[&yard.image("shop/web:2")]);
+    yard.refuses(&artifact, "whose own manifest is not there");
+    yard.prod.has_bytes("shop/web", "child", b"arm64c".to_vec());
+    yard.refuses(&artifact, "where it comes from it is there for linux/amd64 only");
+    // Charts and other artifacts are for all of them.
+    let content = format!(
+        "apiVersion: source.toolkit.fluxcd.io/v1\nkind: OCIRepository\nmetadata: {{name: o}}\n\
+         spec: {{url: \"oci://{}\", ref: {{tag: \"1\"}}}}\n",
+        yard.image("flux/all")
+    );
+    for registry in [&yard.dev, &yard.prod] {
+        registry.has("flux/all", "1", "same");
+    }
+    yard.world.repo("source").commit("main", &[put("apps/shop/d0.yaml", &content)]);
+    yard.release(&yard.world.package("main")).is(0, "released");
 }
 
 #[test]
@@ -675,7 +927,8 @@ fn what_changes_in_images_is_told_for_each_workload() {
     commit(&[("web", "web:1"), ("db", "db:1"), ("old", "old:1")]);
     let run = yard.release(&world.package("main")).is(0, "released");
     assert_eq!(run.json["image_changes"].as_array().unwrap().len(), 3);
-    commit(&[("web", "web:2"), ("new", "new:1")]);
+    // Where one alone goes and one comes, the one gives way to the other.
+    commit(&[("web", "web:2"), ("new", "new:1"), ("db", "new:1")]);
     world.repo("source").commit("main", &[crate::support::del("apps/shop/old.yaml")]);
     let artifact = world.package("main");
     let told = |run: &Run| -> Vec<String> {
@@ -685,7 +938,12 @@ fn what_changes_in_images_is_told_for_each_workload() {
         };
         run.json["image_changes"].as_array().unwrap().iter().map(row).collect()
     };
-    let wanted = ["Deployment new: - new:1", "Deployment old: old:1 -", "Deployment web: web:1 web:2"];
+    let wanted = [
+        "Deployment db: db:1 new:1",
+        "Deployment new: - new:1",
+        "Deployment old: old:1 -",
+        "Deployment web: web:1 web:2",
+    ];
     let to = world.to("dev");
     let plan = world.run(&["plan", text(&artifact), "--to", &to]).is(0, "planned");
     assert_eq!(told(&plan), wanted);
@@ -732,4 +990,106 @@ fn fields_that_the_policy_names_are_certain() {
         }])
     );
     yard.release(&widget("1")).is(0, "released");
+}
+
+#[test]
+fn what_an_artifact_takes_of_the_environments_own_folders_is_asked_for() {
+    let yard = Yard::new("");
+    let host = yard.prod.host.clone();
+    let image = |tag: &str| format!("{host}/web:{tag}");
+    yard.prod.has("web", "1", "same");
+    yard.prod.has_file("/stable/index.yaml", b"entries: {web: [{version: 1.0.0}]}");
+    let rules = |more: &str| yard.rules(&format!("  allow: [\"{host}/**\"]\n  context: [cluster]\n{more}"));
+    let values = format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: vals, namespace: shop}}\ndata:\n  values.yaml: |\n    \
+         image: {{repository: {host}/web, tag: \"9\"}}\n  TAG: \"9\"\n"
+    );
+    let component = format!("kind: Component\nimages: [{{name: {host}/web, newTag: \"9\"}}]\n");
+    let flux = |path: &str, more: &str| {
+        format!(
+            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{name: k, namespace: shop}}\n\
+             spec: {{path: {path}, sourceRef: {{kind: GitRepository, name: flux-system}}{more}}}\n"
+        )
+    };
+    let argo = |path: &str| {
+        format!(
+            "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: a}}\n\
+             spec: {{source: {{repoURL: \"https://e.io/x\", path: {path}}}}}\n"
+        )
+    };
+    let more = "kind: Component\nresources: [d.yaml]\n".to_owned();
+    let patch = format!("[{{op: replace, path: /spec/template/spec/containers/0/image, value: \"{}\"}}]", image("9"));
+    let prod = format!("resources: [../../apps/included]\npatches:\n- target: {{name: patched}}\n  patch: '{patch}'\n");
+    let chart = format!(
+        "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {{name: c}}\nspec:\n  \
+         chart: {{spec: {{chart: ./apps/chart, sourceRef: {{kind: GitRepository, name: flux-system}}}}}}\n  \
+         values: {{old: \"{}\"}}\n",
+        image("9")
+    );
+    yard.world.env("dev").commit(
+        "main",
+        &[
+            put("cluster/base/kustomization.yaml", "resources: [d.yaml]\n"),
+            put("cluster/base/d.yaml", &deployment("base", &image("9"))),
+            put("cluster/patch.yaml", &deployment("d", &image("9"))),
+            put("cluster/comp/kustomization.yaml", &component),
+            put("cluster/more/kustomization.yaml", &more),
+            put("cluster/more/d.yaml", &deployment("more", &image("9"))),
+            put("cluster/docs/example.yaml", &deployment("example", &image("9"))),
+            put("cluster/vals.yaml", &values),
+            put("cluster/orders/kustomization.yaml", "resources: [k.yaml]\n"),
+            put("cluster/orders/k.yaml", &flux("./cluster/docs", "")),
+            // One of the environment that builds a folder of the unit with more to it, and one that includes another.
+            put("cluster/named.yaml", &flux("./apps/named", ", components: [../../cluster/more]")),
+            put("cluster/prod/kustomization.yaml", &prod),
+            put("cluster/release.yaml", &chart),
+        ],
+    );
+    let release = format!(
+        "apiVersion: source.toolkit.fluxcd.io/v1\nkind: HelmRepository\nmetadata: {{name: repo, namespace: shop}}\n\
+         spec: {{url: \"http://{host}/stable\"}}\n---\napiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\n\
+         metadata: {{name: r, namespace: shop}}\nspec:\n  chart:\n    spec: {{chart: web, version: 1.0.0, \
+         sourceRef: {{kind: HelmRepository, name: repo}}}}\n  valuesFrom: [{{kind: ConfigMap, name: vals}}]\n"
+    );
+    let filled = ", postBuild: {substituteFrom: [{kind: ConfigMap, name: vals}]}";
+    let with_tag = deployment("w", &image("${TAG}"));
+    let cases: &[&[(&str, &str)]] = &[
+        &[("kustomization.yaml", "resources: [d.yaml, ../cluster/base]\n")],
+        &[("kustomization.yaml", "resources: [d.yaml, ../cluster/docs/example.yaml]\n")],
+        &[("kustomization.yaml", "resources: [d.yaml]\npatches: [{path: ../cluster/patch.yaml}]\n")],
+        &[("kustomization.yaml", "resources: [d.yaml]\ncomponents: [../cluster/comp]\n")],
+        &[("k.yaml", &flux("./cluster/docs", ""))],
+        // What it names names the rest.
+        &[("k.yaml", &flux("./cluster/orders", ""))],
+        &[("a.yaml", &argo("cluster/docs"))],
+        &[("h.yaml", &release)],
+        &[("k.yaml", &flux("./apps/w", filled)), ("w/d.yaml", &with_tag)],
+        &[("named/d.yaml", &deployment("n", &image("1")))],
+        &[("included/kustomization.yaml", "resources: [../../cluster/base]\n")],
+        &[
+            ("included/kustomization.yaml", "resources: [d.yaml]\n"),
+            ("included/d.yaml", &deployment("patched", &image("1"))),
+        ],
+        &[("chart/Chart.yaml", "name: c\n"), ("chart/templates/d.yaml", "image: {{ .Values.old }}\n")],
+    ];
+    for (number, files) in cases.iter().enumerate() {
+        let mut edits = vec![put("apps/d.yaml", &deployment("d", &image("1")))];
+        edits.extend(files.iter().map(|(path, content)| put(&format!("apps/{path}"), content)));
+        yard.world.repo("source").commit("main", &edits);
+        let artifact = yard.world.package("main");
+        rules(if number % 2 == 0 { "" } else { "  strict: true\n  skip: [{match: web, reason: reviewed}]\n" });
+        let run = yard.refuses(&artifact, &format!("{host}/web:9"));
+        assert!(run.gate("images")["detail"].as_str().unwrap().contains("1 is not in"), "{number}: {run:#?}");
+        if number % 3 == 0 {
+            let to = yard.world.to("dev");
+            yard.world.run(&["images", text(&artifact), "--to", &to, "--check"]).is(3, "refused");
+        }
+        let gone: Vec<_> = files.iter().map(|(path, _)| crate::support::del(&format!("apps/{path}"))).collect();
+        yard.world.repo("source").commit("main", &gone);
+    }
+    // What the environment has of its own is not judged.
+    rules("");
+    let artifact = yard.artifact(&[&image("1")]);
+    yard.world.run(&["images", text(&artifact), "--to", &yard.world.to("dev"), "--check"]).is(0, "reported");
+    yard.release(&artifact).is(0, "released");
 }

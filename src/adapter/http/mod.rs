@@ -40,7 +40,14 @@ struct Lazy {
 pub(in crate::adapter) struct Client {
     pub(in crate::adapter) runtime: tokio::runtime::Runtime,
     pub(in crate::adapter) http: reqwest::Client,
+    pub(in crate::adapter) direct: Arc<Direct>,
     pub(in crate::adapter) interrupted: Arc<AtomicBool>,
+}
+
+/// The same without a proxy, for what is on this very machine; made when it is needed.
+pub(in crate::adapter) struct Direct {
+    certificates: Vec<Certificate>,
+    made: OnceLock<reqwest::Client>,
 }
 
 /// How a try went wrong.
@@ -83,34 +90,58 @@ impl Http {
     }
 }
 
+impl Direct {
+    /// The client.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub(in crate::adapter) fn client(&self) -> Result<&reqwest::Client, PortError> {
+        if let Some(made) = self.made.get() {
+            return Ok(made);
+        }
+        let made = built(&self.certificates, true)?;
+        Ok(self.made.get_or_init(|| made))
+    }
+}
+
+fn failed(error: &dyn std::fmt::Display) -> PortError {
+    PortError::Unusable(format!("no HTTPS client: {error}"))
+}
+
+// A client that trusts these certificates too.
+fn built(certificates: &[Certificate], is_direct: bool) -> Result<reqwest::Client, PortError> {
+    let builder = || {
+        // Redirects are followed by hand: the client would take credentials along, or leave them out in silence.
+        let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+        let builder = builder.connect_timeout(CONNECT).read_timeout(ANSWER).hickory_dns(true);
+        if is_direct { builder.no_proxy() } else { builder }
+    };
+    let http = match builder().build() {
+        Ok(plain) if certificates.is_empty() => Ok(plain),
+        Ok(_) => builder().tls_certs_merge(certificates.to_vec()).build(),
+        Err(_) => {
+            let known = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
+            let known = known.filter_map(|one| Certificate::from_der(one).ok());
+            builder().tls_certs_only(certificates.iter().cloned().chain(known)).build()
+        }
+    };
+    http.map_err(|error| failed(&error))
+}
+
 impl Client {
     // With the system's certificates, those of some files, and those of browsers where the system has none.
     fn new(certificates: &[PathBuf], interrupted: Arc<AtomicBool>) -> Result<Self, PortError> {
-        let failed = |error: &dyn std::fmt::Display| PortError::Unusable(format!("no HTTPS client: {error}"));
         let mut more = Vec::new();
         for file in certificates {
             let pem = std::fs::read(file)
                 .map_err(|source| PortError::Io { doing: format!("cannot read {}", file.display()), source })?;
             more.extend(Certificate::from_pem_bundle(&pem).map_err(|error| failed(&error))?);
         }
-        let builder = || {
-            // Redirects are followed by hand: the client would take credentials along, or leave them out in silence.
-            let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
-            builder.connect_timeout(CONNECT).read_timeout(ANSWER).hickory_dns(true)
-        };
-        let http = match builder().build() {
-            Ok(plain) if more.is_empty() => Ok(plain),
-            Ok(_) => builder().tls_certs_merge(more).build(),
-            Err(_) => {
-                let known = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
-                more.extend(known.filter_map(|one| Certificate::from_der(one).ok()));
-                builder().tls_certs_only(more).build()
-            }
-        };
-        let http = http.map_err(|error| failed(&error))?;
+        let http = built(&more, false)?;
+        let direct = Arc::new(Direct { certificates: more, made: OnceLock::new() });
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         let runtime = runtime.worker_threads(2).enable_all().build().map_err(|error| failed(&error))?;
-        Ok(Self { runtime, http, interrupted })
+        Ok(Self { runtime, http, direct, interrupted })
     }
 
     /// Runs some work to its end, or until the user asks to stop.
@@ -168,11 +199,23 @@ pub(in crate::adapter) fn again(error: &dyn std::error::Error) -> Failure {
 /// Seconds for which a server wants to be left alone: it says so itself, or when a limit of which nothing remains is set back.
 pub(in crate::adapter) fn rest(headers: &HeaderMap) -> Option<u64> {
     let number = |name| header(headers, name).and_then(|text| text.trim().parse::<u64>().ok());
+    let is_used_up = number("x-ratelimit-remaining") == Some(0);
+    let reset = number("x-ratelimit-reset").filter(|_| is_used_up).map(until);
+    retry_after(headers).or(reset)
+}
+
+/// Seconds for which a server says that it wants to be left alone, as a number of them or as a time of day.
+pub(in crate::adapter) fn retry_after(headers: &HeaderMap) -> Option<u64> {
+    let text = header(headers, "retry-after")?.trim();
+    let at = || jiff::fmt::rfc2822::parse(text).ok().map(|at| at.timestamp().as_second());
+    text.parse().ok().or_else(|| at().map(|at| until(u64::try_from(at).unwrap_or_default())))
+}
+
+// Seconds until a time of day, and the one in which it is.
+fn until(second: u64) -> u64 {
     #[allow(clippy::disallowed_methods, reason = "the server names a time of day until which it must be left alone")]
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |now| now.as_secs());
-    let is_used_up = number("x-ratelimit-remaining") == Some(0);
-    let reset = number("x-ratelimit-reset").filter(|_| is_used_up).map(|at| at.saturating_sub(now) + 1);
-    number("retry-after").or(reset)
+    second.saturating_sub(now).saturating_add(1)
 }
 
 /// Reads an answer of at most `limit` bytes.
@@ -206,7 +249,7 @@ pub(in crate::adapter) async fn patiently<T>(time: Duration, mut once: impl Asyn
             Err(Failure::Again(_)) if tries < TRIES => {
                 Duration::from_millis(u64::from(tries) * 500 + fastrand::u64(0..500))
             }
-            Err(Failure::Limited(seconds, _)) if waited + seconds <= PATIENCE && tries < 2 * TRIES => {
+            Err(Failure::Limited(seconds, _)) if seconds <= PATIENCE - waited && tries < 2 * TRIES => {
                 waited += seconds;
                 Duration::from_secs(seconds)
             }

@@ -18,7 +18,7 @@ const ISSUERS: &[(&str, &str)] = &[("docker.io", "auth.docker.io"), ("registry.g
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Challenge {
     Basic,
-    Bearer { realm: String, service: Option<String>, scope: Option<String> },
+    Bearer { realm: String, service: Option<String> },
 }
 
 #[derive(Deserialize)]
@@ -46,11 +46,7 @@ pub(super) async fn known(session: &Session, to: To<'_>) -> Tried<Option<String>
     };
     match (token, challenge) {
         (Some(token), _) => Ok(Some(token)),
-        (None, Some(Challenge::Bearer { realm, service, .. })) => {
-            // The scope that it named was for another repository.
-            answer(session, Challenge::Bearer { realm, service, scope: None }, to).await.map(Some)
-        }
-        (None, Some(Challenge::Basic)) => answer(session, Challenge::Basic, to).await.map(Some),
+        (None, Some(challenge)) => answer(session, challenge, to).await.map(Some),
         (None, None) => Ok(None),
     }
 }
@@ -73,7 +69,8 @@ fn one(text: &str) -> Option<Challenge> {
     }
     let part =
         |name: &str| parts(rest).into_iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
-    Some(Challenge::Bearer { realm: part("realm")?, service: part("service"), scope: part("scope") })
+    // What it wants us to be allowed is what it says; what is needed is known here.
+    Some(Challenge::Bearer { realm: part("realm")?, service: part("service") })
 }
 
 // `key="value"` pairs; commas within quotes are part of a value.
@@ -101,9 +98,9 @@ pub(super) async fn answer(session: &Session, challenge: Challenge, to: To<'_>) 
             let said = "it wants credentials".to_owned();
             return Err(Failure::Final { said, hint: Some(way_in(to.host)) });
         }
-        (Challenge::Bearer { realm, service, scope }, credential) => {
+        (Challenge::Bearer { realm, service }, credential) => {
             let pull = format!("repository:{}:pull", to.repository);
-            let scope = scope.clone().or_else(|| (!to.repository.is_empty()).then_some(pull));
+            let scope = (!to.repository.is_empty()).then_some(pull);
             let realm = self_or_named(session, realm, to.host)?;
             format!(
                 "Bearer {}",
@@ -153,12 +150,16 @@ async fn token(
             let mut form = Url::parse("x:/").map_err(|error| again(&error))?;
             form.query_pairs_mut().extend_pairs(&fields);
             let body = form.query().unwrap_or_default().to_owned();
-            session.client.post(realm).header("content-type", "application/x-www-form-urlencoded").body(body)
+            session
+                .client(&realm)?
+                .post(realm.clone())
+                .header("content-type", "application/x-www-form-urlencoded")
+                .body(body)
         }
         Some(Credential::Pair(user, password)) => {
-            session.client.get(realm).query(&fields).header(AUTHORIZATION, basic(user, password))
+            session.client(&realm)?.get(realm.clone()).query(&fields).header(AUTHORIZATION, basic(user, password))
         }
-        None => session.client.get(realm).query(&fields),
+        None => session.client(&realm)?.get(realm.clone()).query(&fields),
     };
     let response = request.send().await.map_err(|error| again(&error.without_url()))?;
     if response.status() != 200 {
@@ -179,11 +180,7 @@ mod tests {
     #[test]
     fn challenges_are_read_with_commas_in_their_values() {
         let text = "Bearer realm=\"https://a.io/token\",service=\"a.io\", scope=\"repository:x:pull,push\"";
-        let wanted = Challenge::Bearer {
-            realm: "https://a.io/token".into(),
-            service: Some("a.io".into()),
-            scope: Some("repository:x:pull,push".into()),
-        };
+        let wanted = Challenge::Bearer { realm: "https://a.io/token".into(), service: Some("a.io".into()) };
         assert_eq!(one(text), Some(wanted));
         assert_eq!(one("basic realm=\"x\""), Some(Challenge::Basic));
         assert_eq!(one("Negotiate"), None);

@@ -5,7 +5,10 @@ use std::process::Command;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use docker_credential::{CredentialRetrievalError, DockerCredential};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -40,6 +43,19 @@ pub struct Settings {
 pub(super) enum Credential {
     Pair(String, String),
     Identity(String),
+}
+
+impl Credential {
+    /// What gives it away, in each form in which it may be sent or said.
+    pub(super) fn forms(&self) -> Vec<String> {
+        let encode = |text: &str| STANDARD.encode(text).trim_end_matches('=').to_owned();
+        let (Self::Pair(_, secret) | Self::Identity(secret)) = self;
+        let mut forms = vec![secret.clone(), encode(secret), utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string()];
+        if let Self::Pair(user, password) = self {
+            forms.push(encode(&format!("{user}:{password}")));
+        }
+        forms
+    }
 }
 
 impl Settings {

@@ -6,10 +6,12 @@
 mod access;
 mod answer;
 mod credentials;
+mod index;
 mod request;
+mod tags;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -25,58 +27,47 @@ use request::Session;
 
 // Requests to one host at the same time.
 const AT_ONCE: usize = 6;
+// How long tags are waited for that are only for the message.
+const SHORT: Duration = Duration::from_secs(5);
+// As much of what a server says as a verdict has.
+const LONGEST: usize = 500;
 
 /// Asks registries.
 pub struct Registries {
     http: Http,
     settings: Arc<Settings>,
-    // What was answered in this run.
-    known: Mutex<HashMap<Question, Seen>>,
 }
 
 impl Registries {
     /// Makes one; nothing is asked before it must be.
     pub fn new(settings: Settings, http: Http) -> Self {
-        Self { http, settings: Arc::new(settings), known: Mutex::default() }
+        Self { http, settings: Arc::new(settings) }
     }
 }
 
 impl Registry for Registries {
     fn ask(&self, questions: &[Question], hosts: &Hosts) -> Result<HashMap<Question, Asked<Seen>>, PortError> {
-        let mut answers = HashMap::new();
-        let mut open = Vec::new();
-        {
-            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            for question in questions {
-                match known.get(question) {
-                    Some(seen) => drop(answers.insert(question.clone(), Ok(seen.clone()))),
-                    None => open.push(question.clone()),
-                }
+        let client = self.http.client()?;
+        let mut charts: HashMap<String, HashSet<String>> = HashMap::new();
+        for question in questions {
+            if let Question::Versions { repository, chart } = question {
+                charts.entry(repository.clone()).or_default().insert(chart.clone());
             }
         }
-        if open.is_empty() {
-            return Ok(answers);
-        }
-        let client = self.http.client()?;
-        let session = Arc::new(Session::new(client, Arc::clone(&self.settings), hosts));
+        let session = Arc::new(Session::new(client, Arc::clone(&self.settings), hosts, charts));
+        let open: HashSet<Question> = questions.iter().cloned().collect();
+        // Nothing is kept from one judgement for the next: what was there may be gone by then.
         let asked = client.run(async { Ok(tokio::task::LocalSet::new().run_until(all(&session, open)).await) });
         let asked = asked.map_err(|failure| match failure {
             Failure::Interrupted => PortError::Interrupted,
             _ => PortError::Unusable("the registries could not be asked".to_owned()),
         })?;
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        for (question, answer) in asked {
-            if let Ok(seen) = &answer {
-                known.insert(question.clone(), seen.clone());
-            }
-            answers.insert(question, answer);
-        }
-        Ok(answers)
+        Ok(asked.into_iter().collect())
     }
 }
 
 // Side by side, bounded for each host.
-async fn all(session: &Arc<Session>, questions: Vec<Question>) -> Vec<(Question, Asked<Seen>)> {
+async fn all(session: &Arc<Session>, questions: HashSet<Question>) -> Vec<(Question, Asked<Seen>)> {
     let mut gates: HashMap<String, Arc<Semaphore>> = HashMap::new();
     let mut tasks = tokio::task::JoinSet::new();
     for question in questions {
@@ -105,21 +96,56 @@ async fn one(session: &Session, host: &str, question: &Question) -> Asked<Seen> 
     let is_index = matches!(question, Question::Versions { .. });
     let time: Duration = session.patience() * if is_index { 3 } else { 1 };
     let tried: Tried<Seen> = patiently(time, async || answer::of(session, question).await).await;
-    tried.map_err(|failure| {
-        let (said, is_down) = match failure {
-            Failure::Again(said) => (said, true),
-            Failure::Limited(seconds, said) => (format!("{said}; it wants {seconds} s without requests"), true),
-            Failure::Final { said, hint: Some(hint) } => (format!("{said} ({hint})"), false),
-            Failure::Final { said, hint: None } => (said, false),
-            Failure::Gone => ("it is gone".to_owned(), false),
-            Failure::Interrupted => ("interrupted".to_owned(), false),
+    if let (Question::Manifest { path, .. }, Ok(Seen::Missing(_))) = (question, &tried) {
+        return Ok(Seen::Missing(known(session, host, path).await));
+    }
+    tried.map(|seen| shown(session, seen)).map_err(|failure| {
+        let (said, more, is_down) = match failure {
+            Failure::Again(said) => (said, String::new(), true),
+            Failure::Limited(seconds, said) => (said, format!("; it wants {seconds} s without requests"), true),
+            Failure::Final { said, hint: Some(hint) } => (said, format!(" ({hint})"), false),
+            Failure::Final { said, hint: None } => (said, String::new(), false),
+            Failure::Gone => ("it is gone".to_owned(), String::new(), false),
+            Failure::Interrupted => ("interrupted".to_owned(), String::new(), false),
         };
-        let why = format!("{host}: {said}");
+        let said =
+            if session.secrets().are_in(&said) { "what it says has a secret in it, and is not shown" } else { &said };
+        let said: String = said.chars().take(LONGEST).collect();
+        let why = format!("{host}: {said}{more}");
         if is_down {
             session.down(host, &why);
         }
         why
     })
+}
+
+// The tags that there are of an image that is not there; None: nobody knows. They are only for the message: whatever comes of
+// it, the image is missing.
+async fn known(session: &Session, host: &str, path: &str) -> Option<Vec<String>> {
+    if session.is_mute(host) {
+        return None;
+    }
+    match tokio::time::timeout(session.patience().min(SHORT), tags::few(session, host, path)).await {
+        Ok(Ok(tags)) => {
+            let (mut tags, secrets) = (tags.unwrap_or_default(), session.secrets());
+            tags.retain(|tag| !secrets.are_in(tag));
+            Some(tags)
+        }
+        Ok(Err(_)) => None,
+        Err(_) => {
+            session.mute(host);
+            None
+        }
+    }
+}
+
+// What is seen, without what a server must not make us say.
+fn shown(session: &Session, mut seen: Seen) -> Seen {
+    if let Seen::Elsewhere(names) | Seen::Names(names) = &mut seen {
+        let secrets = session.secrets();
+        names.retain(|name| !secrets.are_in(name));
+    }
+    seen
 }
 
 fn host(question: &Question) -> &str {

@@ -1,7 +1,7 @@
 //! One request: where it goes, what it carries, and whom it may be redirected to.
 
-use std::collections::HashMap;
-use std::sync::atomic::AtomicBool;
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use reqwest::{Method, Response, Url};
 
 use super::access::{self, Challenge};
 use super::credentials::{Credential, Settings};
-use crate::adapter::http::{Client, Failure, HOPS, Tried, again, header, read};
+use super::index::Index;
+use crate::adapter::http::{Client, Direct, Failure, HOPS, Tried, again, read, retry_after};
 use crate::domain::escape;
 use crate::domain::policy::Hosts;
 
@@ -19,16 +20,39 @@ const HUB: (&str, &str) = ("docker.io", "registry-1.docker.io");
 const WORDS: u64 = 16 << 10;
 // A pause that nobody named.
 const PAUSE: u64 = 5;
+// What all lists of tags may take that ranges of versions are looked for in.
+const ROOM: usize = 64 << 20;
+// Shorter secrets may stand anywhere.
+const SHORTEST: usize = 4;
+// What registries have in common of what they say.
+const CODES: &[&str] = &[
+    "BLOB_UNKNOWN",
+    "DENIED",
+    "DIGEST_INVALID",
+    "MANIFEST_BLOB_UNKNOWN",
+    "MANIFEST_INVALID",
+    "MANIFEST_UNKNOWN",
+    "NAME_INVALID",
+    "NAME_UNKNOWN",
+    "SIZE_INVALID",
+    "TOOMANYREQUESTS",
+    "UNAUTHORIZED",
+    "UNSUPPORTED",
+];
 
 /// What the questions of one round share.
 pub(super) struct Session {
-    pub(super) client: reqwest::Client,
-    pub(super) settings: Arc<Settings>,
+    client: reqwest::Client,
+    direct: Arc<Direct>,
+    settings: Arc<Settings>,
     hosts: Hosts,
-    interrupted: Arc<AtomicBool>,
+    pub(super) interrupted: Arc<AtomicBool>,
     state: Mutex<State>,
-    /// Indexes of chart repositories, each read once.
-    pub(super) indexes: tokio::sync::Mutex<HashMap<String, Arc<super::answer::Index>>>,
+    room: AtomicUsize,
+    /// The charts of each repository that are asked for.
+    pub(super) charts: HashMap<String, HashSet<String>>,
+    /// Indexes of chart repositories, each read once, or why that cannot be.
+    pub(super) indexes: tokio::sync::Mutex<HashMap<String, Result<Arc<Index>, &'static str>>>,
 }
 
 /// What was found out.
@@ -40,6 +64,7 @@ pub(super) struct State {
     pub(super) tokens: HashMap<(String, String), String>,
     credentials: HashMap<String, Result<Option<Credential>, String>>,
     down: HashMap<String, String>,
+    mute: HashSet<String>,
 }
 
 /// Where a request goes, and what it is for.
@@ -53,12 +78,49 @@ pub(super) struct To<'a> {
     pub(super) accept: &'a str,
 }
 
+/// What must not be said.
+pub(super) struct Secrets(HashSet<String>);
+
+impl Secrets {
+    /// Whether a text has one of them.
+    pub(super) fn are_in(&self, text: &str) -> bool {
+        let text = text.to_ascii_lowercase();
+        self.0.iter().any(|secret| text.contains(secret))
+    }
+}
+
 impl Session {
-    pub(super) fn new(client: &Client, settings: Arc<Settings>, hosts: &Hosts) -> Self {
-        let hosts = hosts.clone();
-        let (client, interrupted) = (client.http.clone(), Arc::clone(&client.interrupted));
-        let indexes = tokio::sync::Mutex::default();
-        Self { client, settings, hosts, interrupted, state: Mutex::default(), indexes }
+    pub(super) fn new(
+        client: &Client,
+        settings: Arc<Settings>,
+        hosts: &Hosts,
+        charts: HashMap<String, HashSet<String>>,
+    ) -> Self {
+        Self {
+            client: client.http.clone(),
+            direct: Arc::clone(&client.direct),
+            settings,
+            hosts: hosts.clone(),
+            interrupted: Arc::clone(&client.interrupted),
+            state: Mutex::default(),
+            room: AtomicUsize::new(ROOM),
+            charts,
+            indexes: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// What sends a request there: no proxy is between this machine and itself.
+    pub(super) fn client(&self, url: &Url) -> Tried<&reqwest::Client> {
+        if is_loopback(&authority(url)) {
+            self.direct.client().map_err(|error| last(&error.to_string()))
+        } else {
+            Ok(&self.client)
+        }
+    }
+
+    /// Whether there is room for so many more bytes of tags.
+    pub(super) fn has_room(&self, bytes: usize) -> bool {
+        self.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |room| room.checked_sub(bytes)).is_ok()
     }
 
     pub(super) fn patience(&self) -> Duration {
@@ -76,6 +138,29 @@ impl Session {
 
     pub(super) fn down(&self, host: &str, why: &str) {
         self.state().down.insert(host.to_owned(), why.to_owned());
+    }
+
+    /// Whether a host does not say which tags it has.
+    pub(super) fn is_mute(&self, host: &str) -> bool {
+        self.state().mute.contains(host)
+    }
+
+    pub(super) fn mute(&self, host: &str) {
+        self.state().mute.insert(host.to_owned());
+    }
+
+    /// What gives away who we are: a server may say whatever it was told.
+    pub(super) fn secrets(&self) -> Secrets {
+        let state = self.state();
+        let known = state.credentials.values().filter_map(|known| known.as_ref().ok()?.as_ref());
+        let sent = state.tokens.values().filter_map(|sent| sent.split_once(' ')).map(|(_, token)| token.to_owned());
+        let all = known.flat_map(Credential::forms).chain(sent).map(|secret| secret.to_ascii_lowercase());
+        Secrets(all.filter(|secret| secret.len() >= SHORTEST).collect())
+    }
+
+    // Whether somebody was told who we are, or may have been.
+    fn has_credentials(&self) -> bool {
+        self.state().credentials.values().any(|known| !matches!(known, Ok(None)))
     }
 
     /// Who we are for a host; a helper is asked once, and has an end of its own.
@@ -132,7 +217,7 @@ impl Session {
     async fn follow(&self, method: &Method, url: &Url, to: To<'_>, pass: Option<&str>) -> Tried<Response> {
         let mut at = url.clone();
         for _ in 0..=HOPS {
-            let mut request = self.client.request(method.clone(), at.clone()).header(ACCEPT, to.accept);
+            let mut request = self.client(&at)?.request(method.clone(), at.clone()).header(ACCEPT, to.accept);
             // Credentials are for the host that they were asked for.
             if let Some(pass) = pass.filter(|_| at.origin() == url.origin()) {
                 request = request.header(AUTHORIZATION, pass);
@@ -157,21 +242,25 @@ impl Session {
         Err(last("it redirects in a circle"))
     }
 
-    /// What an answer that is no yes says.
+    /// What an answer that is no yes says. Whoever was told who we are may say that too, so only what all registries have in
+    /// common is shown then.
     pub(super) async fn words(&self, response: Response) -> String {
         let status = response.status().as_u16();
         let mut bytes = Vec::new();
         read(reqwest::Body::from(response), WORDS, &mut bytes).await.ok();
         let json = serde_json::from_slice::<serde_json::Value>(&bytes).ok();
-        let first = json.as_ref().and_then(|json| json.get("errors")?.get(0)?.get("message")?.as_str());
-        let message: String = escape::line(first.unwrap_or_default()).chars().take(200).collect();
+        let first = json.as_ref().and_then(|json| json.get("errors")?.get(0));
+        let part = |name: &str| first.and_then(|first| first.get(name)?.as_str()).unwrap_or_default();
+        let code = CODES.iter().find(|code| **code == part("code")).copied().unwrap_or_default();
+        let said = if self.has_credentials() { code } else { part("message") };
+        let message: String = escape::line(said).chars().take(200).collect();
         if message.is_empty() { format!("it answered {status}") } else { format!("{message} ({status})") }
     }
 
     /// What an answer means that is neither yes nor "not there".
     pub(super) async fn refusal<T>(&self, response: Response, host: &str) -> Tried<T> {
         let status = response.status().as_u16();
-        let after = header(response.headers(), "retry-after").and_then(|text| text.trim().parse::<u64>().ok());
+        let after = retry_after(response.headers());
         let said = self.words(response).await;
         Err(match status {
             429 => Failure::Limited(after.unwrap_or(PAUSE).max(1), said),

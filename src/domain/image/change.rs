@@ -51,13 +51,20 @@ pub fn changes(old: &Images, new: &Images, roots: &PathPatterns) -> Vec<Change> 
             }
         }
         let last = |text: &str| name(text).rsplit('/').next().unwrap_or_default().to_owned();
+        let mut alone = Vec::new();
         for new in rest {
-            let old = gone.iter().position(|old| last(old) == last(new)).map(|at| gone.remove(at));
-            push(old, Some(new));
+            match gone.iter().position(|old| last(old) == last(new)) {
+                Some(at) => push(Some(gone.remove(at)), Some(new)),
+                None => alone.push(new),
+            }
         }
-        for old in gone {
-            push(Some(old), None);
+        // Where one goes and one comes, it gives way to the other, whatever they are called.
+        if let ([old], [new]) = (gone.as_slice(), alone.as_slice()) {
+            push(Some(old), Some(new));
+            continue;
         }
+        alone.into_iter().for_each(|new| push(None, Some(new)));
+        gone.into_iter().for_each(|old| push(Some(old), None));
     }
     found.sort();
     found

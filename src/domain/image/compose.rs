@@ -1,6 +1,6 @@
 //! What compose files run, for those who ask for it: no environment of clusters deploys them.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 
 use super::node::{At, Node, Trust, Value};
@@ -81,7 +81,7 @@ pub fn compose(files: &BTreeMap<String, Vec<u8>>) -> Images {
         text::broken(&tree, file, &mut all);
         hits.extend(all.into_iter().map(|hit| (build, hit)));
     }
-    images.take(&tree, hits);
+    images.take(&tree, hits, &HashSet::new());
     images
 }
 

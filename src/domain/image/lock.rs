@@ -25,7 +25,7 @@ pub(super) fn find(files: &BTreeMap<String, Vec<u8>>) -> Images {
                 continue;
             }
             let is_over = images.found.len() >= MOST;
-            let known = reference::normalise(line.strip_prefix("oci://").unwrap_or(line)).map(|known| known.text);
+            let known = reference::listed(line.strip_prefix("oci://").unwrap_or(line));
             let (confidence, note) = match &known {
                 _ if is_over => (Confidence::Unreadable, "there are too many declarations"),
                 Some(_) => (Confidence::Certain, DECLARED),
@@ -39,6 +39,7 @@ pub(super) fn find(files: &BTreeMap<String, Vec<u8>>) -> Images {
                 places: vec![format!("{path}:{number}")],
                 note: Some(note.to_owned()),
                 builds: BTreeSet::from([build]),
+                is_ours: false,
             });
             if is_over {
                 return images;

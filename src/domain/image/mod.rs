@@ -25,6 +25,7 @@ mod inserts;
 mod kustomize;
 mod lock;
 mod node;
+mod ours;
 mod params;
 mod patch;
 mod patches;
@@ -158,6 +159,9 @@ pub struct Found {
     // Which builds of the root deploy it.
     #[serde(skip)]
     builds: BTreeSet<usize>,
+    // Whether an object deploys it that is judged.
+    #[serde(skip)]
+    is_ours: bool,
 }
 
 impl Found {
@@ -166,6 +170,9 @@ impl Found {
         self.note.as_deref() == Some(lock::DECLARED)
     }
 }
+
+// The builds that have a reference, and whether an object deploys it that is judged.
+type Whose = (BTreeSet<usize>, bool);
 
 /// What a tree deploys.
 ///
@@ -183,6 +190,8 @@ pub struct Images {
     claims: BTreeSet<(usize, usize)>,
     // Builds of folders as they stand, of which only what is judged says how they are built.
     doubted: BTreeSet<usize>,
+    // Builds that are judged as a whole.
+    ours: BTreeSet<usize>,
     // What each object of each build deploys.
     workloads: BTreeMap<(usize, String), BTreeSet<String>>,
 }
@@ -205,6 +214,15 @@ impl Images {
         })
     }
 
+    /// Whether a reference is of what is judged: `is_ours` tells its files. What the environment's own files say counts where
+    /// an object or a folder of the unit's deploys it.
+    pub fn is_about(&self, found: &Found, is_ours: &dyn Fn(&str) -> bool) -> bool {
+        let path = |place: &str| place.rsplit_once(':').map_or(place.to_owned(), |(path, _)| path.to_owned());
+        found.is_ours
+            || found.builds.iter().any(|build| self.ours.contains(build))
+            || found.places.iter().any(|place| is_ours(&path(place)))
+    }
+
     /// Folders with references that nothing else has but their build as they stand, of which only what is judged says how
     /// they are built.
     pub fn doubted(&self) -> BTreeSet<&str> {
@@ -219,10 +237,15 @@ impl Images {
         let mut builds = BTreeSet::new();
         while let Some(build) = queue.pop() {
             if builds.insert(build) {
-                queue.extend(self.claims.range((build, 0)..=(build, usize::MAX)).map(|(_, other)| other));
+                queue.extend(self.named_by(build));
             }
         }
         builds
+    }
+
+    // The builds that another one names.
+    fn named_by(&self, build: usize) -> impl Iterator<Item = usize> + '_ {
+        self.claims.range((build, 0)..=(build, usize::MAX)).map(|(_, other)| *other)
     }
 
     // A further build.
@@ -237,19 +260,22 @@ impl Images {
     }
 
     // Takes what was found in builds, by root and place, each once.
-    fn take(&mut self, tree: &Tree<'_>, hits: Vec<(usize, Hit)>) {
-        let mut all: BTreeMap<(&str, Vec<At>, Found), BTreeSet<usize>> = BTreeMap::new();
-        for (build, hit) in hits {
+    fn take(&mut self, tree: &Tree<'_>, hits: Vec<(usize, Hit)>, ours: &HashSet<usize>) {
+        let mut all: BTreeMap<(&str, Vec<At>, Found), Whose> = BTreeMap::new();
+        for (number, (build, hit)) in hits.into_iter().enumerate() {
             let root = self.roots.get(build).map(String::as_str).unwrap_or_default();
             let Hit { class, reference, confidence, note, places: mut at } = hit;
             let mut seen = HashSet::new();
             at.retain(|at| seen.insert(*at));
             let places = at.iter().map(|at| tree.place(*at)).collect();
-            let found =
-                Found { root: root.to_owned(), class, reference, confidence, places, note, builds: BTreeSet::new() };
-            all.entry((root, at, found)).or_default().insert(build);
+            let (root_name, builds, is_ours) = (root.to_owned(), BTreeSet::new(), false);
+            let found = Found { root: root_name, class, reference, confidence, places, note, builds, is_ours };
+            let (builds, is_ours) = all.entry((root, at, found)).or_default();
+            builds.insert(build);
+            *is_ours |= ours.contains(&number);
         }
-        self.found = all.into_iter().map(|((_, _, found), builds)| Found { builds, ..found }).collect();
+        let whole = |((_, _, found), (builds, is_ours))| Found { builds, is_ours, ..found };
+        self.found = all.into_iter().map(whole).collect();
     }
 
     /// Adds what else was found.

@@ -1,5 +1,8 @@
 //! A reference in the one form in which registries are asked for it.
 
+/// As long as a tag may be.
+pub const LONGEST_TAG: usize = 128;
+
 /// What was made of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reference {
@@ -62,6 +65,12 @@ pub fn normalise(text: &str) -> Option<Reference> {
     Some(Reference { text: join(&format!("{host}/{library}{path}"), tag, digest), oddity })
 }
 
+/// The normal form of a line of a list, which may name a chart by a version that has a sign which tags have not.
+pub fn listed(line: &str) -> Option<String> {
+    let known = normalise(line).or_else(|| normalise(&line.replace('+', "_")));
+    known.map(|known| known.text)
+}
+
 /// The same reference, or pattern of references, with its host as it is compared: registries have several names for one.
 pub fn with_one_host(text: &str) -> String {
     const HUB: &[&str] = &["index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"];
@@ -81,6 +90,16 @@ pub fn with_one_host(text: &str) -> String {
     let host = host.strip_suffix(":443").filter(|name| *name != "localhost" && !name.contains(':')).unwrap_or(&host);
     let host = if HUB.contains(&host) { "docker.io" } else { host };
     format!("{scheme}{host}{rest}")
+}
+
+/// An address without its user and password, which are nobody's to read; None: it has none. The name that ssh takes is no
+/// secret, and neither is one without a password where no scheme says what it is, unless it `is_address` all the same.
+pub(super) fn without_user(text: &str, is_address: bool) -> Option<String> {
+    let (scheme, rest) = text.split_at(text.find("://").map_or(0, |at| at + 3));
+    let (authority, tail) = rest.split_at(rest.find(['/', '?', '#'])?);
+    let (user, host) = authority.rsplit_once('@').filter(|(user, _)| !user.is_empty())?;
+    let is_open = scheme.ends_with("ssh://") || (scheme.is_empty() && !is_address);
+    (user.contains(':') || !is_open).then(|| format!("{scheme}{host}{tail}"))
 }
 
 /// A text with its open parts filled in somehow, so that what is known of it can be looked at.
@@ -114,9 +133,9 @@ pub(super) fn has_host(text: &str) -> bool {
 }
 
 /// Whether a text can be a tag.
-pub(super) fn is_tag(tag: &str) -> bool {
+pub fn is_tag(tag: &str) -> bool {
     let is_first = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    tag.len() <= 128
+    tag.len() <= LONGEST_TAG
         && tag.starts_with(is_first)
         && tag.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
 }
@@ -167,4 +186,30 @@ fn is_component(part: &str) -> bool {
     part.starts_with(is_plain)
         && part.ends_with(is_plain)
         && part.split(is_plain).filter(|joint| !joint.is_empty()).all(is_joint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_user;
+
+    #[test]
+    fn users_and_passwords_are_left_out() {
+        for (text, is_address, wanted) in [
+            ("https://me:secret@e.io/x", false, Some("https://e.io/x")),
+            ("https://token@e.io/x//y?ref=a@b", false, Some("https://e.io/x//y?ref=a@b")),
+            ("git::https://me:secret@e.io/x", false, Some("git::https://e.io/x")),
+            ("me:secret@e.io/charts/web:1", true, Some("e.io/charts/web:1")),
+            ("token@e.io/charts/web:1", true, Some("e.io/charts/web:1")),
+            ("me:secret@e.io/x:1", false, Some("e.io/x:1")),
+            ("ssh://git:secret@e.io/x", false, Some("ssh://e.io/x")),
+            ("ssh://git@e.io/x", false, None),
+            ("git@e.io:x/y", false, None),
+            ("@alias/web:1", true, None),
+            ("https://e.io/x@y", false, None),
+            ("e.io/x:1@sha256:00", false, None),
+            ("nginx:1@sha256:00", false, None),
+        ] {
+            assert_eq!(without_user(text, is_address).as_deref(), wanted, "{text}");
+        }
+    }
 }

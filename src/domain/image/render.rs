@@ -364,6 +364,7 @@ impl Images {
                     None => format!("as {} builds it", build.program()),
                 }),
                 builds: BTreeSet::from([build.of]),
+                is_ours: false,
             });
         }
         self.found.sort_by(|one, other| one.root.cmp(&other.root));

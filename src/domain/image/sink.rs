@@ -1,6 +1,7 @@
 //! Where references are gathered, each in its normal form with its places.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::fields::Field;
@@ -36,9 +37,13 @@ pub(super) struct Hit {
 #[derive(Debug, Default)]
 pub(super) struct Sink {
     hits: Vec<Hit>,
-    seen: HashSet<Hit>,
-    // What is looked at, and what it deploys.
+    // Where each of them is among the hits.
+    seen: HashMap<Hit, usize>,
+    // What is looked at, whether that is judged, and what it deploys.
     workload: Option<String>,
+    is_ours: bool,
+    // Which hits are of what is judged.
+    ours: HashSet<usize>,
     deployed: BTreeSet<(String, String)>,
     // Fields of custom resources that somebody named.
     fields: Arc<[Field]>,
@@ -76,6 +81,16 @@ impl Sink {
         self.workload = Some(name.to_owned());
     }
 
+    /// Whether what comes is of what is judged.
+    pub(super) fn judged(&mut self, is_ours: bool) {
+        self.is_ours = is_ours;
+    }
+
+    /// Which of the hits, by their numbers, are of what is judged.
+    pub(super) fn ours(&self) -> impl Iterator<Item = usize> + '_ {
+        self.ours.iter().copied()
+    }
+
     /// Which object deploys what.
     pub(super) fn deployed(&self) -> impl Iterator<Item = (&str, &str)> {
         self.deployed.iter().map(|(workload, reference)| (workload.as_str(), reference.as_str()))
@@ -89,6 +104,10 @@ impl Sink {
     /// One more.
     pub(super) fn push(&mut self, hit: Hit) {
         let mut hit = hit;
+        let is_address = matches!(hit.class, Class::Chart | Class::Oci);
+        if let Some(bare) = reference::without_user(&hit.reference, is_address) {
+            hit.reference = bare;
+        }
         if hit.reference.len() > LONGEST {
             hit.reference = hit.reference.chars().take(LONGEST).chain(['…']).collect();
             hit.confidence = hit.confidence.max(Confidence::Unresolved);
@@ -101,8 +120,15 @@ impl Sink {
         if let Some(workload) = self.workload.as_ref().filter(|_| is_named) {
             self.deployed.insert((workload.clone(), hit.reference.clone()));
         }
-        if self.seen.insert(hit.clone()) {
-            self.hits.push(hit);
+        let number = match self.seen.entry(hit) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(new) => {
+                self.hits.push(new.key().clone());
+                *new.insert(self.hits.len() - 1)
+            }
+        };
+        if self.is_ours {
+            self.ours.insert(number);
         }
     }
 

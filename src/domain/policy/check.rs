@@ -85,6 +85,7 @@ impl Check<'_> {
             None => Vec::new(),
         };
         let freeze = raw.freeze.map(|list| list.value).unwrap_or_default();
+        let images = raw.images.map(|images| self.images(&images.value, &accept)).transpose()?;
         Ok(Stage {
             stage,
             repository,
@@ -95,7 +96,7 @@ impl Check<'_> {
             deliver,
             drift: self.maybe(&raw.drift)?.unwrap_or_default(),
             hold: raw.hold.map(|hold| self.hold(&hold.value)).transpose()?,
-            images: raw.images.map(|images| self.images(&images.value)).transpose()?,
+            images,
             freeze: freeze.into_iter().map(|entry| self.freeze(entry)).collect::<Checked<_>>()?,
             override_allow: self.overrides(raw.overrides.as_ref().and_then(|o| o.value.allow.as_ref()))?,
         })
@@ -134,10 +135,12 @@ impl Check<'_> {
     }
 
     fn pattern<T>(&self, text: &str, place: Place, parse: fn(&str) -> Result<T, InvalidPattern>) -> Checked<T> {
-        parse(text).map_err(|bad| {
-            let error = self.wrong(place, format!("`{text}` is not a pattern: {}", bad.why));
-            bad.hint.iter().fold(error, |error, hint| error.with_hint(hint))
-        })
+        parse(text).map_err(|bad| self.no_pattern(text, place, &bad))
+    }
+
+    fn no_pattern(&self, text: &str, place: Place, bad: &InvalidPattern) -> PolicyError {
+        let error = self.wrong(place, format!("`{text}` is not a pattern: {}", bad.why));
+        bad.hint.iter().fold(error, |error, hint| error.with_hint(hint))
     }
 
     fn accept_all(&self, list: &List<raw::Accept>, branch: &BranchName) -> Checked<Vec<Accept>> {

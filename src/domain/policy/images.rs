@@ -48,8 +48,10 @@ pub struct Rewrite {
 /// References that are not asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skip {
-    /// Which.
-    pub pattern: ImagePattern,
+    /// Which, as it is written.
+    pub text: String,
+    /// Which images; None: it is an address, which no image is named by.
+    pub pattern: Option<ImagePattern>,
     /// Why, in words for whoever reads the verdict.
     pub reason: String,
 }
@@ -121,11 +123,43 @@ impl ImagePattern {
         Ok(pattern)
     }
 
+    /// The same, of references that may not enter: one that no reference could be is refused.
+    ///
+    /// # Errors
+    /// It is malformed, or matches nothing.
+    pub fn of_any_host(text: &str) -> Result<Self, InvalidPattern> {
+        let pattern = Self::parse(text)?;
+        let (name, tag) = split(&pattern.text);
+        let parts: Vec<&str> = name.split('/').collect();
+        let hinted = |base: &str| {
+            let tag = tag.map(|tag| format!(":{tag}")).unwrap_or_default();
+            Some(format!("write `docker.io/{base}{name}{tag}`, or `**/{name}{tag}` for every host"))
+        };
+        match parts.as_slice() {
+            ["**", ..] => Ok(pattern),
+            ["docker.io", rest] if *rest != "**" => {
+                let hint = format!("write `docker.io/library/{rest}`: that is its whole name");
+                Err(invalid("no image has this name", Some(hint)))
+            }
+            [_] if reference::is_host_name(name) => {
+                Err(invalid("it is a host alone", Some(format!("write `{name}/**` for everything of a host"))))
+            }
+            [_] => Err(invalid("it names no host", hinted("library/"))),
+            [first, ..] if first.contains(['*', '?']) || reference::is_host_name(first) => Ok(pattern),
+            _ => Err(invalid("it names no host", hinted(""))),
+        }
+    }
+
     /// Whether the reference is one of them.
     pub fn matches(&self, reference: &str) -> bool {
         let bare = bare(reference);
         let (name, tag, _) = reference::split(bare);
         self.name.matches(name) && self.tag.as_ref().is_none_or(|glob| tag.is_some_and(|tag| glob.matches(tag)))
+    }
+
+    /// Whether the reference has such a name, whatever its tag is.
+    fn covers(&self, reference: &str) -> bool {
+        self.name.matches(reference::split(bare(reference)).0)
     }
 }
 
@@ -202,6 +236,26 @@ impl TagRule {
     }
 }
 
+impl Skip {
+    /// Parses what is not to be asked for.
+    ///
+    /// # Errors
+    /// It is a malformed pattern.
+    pub fn parse(text: &str, reason: &str) -> Result<Self, InvalidPattern> {
+        let pattern = if is_address(text) { None } else { Some(ImagePattern::parse(text)?) };
+        Ok(Self { text: text.to_owned(), pattern, reason: reason.to_owned() })
+    }
+
+    fn matches(&self, reference: &str) -> bool {
+        self.pattern.as_ref().is_some_and(|pattern| pattern.matches(reference))
+    }
+
+    // Whether it is exactly what cannot be looked into, and could not be meant for an image.
+    fn names(&self, unseen: &str) -> bool {
+        self.text == unseen && (self.pattern.is_none() || host(unseen).is_err())
+    }
+}
+
 impl Rewrite {
     /// What becomes of a reference; None: the rule is not for it.
     pub fn apply(&self, reference: &str) -> Option<String> {
@@ -236,7 +290,9 @@ pub enum Route {
     Skipped(String),
     /// It is asked for under this name.
     At(String),
-    /// No rule names its host.
+    /// Rules are for its name, and none for its tag.
+    OtherTag,
+    /// No rule is for it.
     Unmapped,
 }
 
@@ -250,7 +306,7 @@ impl Images {
         if let Some(rule) = self.deny.iter().find(is_hit) {
             return Route::Denied(rule.to_string());
         }
-        if let Some(skip) = self.skip.iter().find(|skip| skip.pattern.matches(reference)) {
+        if let Some(skip) = self.skip.iter().find(|skip| skip.matches(reference)) {
             return Route::Skipped(skip.reason.clone());
         }
         let is_there = || {
@@ -260,8 +316,22 @@ impl Images {
         match rewritten {
             Some(there) => Route::At(there),
             None if self.inventory.is_some() || is_there() => Route::At(reference.to_owned()),
+            None if self.covers(reference) => Route::OtherTag,
             None => Route::Unmapped,
         }
+    }
+
+    // Whether rules are for a reference but for its tag.
+    fn covers(&self, reference: &str) -> bool {
+        self.rewrite.iter().any(|rule| rule.from.covers(reference))
+            || self.allow.iter().any(|pattern| pattern.covers(reference))
+    }
+
+    /// What a rule could be for that is for a reference: its host; its name, where others of the host have one.
+    pub fn unruled(&self, reference: &str) -> String {
+        let name = reference::split(bare(reference)).0;
+        let host = name.split('/').next().unwrap_or_default();
+        if self.hosts().named.iter().any(|named| named == host) { name.to_owned() } else { host.to_owned() }
     }
 
     /// The rule by which something may not enter of which not all is known; None: there is none.
@@ -272,14 +342,13 @@ impl Images {
 
     /// Why what cannot be looked into need not be; None: no rule says so.
     pub fn skips(&self, text: &str) -> Option<&str> {
-        self.skip.iter().find(|skip| skip.pattern.matches(text)).map(|skip| skip.reason.as_str())
+        self.skip.iter().find(|skip| skip.matches(text)).map(|skip| skip.reason.as_str())
     }
 
     /// The same for what is not the name of an image, but of a chart or folder: it comes from the tree, and might be made to
     /// look like an image that is skipped.
     pub fn skips_unseen(&self, text: &str) -> Option<&str> {
-        let is_it = |skip: &&Skip| skip.pattern.text == text && host(text).is_err();
-        self.skip.iter().find(is_it).map(|skip| skip.reason.as_str())
+        self.skip.iter().find(|skip| skip.names(text)).map(|skip| skip.reason.as_str())
     }
 
     /// Every host that the rules name.
@@ -290,15 +359,18 @@ impl Images {
         Hosts { named, realms: self.realms.clone() }
     }
 
-    /// Rules that are for none of these references.
-    pub fn unused(&self, references: &[&str]) -> Vec<String> {
+    /// Rules that are for none of these references, of which some cannot be looked into.
+    pub fn unused(&self, references: &[&str], unseen: &[&str]) -> Vec<String> {
         let first = |reference: &&str| self.rewrite.iter().position(|rule| rule.apply(reference).is_some());
         let used: Vec<Option<usize>> = references.iter().map(first).collect();
         let rewrites = self.rewrite.iter().enumerate().filter(|(at, _)| !used.contains(&Some(*at)));
         let rewrites = rewrites.map(|(_, rule)| format!("rewrite {}", rule.from));
         let idle = |pattern: &&ImagePattern| !references.iter().any(|reference| pattern.matches(reference));
         let allows = self.allow.iter().filter(idle).map(|pattern| format!("allow {pattern}"));
-        let skips = self.skip.iter().map(|skip| &skip.pattern).filter(idle).map(|pattern| format!("skip {pattern}"));
+        let is_used = |skip: &Skip| {
+            references.iter().any(|reference| skip.matches(reference)) || unseen.iter().any(|text| skip.names(text))
+        };
+        let skips = self.skip.iter().filter(|skip| !is_used(skip)).map(|skip| format!("skip {}", skip.text));
         rewrites.chain(allows).chain(skips).collect()
     }
 }
@@ -306,6 +378,11 @@ impl Images {
 /// A reference without the scheme of a chart's repository.
 pub fn bare(reference: &str) -> &str {
     reference.split_once("://").map_or(reference, |(_, rest)| rest)
+}
+
+// Whether a text is an address of something, which no image's name can be.
+fn is_address(text: &str) -> bool {
+    text.contains("://") || text.starts_with("git@") || text.contains("?ref=")
 }
 
 // Name and tag of a pattern.

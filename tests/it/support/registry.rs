@@ -10,6 +10,9 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
+/// A part of an address; status, headers and content of what is answered.
+pub type Made = (&'static str, u16, Vec<(&'static str, String)>, Vec<u8>);
+
 /// What goes wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wrong {
@@ -37,6 +40,9 @@ pub enum Wrong {
     Page,
     /// It takes the request and says nothing.
     Hang,
+    /// Whatever somebody asks who is let in, and has one of these in its address, is answered so; by nothing at all if the status
+    /// is 0.
+    Answers(Vec<Made>),
 }
 
 /// Who is let in.
@@ -114,6 +120,11 @@ impl Fake {
         state.manifests.insert((path.to_owned(), digest.clone()), bytes.clone());
         state.manifests.insert((path.to_owned(), tag.to_owned()), bytes);
         digest
+    }
+
+    /// Has a manifest no longer.
+    pub fn lacks(&self, path: &str, tag: &str) {
+        self.state.lock().unwrap().manifests.remove(&(path.to_owned(), tag.to_owned()));
     }
 
     /// Has a file at a path.
@@ -217,9 +228,17 @@ impl Fake {
                 _ => format!("http://{}/token", self.host),
             };
             return match &state.doors {
-                Doors::Token(_) => refused(format!("Bearer realm=\"{realm}\",service=\"fake\"")),
+                // It wants more than anybody needs.
+                Doors::Token(_) => {
+                    refused(format!("Bearer realm=\"{realm}\",service=\"fake\",scope=\"repository:other:pull,push\""))
+                }
                 _ => refused("Basic realm=\"fake\"".to_owned()),
             };
+        }
+        if let Some(Wrong::Answers(answers)) = &wrong
+            && let Some((_, status, headers, body)) = answers.iter().find(|(part, ..)| sent.target.contains(part))
+        {
+            return (*status, headers.clone(), body.clone());
         }
         let rest = path.strip_prefix("/v2/").unwrap_or_default();
         if let Some(path) = rest.strip_suffix("/tags/list") {

@@ -1,9 +1,9 @@
 //! What is told of what was built: the references of every object, and everything that could not be looked into.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-use super::super::{Class, Confidence, Found, Images, argo, fields::Field, flux, sink::Sink, workload};
+use super::super::{Class, Confidence, Found, Images, argo, fields::Field, flux, ours::Ours, sink::Sink, workload};
 use super::{ALONE, At, Builds, Hit, OUTSIDE, Roots};
 
 // What it costs to look at a byte of what is built, where a look at a path costs 1.
@@ -34,6 +34,10 @@ impl Roots<'_> {
         if all.iter().flat_map(|(_, built)| &built.resources).any(|made| flux::is_kustomization(&made.node)) {
             all.iter_mut().for_each(|(_, built)| built.closed.retain(|hit| hit.note.as_deref() != Some(OUTSIDE)));
         }
+        let ours = Ours::of(tree, self.environment);
+        ours.note(&mut self.images, &all, tree, &self.index);
+        // The numbers of the hits that are of objects which are judged.
+        let mut judged = HashSet::new();
         for (build, built) in all {
             let mut sink = Sink::knowing(fields);
             let streams = built.resources.iter().map(|resource| &resource.node).filter(|node| {
@@ -50,6 +54,7 @@ impl Roots<'_> {
                 let left = taken.get(&resource.node.at).map(|keys| flux::without(resource, keys));
                 let resource = left.as_ref().unwrap_or(resource);
                 sink.about(&resource.node);
+                sink.judged(ours.has(&resource.node, tree));
                 if self.there.is_some() {
                     self.builds.release((resource, build), tree, &self.index);
                 }
@@ -62,10 +67,12 @@ impl Roots<'_> {
             for (workload, reference) in sink.deployed() {
                 self.images.works(build, workload, reference);
             }
+            let first = self.hits.len() + built.closed.len();
+            judged.extend(sink.ours().map(|number| first + number));
             self.tell(build, built.closed.into_iter().chain(sink.hits()).collect());
         }
         let mut images = self.images;
-        images.take(tree, self.hits);
+        images.take(tree, self.hits, &judged);
         if let Some(at) = tree.spent() {
             let why = "what stands here, with what is before it, takes more looks than are taken";
             images.found.push(Found {
@@ -77,6 +84,7 @@ impl Roots<'_> {
                 note: Some(why.to_owned()),
                 // Whatever is built may lack something.
                 builds: (0..images.roots.len()).collect(),
+                is_ours: true,
             });
         }
         let warnings: BTreeSet<(At, String)> = tree.warnings().iter().cloned().collect();

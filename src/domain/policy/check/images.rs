@@ -3,14 +3,14 @@
 use super::{Check, Checked, folder_fault};
 use crate::domain::artifact::check_folder;
 use crate::domain::image::{Field, reference};
-use crate::domain::path;
+use crate::domain::path::{self, collision_key, is_within};
 use crate::domain::policy::images::{ImagePattern, Images, Prefix, Rewrite, Skip, TagRule, is_host, is_platform};
 use crate::domain::policy::kinds::{At, List};
 use crate::domain::policy::pattern::PathPattern;
-use crate::domain::policy::raw;
+use crate::domain::policy::{Accept, raw};
 
 impl Check<'_> {
-    pub(super) fn images(&self, raw: &raw::Images) -> Checked<Images> {
+    pub(super) fn images(&self, raw: &raw::Images, accept: &[Accept]) -> Checked<Images> {
         if let Some(list) = raw.roots.as_ref().filter(|list| list.value.is_empty()) {
             return Err(self.wrong(list.place, "`roots` is empty: no image would be looked at"));
         }
@@ -28,12 +28,12 @@ impl Check<'_> {
             roots: roots.collect::<Checked<_>>()?,
             context: all(&raw.context).map(|at| self.context(at)).collect::<Checked<_>>()?,
             strict: self.flag(&raw.strict)?,
-            inventory: raw.inventory.as_ref().map(|at| self.inventory(at)).transpose()?,
+            inventory: raw.inventory.as_ref().map(|at| self.inventory(at, accept)).transpose()?,
             platform: raw.platform.as_ref().map(|at| self.platform(at)).transpose()?,
             compare,
             rewrite: all(&raw.rewrite).map(|at| self.rewrite(&at.value)).collect::<Checked<_>>()?,
             allow: patterns(&raw.allow, ImagePattern::of_host)?,
-            deny: patterns(&raw.deny, ImagePattern::parse)?,
+            deny: patterns(&raw.deny, ImagePattern::of_any_host)?,
             skip: all(&raw.skip).map(|at| self.skip(&at.value)).collect::<Checked<_>>()?,
             realms: all(&raw.realms).map(|at| self.realm(at)).collect::<Checked<_>>()?,
             fields: all(&raw.fields).map(|at| self.field(&at.value)).collect::<Checked<_>>()?,
@@ -45,9 +45,15 @@ impl Check<'_> {
         Ok(at.value.0.clone())
     }
 
-    fn inventory(&self, at: &At<String>) -> Checked<String> {
+    fn inventory(&self, at: &At<String>, accept: &[Accept]) -> Checked<String> {
         path::check(&at.value)
             .map_err(|bad| self.wrong(at.place, format!("`{}` is no path: {}", bad.path, bad.why)))?;
+        let key = collision_key(&at.value);
+        let folders = accept.iter().flat_map(|accept| &accept.folders);
+        if let Some(folder) = folders.map(|folder| &folder.to).find(|to| is_within(&key, &collision_key(to))) {
+            let why = format!("`{}` is in `{folder}`: a release of that folder would bring its own list", at.value);
+            return Err(self.wrong(at.place, why).with_hint("keep the list outside of the folders of `accept`"));
+        }
         Ok(at.value.clone())
     }
 
@@ -78,8 +84,8 @@ impl Check<'_> {
         if raw.reason.value.trim().is_empty() {
             return Err(self.wrong(raw.reason.place, "an empty text gives no reason"));
         }
-        let pattern = self.pattern(&raw.pattern.value.0, raw.pattern.place, ImagePattern::parse)?;
-        Ok(Skip { pattern, reason: raw.reason.value.clone() })
+        let (text, reason) = (&raw.pattern.value.0, &raw.reason.value);
+        Skip::parse(text, reason).map_err(|bad| self.no_pattern(text, raw.pattern.place, &bad))
     }
 
     fn field(&self, raw: &raw::Field) -> Checked<Field> {
