@@ -305,8 +305,14 @@ fn scalar_at<'a>(map: &'a Node, key: &str) -> Option<(&'a str, &'a Node)> {
     node.as_str().is_some_and(|text| !text.is_empty()).then_some((&**name, node))
 }
 
-// One image out of its parts.
-fn compose(registry: Option<&Node>, repository: &Node, tag: Option<&Node>, digest: Option<&Node>, sink: &mut Sink) {
+/// One image out of its parts.
+pub(super) fn compose(
+    registry: Option<&Node>,
+    repository: &Node,
+    tag: Option<&Node>,
+    digest: Option<&Node>,
+    sink: &mut Sink,
+) {
     let text = |node: Option<&Node>| {
         node.and_then(Node::as_str).map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
     };

@@ -3,7 +3,7 @@
 use super::Confidence;
 use super::fields;
 use super::helm;
-use super::node::{Node, Trust, Value};
+use super::node::{Node, Style, Trust, Value};
 use super::params;
 use super::pod;
 use super::reference;
@@ -82,6 +82,9 @@ const SILENT_KEYS: &[&str] = &[
 // What programs say of images deploys none.
 const PROGRAMS: &[&str] = &[".py", ".js", ".go", ".lua", ".sql", ".md", ".rego", ".cel"];
 
+// What is said of what may be one.
+const LIKELY: &str = "it reads like an image, and nothing says that it is one";
+
 // Keys of an image under which all of it stands.
 const WHOLE: &[&str] = &["reference", "ref", "fullName"];
 
@@ -98,7 +101,8 @@ pub(super) fn find(object: &Node, sink: &mut Sink) {
     }
     pod::injected(object, sink);
     if group.is_empty() && kind == "Secret" {
-        return config_map(object, "stringData", sink);
+        config_map(object, "stringData", sink);
+        return packed(object, "data", sink);
     }
     if group.is_empty() && SILENT_CORE.contains(&kind) {
         return;
@@ -113,6 +117,7 @@ pub(super) fn find(object: &Node, sink: &mut Sink) {
     }
     if kind == "ConfigMap" && group.is_empty() {
         config_map(object, "data", sink);
+        packed(object, "binaryData", sink);
     } else if let Some(path) = pod::path(kind, group) {
         pod::of(object, path, sink);
     } else if (group, kind) == ("upgrade.cattle.io", "Plan") {
@@ -292,12 +297,29 @@ fn config_map(object: &Node, key: &str, sink: &mut Sink) {
         }
         if sink::is_literal(text) || (is_named && sink::is_plausible(text)) {
             sink.image(value, Trust::Inferred);
+        } else if text.contains('/') && reference::is_pinned(text) && sink::is_plausible(text) {
+            // Whoever reads it by this key may run it.
+            sink.closed(text, Confidence::Unresolved, value.places().collect(), LIKELY);
         } else if is_named && text.contains('\n') {
             pod::listed(value, sink);
         } else {
             self::text(value, sink);
         }
     }
+}
+
+// The same of what is packed in Base64, as far as it is text.
+fn packed(object: &Node, key: &str, sink: &mut Sink) {
+    let unpacked = object.get(key).map(Node::entries).unwrap_or_default().iter().filter_map(|(name, value)| {
+        let text = yaml::decoded(value.as_str()?).ok()?;
+        let mut value = value.clone();
+        value.value = Value::Text(text.into(), Style::Quoted);
+        Some((name.clone(), value))
+    });
+    let unpacked = Node::new(object.at, Value::Map(unpacked.collect()));
+    let mut whole = Node::nothing(object.at);
+    whole.set(key, unpacked);
+    config_map(&whole, key, sink);
 }
 
 /// The objects in a text, or else the images that stand in its lines.
@@ -310,10 +332,16 @@ pub(super) fn text(node: &Node, sink: &mut Sink) {
 /// Objects in a text, which somebody else applies; false: there are none.
 pub(super) fn manifests(node: &Node, sink: &mut Sink) -> bool {
     let text = node.as_str().unwrap_or_default();
-    if text.starts_with('{') && text.ends_with('}') && !text.contains("apiVersion") {
+    let is_list = text.starts_with('[') && text.trim_end().ends_with(']');
+    if is_list || (text.starts_with('{') && text.trim_end().ends_with('}') && !text.contains("apiVersion")) {
         let parsed = yaml::within(node);
-        let is_whole = parsed.fault.is_none() && parsed.docs.iter().all(|doc| matches!(doc.value, Value::Map(_)));
-        parsed.docs.iter().filter(|_| is_whole).for_each(|doc| custom(doc, "", &[], sink));
+        let is_whole =
+            parsed.fault.is_none() && parsed.docs.iter().all(|doc| matches!(doc.value, Value::Map(_) | Value::List(_)));
+        for doc in parsed.docs.iter().filter(|_| is_whole) {
+            for part in if is_list { doc.items() } else { std::slice::from_ref(doc) } {
+                if is_object(part) { lowered(part, sink) } else { custom(part, "", &[], sink) }
+            }
+        }
         return is_whole;
     }
     if !text.contains("apiVersion") || !text.contains("kind") {
