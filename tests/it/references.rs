@@ -345,6 +345,7 @@ fn variables_options_and_commands_are_of_images_by_what_they_end_with() {
         found("command: [sh, -c, \"kubectl set image d/w w=e.io/w:2 && crictl pull e.io/x:1; docker push e.io/y:1\"]"),
         ["e.io/w:2 inferred", "e.io/x:1 inferred"]
     );
+    assert_eq!(found("env: [{name: JOB_IMAGE, value: busybox}]"), ["busybox unresolved"]);
     let parts =
         "env: [{name: A__WORKER_CONTAINER_REPOSITORY, value: e/a}, {name: A__WORKER_CONTAINER_TAG, value: 2.7.0}]";
     assert_eq!(found(parts), ["docker.io/e/a:2.7.0 inferred"]);
@@ -464,6 +465,20 @@ fn what_makes_something_else_deploy_is_told() {
     ] {
         let rows = one(&format!("apiVersion: {version}\nkind: {kind}\nmetadata: {{name: x}}\nspec: {spec}\n"));
         assert_eq!(rows, [format!("{name} opaque")], "{kind}");
+    }
+}
+
+#[test]
+fn charts_that_fleet_deploys_and_values_of_which_helm_may_read_more_are_told() {
+    let fleet = "helm: {chart: redis, repo: 'https://c.io', version: 1.0.0, values: {image: 'e.io/a:1'}}\n\
+                 targetCustomizations: [{helm: {chart: 'oci://e.io/other'}}]\n";
+    let rows = of(&[("x/fleet.yaml", fleet)]);
+    assert_eq!(short(&rows), ["e.io/a:1 inferred", "redis opaque", "oci://e.io/other opaque"]);
+    assert!(rows.iter().any(|row| row.class == "chart" && row.reference == "https://c.io/redis:1.0.0"), "{rows:#?}");
+    let values = |text: &str| short(&of(&[("c/Chart.yaml", "name: c\n"), ("c/values.yaml", text)]));
+    assert_eq!(values("---\nimage: e.io/a:1\n"), ["e.io/a:1 inferred"]);
+    for text in ["image: e.io/a:1\n---\nimage: e.io/b:1\n", "---\n---\nimage: e.io/b:1\n"] {
+        assert!(values(text).contains(&"c/values.yaml opaque".to_owned()), "{text}");
     }
 }
 

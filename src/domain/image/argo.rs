@@ -8,12 +8,10 @@ use super::resource::Extra;
 use super::retag::Retag;
 use super::sink::Sink;
 use super::tree::{self, Tree};
-use super::{Class, Confidence, evidence, given, helm, patch, reference, sets, text};
+use super::{Class, Confidence, evidence, given, helm, patch, reference, sets, text, yaml};
 
 // What a byte of values costs, where a look at a path costs 1.
 const VALUES: usize = 4;
-// What is said of values in several documents.
-const SEVERAL: &str = "values in several documents, of which some versions of Helm read the first one only";
 // Deepest nesting of generators.
 const MAX_DEPTH: usize = 4;
 
@@ -157,9 +155,9 @@ pub(super) fn find(object: &Node, tree: &Tree<'_>, index: &Index, sink: &mut Sin
             });
             for entry in of_helm("valueFiles") {
                 let file = value_file(tree, &folder, entry.as_str().unwrap_or_default());
-                if file.is_some_and(|file| tree.docs(file).len() > 1) {
+                if file.is_some_and(|file| tree.has_more_values(file)) {
                     let what = entry.as_str().unwrap_or_default();
-                    sink.closed(what, Confidence::Opaque, entry.places().collect(), SEVERAL);
+                    sink.closed(what, Confidence::Opaque, entry.places().collect(), helm::SEVERAL);
                 }
             }
             let given = of_helm("fileParameters").iter().map(|given| given.get("path").unwrap_or(given));
@@ -222,6 +220,9 @@ fn filled(source: &Node, is_set: bool, sink: &mut Sink) {
     for name in names.filter(|name| !given::is_plain(name.as_str().unwrap_or_default())) {
         let note = "a parameter that sets something else than it says";
         sink.closed(name.as_str().unwrap_or_default(), Confidence::Opaque, name.places().collect(), note);
+    }
+    if let Some(values) = source.at_path(&["helm", "values"]).filter(|text| yaml::within(text).docs.len() > 1) {
+        sink.closed("values", Confidence::Opaque, values.places().collect(), helm::SEVERAL);
     }
     // What fills in a set writes lines where YAML has a comment.
     let values = source.at_path(&["helm", "values"]).filter(|values| {

@@ -376,6 +376,9 @@ impl Shared<'_> {
         for (file, name) in tree.below(folder) {
             let rest = name.get(within(folder, "").len()..).unwrap_or_default();
             let is_yaml = tree::is_manifest(rest);
+            if rest == "values.yaml" && tree.has_more_values(file) {
+                sink.closed(name, Confidence::Opaque, vec![At { file, line: 1 }], helm::SEVERAL);
+            }
             if is_yaml && has_others && !rest.contains('/') && rest.contains("values") && rest != "values.yaml" {
                 for doc in tree.docs(file).iter().filter(|_| !rest.ends_with(".json")) {
                     patch::layered(own.into_iter().chain([&**doc]).cloned())

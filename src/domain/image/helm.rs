@@ -13,6 +13,8 @@ use super::{given, patch, pod, text, workload, yaml};
 pub(super) const UNSEEN: &str = "a chart, whose own images cannot be seen";
 /// What is said of values that are not in the tree.
 pub(super) const UNSEEN_VALUES: &str = "values that cannot be seen, which may name other images";
+/// What is said of values in several documents.
+pub(super) const SEVERAL: &str = "values in several documents, of which some versions of Helm read the first one only";
 /// What is said of an image whose tag nobody gives.
 pub(super) const NO_TAG: &str = "the chart chooses its tag";
 const TAGS: &[&str] = &["tag", "imageTag"];
@@ -495,6 +497,24 @@ pub(super) fn nested(path: &str, value: Node) -> Node {
     // What is deeper than that is no value of any chart.
     let path = if path.matches('.').count() > patch::MAX_STEPS { "" } else { path };
     path.split('.').rev().fold(value, |value, key| Node::new(value.at, Value::Map(vec![(key.into(), value)])))
+}
+
+/// The charts that Fleet deploys for a folder, by the file that it reads there, with their values.
+pub(super) fn fleet(doc: &Node, sink: &mut Sink) {
+    let targets = doc.get("targetCustomizations").map(Node::items).unwrap_or_default();
+    for helm in std::iter::once(doc).chain(targets).filter_map(|part| part.get("helm")) {
+        let none = Node::nothing(helm.at);
+        let repository = helm.get("repo").unwrap_or(&none);
+        let is_here = |name: &str| repository.as_str().is_none() && !name.contains("://");
+        if let Some(name) = helm.get("chart").filter(|name| name.as_str().is_some_and(|name| !is_here(name))) {
+            let text = name.as_str().unwrap_or_default();
+            if repository.as_str().is_some() {
+                chart(repository, text, helm.get("version"), name, sink);
+            }
+            sink.closed(text, Confidence::Opaque, name.places().collect(), UNSEEN);
+        }
+        helm.get("values").into_iter().for_each(|given| values(given, sink));
+    }
 }
 
 /// A chart that k3s deploys, with its values as a text.

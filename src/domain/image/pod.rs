@@ -184,6 +184,8 @@ pub(super) fn mentions(container: &Node, sink: &mut Sink) {
             workload::text(value, sink);
         } else if text.contains(DOCKER) {
             docker(value, sink);
+        } else if is_named && name.to_ascii_uppercase().ends_with("IMAGE") && workload::is_bare(text) {
+            sink.closed(text, Confidence::Unresolved, value.places().collect(), workload::LIKELY);
         } else if is_named {
             sink.plausible(value);
         } else if value.as_str().is_some_and(sink::is_literal) {

@@ -91,8 +91,8 @@ const SILENT_KEYS: &[&str] = &[
 const PROGRAMS: &[&str] =
     &["README", "README.txt", "NOTES.txt", ".py", ".js", ".go", ".lua", ".sql", ".md", ".rego", ".cel"];
 
-// What is said of what may be one.
-const LIKELY: &str = "it reads like an image, and nothing says that it is one";
+/// What is said of what may be one.
+pub(super) const LIKELY: &str = "it reads like an image, and nothing says that it is one";
 
 // Keys of what is made and not run, of what a change of starts something, and of parameters, whose names say what they are.
 const MADE: &[&str] = &["tag", "tags", "additionalTags", "destination", "target", "to", "manual", "value", "default"];
@@ -149,10 +149,13 @@ pub(super) fn find(object: &Node, sink: &mut Sink) {
 
 // A custom resource that says in several fields which images it takes, with them in whole.
 fn completed(object: &Node) -> Option<Node> {
-    let mut whole = object.clone();
+    const KINDS: &[(&str, &str)] =
+        &[("upgrade.cattle.io", "Plan"), ("argoproj.io", "ArgoCD"), ("datadoghq.com", "DatadogAgent")];
+    let id = (object.group(), object.kind());
+    let mut whole = Some(object).filter(|_| KINDS.contains(&id))?.clone();
     let spec = whole.get_mut("spec")?;
-    match (object.group(), object.kind()) {
-        ("upgrade.cattle.io", "Plan") => {
+    match id {
+        ("upgrade.cattle.io", _) => {
             let version = object.at_path(&["spec", "version"])?;
             let tag = version.as_str()?.replace('+', "-");
             for part in ["upgrade", "prepare"] {
@@ -160,8 +163,8 @@ fn completed(object: &Node) -> Option<Node> {
                 image.into_iter().for_each(|image| tagged(image, &tag, version));
             }
         }
-        ("argoproj.io", "ArgoCD") => versioned(spec),
-        ("datadoghq.com", "DatadogAgent") => {
+        ("argoproj.io", _) => versioned(spec),
+        _ => {
             let registry = object.at_path(&["spec", "global", "registry"]).filter(|node| node.as_str().is_some());
             let Some(Value::Map(parts)) = spec.get_mut("override").map(|parts| &mut parts.value) else { return None };
             for name in parts.iter_mut().filter_map(|(_, part)| part.get_mut("image")?.get_mut("name")) {
@@ -172,7 +175,6 @@ fn completed(object: &Node) -> Option<Node> {
                 name.rewrite(&text, registry.into_iter().flat_map(Node::places));
             }
         }
-        _ => return None,
     }
     Some(whole)
 }
@@ -316,8 +318,8 @@ fn whole_of(key: &str, node: &Node, version: &Node) -> Option<Node> {
     Some(open)
 }
 
-// Whether a text may be the mere name of an image.
-fn is_bare(text: &str) -> bool {
+/// Whether a text may be the mere name of an image.
+pub(super) fn is_bare(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_lowercase())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'))
 }
