@@ -227,9 +227,8 @@ fn filled(source: &Node, is_set: bool, sink: &mut Sink) {
     // What fills in a set writes lines where YAML has a comment.
     let values = source.at_path(&["helm", "values"]).filter(|values| {
         let lines = values.as_str().unwrap_or_default().lines();
-        lines
-            .filter_map(|line| line.split_once('#'))
-            .any(|(_, comment)| comment.contains("{{") && comment.contains(['"', '`']))
+        let actions = lines.filter_map(|line| line.split_once('#')).flat_map(|(_, rest)| rest.split("{{").skip(1));
+        actions.into_iter().any(|action| action.split("}}").next().unwrap_or_default().contains(['"', '`']))
     });
     if let Some(values) = values.filter(|_| is_set) {
         sink.closed("values", Confidence::Opaque, values.places().collect(), "a comment that is filled in");
