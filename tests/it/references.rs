@@ -471,7 +471,7 @@ fn what_makes_something_else_deploy_is_told() {
 #[test]
 fn charts_that_fleet_deploys_and_values_of_which_helm_may_read_more_are_told() {
     let fleet = "helm: {chart: redis, repo: 'https://c.io', version: 1.0.0, values: {image: 'e.io/a:1'}}\n\
-                 targetCustomizations: [{helm: {chart: 'oci://e.io/other'}}]\n";
+                 targetCustomizations: [{helm: {chart: 'oci://e.io/other'}}, {helm: {chart: '', repo: ''}}]\n";
     let rows = of(&[("x/fleet.yaml", fleet)]);
     assert_eq!(short(&rows), ["e.io/a:1 inferred", "redis opaque", "oci://e.io/other opaque"]);
     assert!(rows.iter().any(|row| row.class == "chart" && row.reference == "https://c.io/redis:1.0.0"), "{rows:#?}");

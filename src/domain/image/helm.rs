@@ -503,14 +503,11 @@ pub(super) fn nested(path: &str, value: Node) -> Node {
 pub(super) fn fleet(doc: &Node, sink: &mut Sink) {
     let targets = doc.get("targetCustomizations").map(Node::items).unwrap_or_default();
     for helm in std::iter::once(doc).chain(targets).filter_map(|part| part.get("helm")) {
-        let none = Node::nothing(helm.at);
-        let repository = helm.get("repo").unwrap_or(&none);
-        let is_here = |name: &str| repository.as_str().is_none() && !name.contains("://");
-        if let Some(name) = helm.get("chart").filter(|name| name.as_str().is_some_and(|name| !is_here(name))) {
+        let repository = scalar(helm, "repo");
+        let is_here = |name: &str| repository.is_none() && !name.contains("://");
+        if let Some(name) = scalar(helm, "chart").filter(|name| name.as_str().is_some_and(|name| !is_here(name))) {
             let text = name.as_str().unwrap_or_default();
-            if repository.as_str().is_some() {
-                chart(repository, text, helm.get("version"), name, sink);
-            }
+            repository.into_iter().for_each(|url| chart(url, text, helm.get("version"), name, sink));
             sink.closed(text, Confidence::Opaque, name.places().collect(), UNSEEN);
         }
         helm.get("values").into_iter().for_each(|given| values(given, sink));
