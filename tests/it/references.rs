@@ -510,7 +510,19 @@ fn many_images_of_one_mapping_are_looked_up_in_a_moment() {
     let begun = std::time::Instant::now();
     let resource = format!("apiVersion: a.io/v1\nkind: X\nmetadata: {{name: x}}\nspec:\n{}", keys(10_000));
     let values = format!("a:\n{}", keys(10_000));
-    let rows = of(&[("a.yaml", &resource), ("c/Chart.yaml", "name: c\n"), ("c/values.yaml", &values)]);
-    assert_eq!(rows.len(), 20_000);
+    let known: String = (0..10_000).map(|at| format!("  k{at}: {{image: e.io/a:{at}}}\n")).collect();
+    let known = format!("apiVersion: kafka.strimzi.io/v1\nkind: Kafka\nmetadata: {{name: x}}\nspec:\n{known}");
+    let open = format!(
+        "apiVersion: a.io/v1\nkind: X\nmetadata: {{name: x}}\nspec: {{image: 'e/{}'}}\n",
+        "{{}}".repeat(100_000)
+    );
+    let rows = of(&[
+        ("a.yaml", &resource),
+        ("b.yaml", &known),
+        ("c.yaml", &open),
+        ("c/Chart.yaml", "name: c\n"),
+        ("c/values.yaml", &values),
+    ]);
+    assert_eq!(rows.len(), 30_000);
     assert!(begun.elapsed().as_secs() < 15, "{:?}", begun.elapsed());
 }

@@ -13,6 +13,8 @@ use super::yaml;
 // Most Applications that one set makes, and most nodes of all of them.
 const MAX_MADE: usize = 1000;
 const MAX_NODES: usize = 500_000;
+// How many nodes that are filled in cost as much as a look at a path.
+const NODES: usize = 4;
 // Longest value that is filled in, and longest text that it is filled into.
 const MAX_VALUE: usize = 1024;
 const MAX_TEXT: usize = 64 << 10;
@@ -67,7 +69,7 @@ pub(super) fn specs(tree: &Tree<'_>, set: &Node) -> Specs {
         let is_written = generator.get("list").is_some_and(|list| list.get("elementsYaml").is_none());
         silent.extend(Some(generator.at).filter(|_| (values.is_empty() && !is_written) || is_unseen(generator, 0)));
         let taken = values.len().min(room);
-        if !tree.spend(taken * template.size(), set.at) {
+        if !tree.spend(taken * template.size().div_ceil(NODES), set.at) {
             return Specs { specs: made, has_more: true, silent };
         }
         made.extend(values.iter().take(room).map(|values| {

@@ -1,5 +1,7 @@
 //! The images of one object: pod specs, the fields of known custom resources, and what reads like an image in others.
 
+use std::collections::HashSet;
+
 use super::Confidence;
 use super::fields;
 use super::helm;
@@ -87,6 +89,9 @@ const SILENT_KEYS: &[&str] = &[
     "lastTriggeredImage",
 ];
 
+// Nodes that are told already.
+type Told = HashSet<*const Node>;
+
 // What programs say of images deploys none.
 const PROGRAMS: &[&str] =
     &["README", "README.txt", "NOTES.txt", ".py", ".js", ".go", ".lua", ".sql", ".md", ".rego", ".cel"];
@@ -142,7 +147,7 @@ pub(super) fn find(object: &Node, sink: &mut Sink) {
             object.at_path(&["spec", "version"]).into_iter().for_each(|version| sink.plausible(version));
         }
         fields::closed(object, sink);
-        let certain = fields::find(object, sink);
+        let certain = fields::find(object, sink).into_iter().collect();
         custom(object, "", &certain, sink);
     }
 }
@@ -200,11 +205,11 @@ fn versioned(node: &mut Node) {
 
 /// The images of a part of an object.
 pub(super) fn part(node: &Node, key: &str, sink: &mut Sink) {
-    custom(node, key, &[], sink);
+    custom(node, key, &Told::new(), sink);
 }
 
 // A custom resource: `certain` are nodes that the table of fields has told of already.
-fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
+fn custom(node: &Node, key: &str, certain: &Told, sink: &mut Sink) {
     if certain.contains(&std::ptr::from_ref(node)) {
         return;
     }
@@ -442,7 +447,7 @@ pub(super) fn manifests(node: &Node, sink: &mut Sink) -> bool {
             parsed.fault.is_none() && parsed.docs.iter().all(|doc| matches!(doc.value, Value::Map(_) | Value::List(_)));
         for doc in parsed.docs.iter().filter(|_| is_whole) {
             for part in if is_list { doc.items() } else { std::slice::from_ref(doc) } {
-                if is_object(part) { lowered(part, sink) } else { custom(part, "", &[], sink) }
+                if is_object(part) { lowered(part, sink) } else { custom(part, "", &Told::new(), sink) }
             }
         }
         return is_whole;
@@ -477,7 +482,7 @@ fn bare_lines(node: &Node, sink: &mut Sink) {
 
 /// An object that somebody else applies.
 pub(super) fn lowered(object: &Node, sink: &mut Sink) {
-    let Some(mut inner) = sink.within() else { return custom(object, "", &[], sink) };
+    let Some(mut inner) = sink.within() else { return custom(object, "", &Told::new(), sink) };
     find(object, &mut inner);
     for mut hit in inner.hits() {
         hit.confidence = hit.confidence.max(Confidence::Inferred);
