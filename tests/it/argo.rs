@@ -123,3 +123,95 @@ fn one_folder_is_built_for_every_application_that_builds_it_in_another_way() {
         assert!(row.places.contains(&format!("argo/set.yaml:{line}")), "{row:#?}");
     }
 }
+
+/// What becomes of a chart, of which the template takes `.Values.ver`, by an Application or a set with such a source.
+fn charted(source: &str, more: &[(&str, &str)]) -> Vec<String> {
+    let application = format!(
+        "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: s}}\nspec: {{source: {source}}}\n"
+    );
+    charts(&application, more)
+}
+
+fn charts(object: &str, more: &[(&str, &str)]) -> Vec<String> {
+    let deployment = "kind: Deployment\napiVersion: apps/v1\nspec:\n  template:\n    spec:\n      containers:\n      - image: \"e.io/a:{{ .Values.ver }}\"\n";
+    let off =
+        format!("{{{{- if .Values.web.enabled }}}}\n{}{{{{- end }}}}\n", deployment.replace("e.io/a", "e.io/web"));
+    let mut files = vec![
+        ("argo/a.yaml", object),
+        ("c/Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0\n"),
+        ("c/values.yaml", "ver: \"1\"\nweb: {enabled: true}\n"),
+        ("c/templates/d.yaml", deployment),
+        ("c/templates/w.yaml", &off),
+    ];
+    files.extend(more);
+    let mut rows: Vec<String> = of(&files).iter().map(|row| format!("{} {}", row.reference, row.confidence)).collect();
+    rows.sort();
+    rows
+}
+
+#[test]
+fn parameters_are_set_as_helm_does() {
+    let found = |parameters: &str| charted(&format!("{{path: c, helm: {{parameters: [{parameters}]}}}}"), &[]);
+    let both = ["e.io/a:1 inferred", "e.io/web:1 inferred"];
+    assert_eq!(found("{name: ver, value: \"2\"}"), ["e.io/a:2 inferred", "e.io/web:2 inferred"]);
+    // Helm reads a word of truth as what it is, unless it is forced to be a text, which is true.
+    assert_eq!(found("{name: web.enabled, value: \"false\"}"), ["e.io/a:1 inferred"]);
+    assert_eq!(found("{name: web.enabled, value: \"false\", forceString: true}"), both);
+    for name in ["a=b,ver", "{{ .name }}", "list[99].tag"] {
+        let mut expected = both.to_vec();
+        let told = format!("{name} opaque");
+        expected.push(&told);
+        expected.sort_unstable();
+        assert_eq!(found(&format!("{{name: '{name}', value: \"2\"}}")), expected);
+    }
+    assert_eq!(found("{name: resources, value: \"null\"}"), both);
+    assert!(found("{name: image.tag, value: \"null\"}").contains(&"null opaque".to_owned()));
+    // The lists that parameters make are values like others.
+    let values = "{repoURL: \"https://c.io\", chart: x, targetRevision: 1.0.0, helm: {parameters: [\
+        {name: \"side[0].image.repository\", value: e.io/s}, {name: \"side[0].image.tag\", value: \"2\"}]}}";
+    assert!(charted(values, &[]).contains(&"e.io/s:2 inferred".to_owned()));
+}
+
+#[test]
+fn files_and_texts_of_values_that_may_say_more_are_told() {
+    let found = |helm: &str| {
+        charted(&format!("{{path: c, helm: {{{helm}}}}}"), &[("c/two.yaml", "ver: \"2\"\n---\nver: \"3\"\n")])
+    };
+    let lax = "ignoreMissingValueFiles: true, valueFiles";
+    assert_eq!(found(&format!("{lax}: [none.yaml]")), ["e.io/a:1 inferred", "e.io/web:1 inferred"]);
+    for entry in ["env/*.yaml", "values-{{name}}.yaml", "v[12].yaml"] {
+        let rows = found(&format!("{lax}: ['{entry}']"));
+        assert!(rows.contains(&format!("{entry} opaque")), "{rows:#?}");
+    }
+    assert!(found("valueFiles: [two.yaml]").contains(&"two.yaml opaque".to_owned()));
+    let set = |comment: &str| {
+        let set = format!(
+            "apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: {{name: s}}\nspec:\n  goTemplate: true\n  generators: [{{list: {{elements: [{{name: a}}]}}}}]\n  \
+             template:\n    spec:\n      source:\n        path: c\n        helm:\n          values: |\n            # {comment}\n            a: 1\n"
+        );
+        charts(&set, &[])
+    };
+    assert!(set("{{ printf \"\\nver: v7\" }}").contains(&"values opaque".to_owned()));
+    assert_eq!(set("as {{ .name }} wants it"), ["e.io/a:1 inferred", "e.io/web:1 inferred"]);
+}
+
+#[test]
+fn one_of_several_generators_that_may_give_more_is_told() {
+    let list = "{list: {elements: [{n: x, t: \"2\"}]}}";
+    let told = |generator: &str| {
+        let rows = set(&format!("[{list}, {generator}]"), "apps/{{n}}", "{{t}}");
+        assert!(rows.iter().any(|row| row.reference == "e.io/a:2"), "{rows:#?}");
+        rows.iter().filter(|row| row.confidence == "opaque" && row.reference == "s").count()
+    };
+    for generator in [
+        "{list: {elementsYaml: \"{{ .x }}\"}}",
+        "{git: {files: [{path: \"none/*.json\"}]}}",
+        "{git: {files: [{path: \"config/eu/*\"}]}}",
+        "{matrix: {generators: [{git: {files: [{path: \"config/eu/*\"}]}}, {list: {elements: [{n: x, t: \"3\"}]}}]}}",
+    ] {
+        assert_eq!(told(generator), 1, "{generator}");
+    }
+    for generator in ["{list: {elements: []}}", "{git: {files: [{path: \"config/eu/*.json\"}]}}"] {
+        assert_eq!(told(generator), 0, "{generator}");
+    }
+}

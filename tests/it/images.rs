@@ -281,7 +281,7 @@ fn known_fields_are_certain_others_inferred_and_what_deploys_nothing_is_silent()
         "apiVersion: postgresql.cnpg.io/v1\nkind: Cluster\nspec: {imageName: \"e.io/pg:16\"}\n---\n\
          apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nspec: {template: {spec: {containers: [{image: \"e.io/r:1\"}]}}}\n---\n\
          apiVersion: tekton.dev/v1\nkind: Task\nspec: {steps: [{image: alpine}]}\n---\n\
-         apiVersion: x.io/v1\nkind: W\nspec: {proxyImage: \"e.io/w:1\", image: {repository: e.io/v, tag: v2}, other: \"e.io/no:1\", image2: 7}\n---\n\
+         apiVersion: x.io/v1\nkind: W\nspec: {proxyImage: \"e.io/w:1\", image: {repository: e.io/v, tag: v2}, other: \"e.io/other:1\", image2: 7}\n---\n\
          apiVersion: serving.knative.dev/v1\nkind: Service\nspec: {template: {spec: {containers: [{image: \"e.io/k:1\"}]}}}\n---\n\
          apiVersion: helm.cattle.io/v1\nkind: HelmChartConfig\nspec: {valuesContent: \"image: e.io/k3s:1\"}\n---\n\
          apiVersion: v1\nkind: Pod\nspec: {containers: [{image: 1.10}]}\n---\n\
@@ -293,6 +293,7 @@ fn known_fields_are_certain_others_inferred_and_what_deploys_nothing_is_silent()
         "e.io/pg:16 certain",
         "e.io/r:1 certain",
         "docker.io/library/alpine:latest certain",
+        "e.io/other:1 inferred",
         "e.io/v:v2 inferred",
         "e.io/w:1 inferred",
         "e.io/k:1 certain",
@@ -303,7 +304,7 @@ fn known_fields_are_certain_others_inferred_and_what_deploys_nothing_is_silent()
         "e.io/queue:1 inferred",
     ];
     assert_eq!(short(&rows), expected);
-    assert_eq!(rows[9].places, ["a.yaml:45"]);
+    assert_eq!(rows[10].places, ["a.yaml:45"]);
 }
 
 /// `reference confidence places` of every row that is not opaque.

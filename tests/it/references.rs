@@ -280,3 +280,249 @@ fn a_number_as_a_tag_is_what_a_template_prints() {
         assert_eq!((of(name).reference.as_str(), of(name).confidence.as_str()), (reference, confidence));
     }
 }
+
+/// The rows of one file that is called `a.yaml`, sorted, each as its reference and how sure it is.
+fn one(text: &str) -> Vec<String> {
+    let mut rows = short(&of(&[("a.yaml", text)]));
+    rows.sort();
+    rows
+}
+
+/// A pod with more of its container.
+fn container(more: &str) -> String {
+    format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec: {{containers: [{{name: a, {more}}}]}}\n")
+}
+
+#[test]
+fn a_merge_key_below_a_key_that_it_has_too_is_told() {
+    let pod = |entries: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nx: &b {{image: e/one:1}}\nspec: {{containers: [{{{entries}}}]}}\n"
+        )
+    };
+    // The cluster takes what is merged, kustomize what stands there.
+    assert_eq!(one(&pod("image: e/two:2, <<: *b")), ["a.yaml unreadable", "docker.io/e/two:2 unresolved"]);
+    for (entries, image) in
+        [("<<: *b, image: e/two:2", "two:2"), ("image: e/one:1, <<: *b", "one:1"), ("<<: *b", "one:1")]
+    {
+        assert_eq!(one(&pod(entries)), [format!("docker.io/e/{image} certain")], "{entries}");
+    }
+    let values = |entries: &str| {
+        let values = format!("b: &b {{tag: \"1\"}}\nimage: {{repository: e/a, {entries}}}\n");
+        short(&of(&[("c/Chart.yaml", "name: c\n"), ("c/values.yaml", &values)]))
+    };
+    assert_eq!(values("<<: *b, tag: \"2\""), ["docker.io/e/a:2 inferred"]);
+    assert!(values("tag: \"2\", <<: *b").contains(&"docker.io/e/a:2 unresolved".to_owned()));
+}
+
+#[test]
+fn what_is_packed_in_base64_is_looked_into() {
+    let pod = "YXBpVmVyc2lvbjogdjEKa2luZDogUG9kCnNwZWM6IHtjb250YWluZXJzOiBbe2ltYWdlOiBlLmlvL2E6MX1dfQo=";
+    let keys = [("Secret", "data"), ("ConfigMap", "binaryData")];
+    for (kind, key) in keys {
+        let object = format!(
+            "apiVersion: v1\nkind: {kind}\nmetadata: {{name: s}}\n{key}: {{pod.yaml: {pod}, key: /w==, word: cGFzcw==}}\n"
+        );
+        assert_eq!(one(&object), ["e.io/a:1 inferred"], "{kind}");
+    }
+}
+
+#[test]
+fn variables_options_and_commands_are_of_images_by_what_they_end_with() {
+    let found = |more: &str| one(&container(more));
+    for name in ["PROXY_IMAGE", "UPLOADSERVER_IMAGE", "REPORTER_IMAGE", "RUNNER_IMAGE_URL", "RELATED_IMAGE_PROXY"] {
+        let env = format!("env: [{{name: {name}, value: e/a:1}}]");
+        assert_eq!(found(&env), ["docker.io/e/a:1 inferred"], "{name}");
+    }
+    for name in ["IMAGE_PULL_POLICY", "IMAGE_REGISTRY", "IMAGES_DIR", "IMAGEKIT_ID", "IMAGE_PROXY"] {
+        assert!(found(&format!("env: [{{name: {name}, value: e/a:1}}]")).is_empty(), "{name}");
+    }
+    for option in ["proxy", "director", "policy", "gc", "streamer"] {
+        assert_eq!(found(&format!("args: [--{option}-image=e/a:1]")), ["docker.io/e/a:1 inferred"], "{option}");
+    }
+    assert!(found("args: [--image-pull-policy=e/a:1, --destination=e.io/a:1, --cache-repo=e.io/a:2]").is_empty());
+    assert_eq!(
+        found("command: [sh, -c, \"kubectl set image d/w w=e.io/w:2 && crictl pull e.io/x:1; docker push e.io/y:1\"]"),
+        ["e.io/w:2 inferred", "e.io/x:1 inferred"]
+    );
+    assert_eq!(found("env: [{name: JOB_IMAGE, value: busybox}]"), ["busybox unresolved"]);
+    let parts =
+        "env: [{name: A__WORKER_CONTAINER_REPOSITORY, value: e/a}, {name: A__WORKER_CONTAINER_TAG, value: 2.7.0}]";
+    assert_eq!(found(parts), ["docker.io/e/a:2.7.0 inferred"]);
+    let lists =
+        "env: [{name: SIDECARS, value: '[{\"image\": \"e/x:1\"}]'}, {name: IMAGES, value: '[\"e/y:1\",\"e/z:1\"]'}]";
+    assert_eq!(found(lists), ["x", "y", "z"].map(|name| format!("docker.io/e/{name}:1 inferred")));
+    let job = "apiVersion: batch/v1\nkind: CronJob\nspec: {jobTemplate: {spec: {template: {metadata: {annotations: {sidecar.istio.io/proxyImage: e/proxy:1}}}}}}\n";
+    assert_eq!(one(job), ["docker.io/e/proxy:1 inferred"]);
+}
+
+#[test]
+fn what_others_read_out_of_config_maps_is_found_or_told() {
+    let map = |data: &str| one(&format!("apiVersion: v1\nkind: ConfigMap\ndata:\n{data}"));
+    for (data, expected) in [
+        ("  spark-defaults.conf: |\n    spark.kubernetes.container.image  e/spark:3\n", "docker.io/e/spark:3 inferred"),
+        (
+            "  values: '{\"global\": {\"hub\": \"e.io/istio\", \"tag\": \"1\", \"proxy\": {\"image\": \"proxyv2\"}}}'\n",
+            "e.io/istio/proxyv2:1 inferred",
+        ),
+        (
+            "  m.json: '[{\"apiVersion\": \"v1\", \"kind\": \"Pod\", \"spec\": {\"containers\": [{\"image\": \"nginx\"}]}}]'\n",
+            "docker.io/library/nginx:latest inferred",
+        ),
+        ("  m.yaml: |\n    apiVersion: v1\n    kind: {{ .k }}\n    spec:\n    - image: nginx\n", "nginx unresolved"),
+        ("  run.sh: |\n    docker run e.io/tool:1 x # e.io/no:1\n", "e.io/tool:1 inferred"),
+        ("  run.sh: |\n    export RUNNER_IMAGE=e/r:1\n", "docker.io/e/r:1 inferred"),
+        ("  runner: e/runner:1\n", "e/runner:1 unresolved"),
+    ] {
+        assert_eq!(map(data), [expected], "{data}");
+    }
+    assert!(map("  README.txt: |\n    image: e/no:1\n").is_empty());
+}
+
+#[test]
+fn fields_of_custom_resources_are_put_together_or_told() {
+    let of_kind = |version: &str, kind: &str, spec: &str| {
+        one(&format!("apiVersion: {version}\nkind: {kind}\nmetadata: {{name: x}}\nspec: {spec}\n"))
+    };
+    for (version, kind, spec, expected) in [
+        ("apps.example.com/v1", "Widget", "{image: redis}", &["redis unresolved"][..]),
+        ("acme.io/v1", "Thing", "{db: {image: e/db, version: '5'}}", &["e/db:? unresolved"]),
+        ("acme.io/v1", "Thing", "{x: {containerImage: e/z, tag: '3'}}", &["docker.io/e/z:3 inferred"]),
+        (
+            "acme.io/v1",
+            "Thing",
+            "{worker: e.io/w:1, args: [--side-image=e/s:1], env: [{name: RUNNER_IMAGE, value: e/r:1}], config: {JOB_IMAGE: e/j:1}}",
+            &["docker.io/e/j:1 inferred", "docker.io/e/r:1 inferred", "docker.io/e/s:1 inferred", "e.io/w:1 inferred"],
+        ),
+        (
+            "argoproj.io/v1alpha1",
+            "Workflow",
+            "{templateDefaults: {script: {image: python}, sidecars: [{name: s, image: redis}]}}",
+            &["docker.io/library/python:latest inferred", "docker.io/library/redis:latest inferred"],
+        ),
+        (
+            "argoproj.io/v1beta1",
+            "ArgoCD",
+            "{image: e.io/argocd, version: v2, redis: {image: redis, version: 'sha256:f019439323ae8ffb88771584641072ffb64079a895d8d15ee7ada2da210de2a1'}}",
+            &[
+                "docker.io/library/redis@sha256:f019439323ae8ffb88771584641072ffb64079a895d8d15ee7ada2da210de2a1 inferred",
+                "e.io/argocd:v2 inferred",
+            ],
+        ),
+        ("tekton.dev/v1beta1", "StepAction", "{image: alpine}", &["docker.io/library/alpine:latest certain"]),
+        (
+            "serving.kserve.io/v1beta1",
+            "InferenceService",
+            "{predictor: {model: {image: triton}}}",
+            &["docker.io/library/triton:latest certain"],
+        ),
+        ("grafana.integreatly.org/v1beta1", "Grafana", "{version: e.io/grafana:12}", &["e.io/grafana:12 inferred"]),
+        ("grafana.integreatly.org/v1beta1", "Grafana", "{version: 12.0.0}", &[]),
+        (
+            "datadoghq.com/v2alpha1",
+            "DatadogAgent",
+            "{global: {registry: e.io/dd}, override: {a: {image: {name: agent, tag: '7'}}}}",
+            &["e.io/dd/agent:7 inferred"],
+        ),
+        (
+            "datadoghq.com/v2alpha1",
+            "DatadogAgent",
+            "{override: {a: {image: {name: agent, tag: '7'}}}}",
+            &["?/agent:7 unresolved"],
+        ),
+        // What is made, mirrored, watched or explained.
+        ("shipwright.io/v1beta1", "Build", "{output: {image: e.io/out:1}}", &[]),
+        ("kargo.akuity.io/v1alpha1", "Stage", "{steps: [{config: {images: [{image: e.io/x}]}}]}", &[]),
+        ("argocd-image-updater.argoproj.io/v1alpha1", "ImageUpdater", "{images: [{imageName: e.io/x:1}]}", &[]),
+        ("console.openshift.io/v1", "ConsoleYAMLSample", "{yaml: 'image: e.io/x:1'}", &[]),
+        ("operators.coreos.com/v1alpha1", "ClusterServiceVersion", "{description: \"a\\nimage: e.io/x:1\\n\"}", &[]),
+    ] {
+        assert_eq!(of_kind(version, kind, spec), expected, "{kind} {spec}");
+    }
+}
+
+#[test]
+fn what_makes_something_else_deploy_is_told() {
+    for (version, kind, spec, name) in [
+        ("tekton.dev/v1", "Task", "{steps: [{name: a, ref: {resolver: git}}]}", "git"),
+        ("tekton.dev/v1", "Pipeline", "{tasks: [{name: a, pipelineRef: {resolver: hub}}]}", "hub"),
+        ("fleet.cattle.io/v1alpha1", "Bundle", "{resources: [{encoding: base64+gz, content: H4s}]}", "base64+gz"),
+        ("addons.cluster.x-k8s.io/v1alpha1", "HelmReleaseProxy", "{chartName: redis}", "redis"),
+        ("config.projectsveltos.io/v1beta1", "ClusterProfile", "{helmCharts: [{chartName: r/redis}]}", "r/redis"),
+        (
+            "core.oam.dev/v1beta1",
+            "Application",
+            "{components: [{type: helm, properties: {url: 'https://c'}}]}",
+            "https://c",
+        ),
+        ("operator.tigera.io/v1", "Installation", "{registry: e.io/}", "x"),
+        (
+            "policy.karmada.io/v1alpha1",
+            "OverridePolicy",
+            "{overrideRules: [{overriders: {imageOverrider: [{}]}}]}",
+            "x",
+        ),
+    ] {
+        let rows = one(&format!("apiVersion: {version}\nkind: {kind}\nmetadata: {{name: x}}\nspec: {spec}\n"));
+        assert_eq!(rows, [format!("{name} opaque")], "{kind}");
+    }
+}
+
+#[test]
+fn charts_that_fleet_deploys_and_values_of_which_helm_may_read_more_are_told() {
+    let fleet = "helm: {chart: redis, repo: 'https://c.io', version: 1.0.0, values: {image: 'e.io/a:1'}}\n\
+                 targetCustomizations: [{helm: {chart: 'oci://e.io/other'}}, {helm: {chart: '', repo: ''}}]\n";
+    let rows = of(&[("x/fleet.yaml", fleet)]);
+    assert_eq!(short(&rows), ["e.io/a:1 inferred", "redis opaque", "oci://e.io/other opaque"]);
+    assert!(rows.iter().any(|row| row.class == "chart" && row.reference == "https://c.io/redis:1.0.0"), "{rows:#?}");
+    let values = |text: &str| short(&of(&[("c/Chart.yaml", "name: c\n"), ("c/values.yaml", text)]));
+    assert_eq!(values("---\nimage: e.io/a:1\n"), ["e.io/a:1 inferred"]);
+    for text in ["image: e.io/a:1\n---\nimage: e.io/b:1\n", "---\n---\nimage: e.io/b:1\n"] {
+        assert!(values(text).contains(&"c/values.yaml opaque".to_owned()), "{text}");
+    }
+}
+
+#[test]
+fn parts_of_an_image_in_values_may_stand_in_other_places() {
+    let digest = "sha256:f019439323ae8ffb88771584641072ffb64079a895d8d15ee7ada2da210de2a1";
+    let values = |image: &str| {
+        one(&format!(
+            "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nspec: {{values: {{a: {{image: {{{image}}}}}}}}}\n"
+        ))
+    };
+    for (image, expected) in [
+        ("registry: e.io/x/a, tag: x".to_owned(), "e.io/x/a:x inferred".to_owned()),
+        ("registry: e.io, tag: x".to_owned(), "e.io/?:x unresolved".to_owned()),
+        (
+            format!("repository: e.io/a, tag: \"1@{digest}\", digest: \"{digest}\""),
+            format!("e.io/a:1@{digest} inferred"),
+        ),
+        ("repository: e.io/a, tag: on".to_owned(), "e.io/a:true inferred".to_owned()),
+        ("repository: e.io/a, tag: \"on\"".to_owned(), "e.io/a:on inferred".to_owned()),
+    ] {
+        assert_eq!(values(&image), [expected], "{image}");
+    }
+}
+
+#[test]
+fn many_images_of_one_mapping_are_looked_up_in_a_moment() {
+    let keys = |count: usize| (0..count).map(|at| format!("  k{at}Image: e/x\n")).collect::<String>();
+    let begun = std::time::Instant::now();
+    let resource = format!("apiVersion: a.io/v1\nkind: X\nmetadata: {{name: x}}\nspec:\n{}", keys(10_000));
+    let values = format!("a:\n{}", keys(10_000));
+    let known: String = (0..10_000).map(|at| format!("  k{at}: {{image: e.io/a:{at}}}\n")).collect();
+    let known = format!("apiVersion: kafka.strimzi.io/v1\nkind: Kafka\nmetadata: {{name: x}}\nspec:\n{known}");
+    let open = format!(
+        "apiVersion: a.io/v1\nkind: X\nmetadata: {{name: x}}\nspec: {{image: 'e/{}'}}\n",
+        "{{}}".repeat(100_000)
+    );
+    let rows = of(&[
+        ("a.yaml", &resource),
+        ("b.yaml", &known),
+        ("c.yaml", &open),
+        ("c/Chart.yaml", "name: c\n"),
+        ("c/values.yaml", &values),
+    ]);
+    assert_eq!(rows.len(), 30_000);
+    assert!(begun.elapsed().as_secs() < 15, "{:?}", begun.elapsed());
+}

@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 
 use super::index::Index;
-use super::node::{Node, Trust, Value};
+use super::node::{At, Node, Trust, Value};
 use super::resource::Extra;
 use super::retag::Retag;
 use super::sink::Sink;
 use super::tree::{self, Tree};
-use super::{Class, Confidence, evidence, helm, patch, reference, sets, text};
+use super::{Class, Confidence, evidence, given, helm, patch, reference, sets, text, yaml};
 
 // What a byte of values costs, where a look at a path costs 1.
 const VALUES: usize = 4;
@@ -34,7 +34,7 @@ pub(super) struct Named {
 /// What an object names of the tree.
 pub(super) fn claims(tree: &Tree<'_>, index: &Index, object: &Node) -> Named {
     let mut named = Named::default();
-    for source in made(tree, index, object).0 {
+    for source in made(tree, index, object).sources {
         let folder = folder(tree, index, &source);
         let files = source.at_path(&["helm", "valueFiles"]).map(Node::items).unwrap_or_default();
         let from = folder.as_deref().unwrap_or_default();
@@ -71,7 +71,7 @@ pub(super) fn homes(tree: &Tree<'_>) -> HashSet<String> {
 /// The folders of the tree that an object names, with what it adds to them and the values it gives.
 pub(super) fn builds(tree: &Tree<'_>, index: &Index, object: &Node) -> Vec<(String, Extra, Option<Node>)> {
     let mut builds = Vec::new();
-    for source in made(tree, index, object).0 {
+    for source in made(tree, index, object).sources {
         if source.get("chart").is_none()
             && let Some(folder) = folder(tree, index, &source)
         {
@@ -84,7 +84,7 @@ pub(super) fn builds(tree: &Tree<'_>, index: &Index, object: &Node) -> Vec<(Stri
 
 /// Whether all values that an object gives to charts are in the tree.
 pub(super) fn has_values(tree: &Tree<'_>, index: &Index, object: &Node) -> bool {
-    made(tree, index, object).0.iter().all(|source| {
+    made(tree, index, object).sources.iter().all(|source| {
         let folder = folder(tree, index, source).unwrap_or_default();
         let files = source.at_path(&["helm", "valueFiles"]).map(Node::items).unwrap_or_default();
         files.iter().filter_map(Node::as_str).all(|entry| value_file(tree, &folder, entry).is_some())
@@ -108,7 +108,11 @@ pub(super) fn find(object: &Node, tree: &Tree<'_>, index: &Index, sink: &mut Sin
             "Argo CD hydrates it from elsewhere",
         );
     }
-    let (sources, has_more) = made(tree, index, object);
+    let Made { sources, has_more, silent } = made(tree, index, object);
+    for at in silent {
+        let note = "a generator that may give more than what is here";
+        sink.closed(object.name(), Confidence::Opaque, vec![at], note);
+    }
     asked(object.at_path(&["spec", "generators"]), 0, index, sink);
     if has_more {
         let note = "it makes more Applications than are looked at";
@@ -118,7 +122,7 @@ pub(super) fn find(object: &Node, tree: &Tree<'_>, index: &Index, sink: &mut Sin
         source.at_path(&["helm", "values"]).into_iter().for_each(|values| text::told(values, sink));
         let none = Node::new(source.at, Value::Null);
         let url = source.get("repoURL").unwrap_or(&none);
-        filled(&source, sink);
+        filled(&source, object.kind() == "ApplicationSet", sink);
         if let Some(plugin) = source.get("plugin") {
             sink.closed(object.name(), Confidence::Opaque, plugin.places().collect(), "a plugin of Argo CD builds it");
         }
@@ -145,9 +149,17 @@ pub(super) fn find(object: &Node, tree: &Tree<'_>, index: &Index, sink: &mut Sin
             let unseen = of_helm("valueFiles").iter().filter(|entry| {
                 let text = entry.as_str().unwrap_or_default();
                 // One of another kind is read by nobody here, though it may be there.
-                let is_plain = super::is_read(text) && !text.contains("://") && !text.contains('$');
+                let is_plain =
+                    super::is_read(text) && !text.contains("://") && !text.contains(['$', '*', '?', '[', '{']);
                 value_file(tree, &folder, text).is_none() && !(is_lax && is_plain)
             });
+            for entry in of_helm("valueFiles") {
+                let file = value_file(tree, &folder, entry.as_str().unwrap_or_default());
+                if file.is_some_and(|file| tree.has_more_values(file)) {
+                    let what = entry.as_str().unwrap_or_default();
+                    sink.closed(what, Confidence::Opaque, entry.places().collect(), helm::SEVERAL);
+                }
+            }
             let given = of_helm("fileParameters").iter().map(|given| given.get("path").unwrap_or(given));
             for entry in unseen.chain(given) {
                 let what = entry.as_str().unwrap_or_default();
@@ -190,16 +202,36 @@ fn artifact(url: &Node, revision: Option<&Node>, sink: &mut Sink) {
 }
 
 // Tells of what Argo CD fills in by the environment of a build, and of parameters that say more than one thing.
-fn filled(source: &Node, sink: &mut Sink) {
+fn filled(source: &Node, is_set: bool, sink: &mut Sink) {
     let list = |path: &[&str]| source.at_path(path).map(Node::items).unwrap_or_default();
-    let images = list(&["kustomize", "images"]).iter();
-    let given = list(&["helm", "parameters"]).iter().filter_map(|given| given.get("value"));
+    const OF_IMAGES: &[&str] = &["image", "repository", "registry", "tag", "digest", "enabled"];
+    let images = list(&["kustomize", "images"]).iter().map(|image| ("", image));
+    let parameters = list(&["helm", "parameters"]);
+    let given = parameters.iter().filter_map(|given| Some((given.str_at(&["name"]), given.get("value")?)));
     let is_several = |text: &str| text.starts_with('{') && text.ends_with('}') && text.contains(',');
-    for node in images.chain(given) {
-        let text = node.as_str().unwrap_or_default();
-        if text.contains('$') || text == "null" || (is_several(text) && !text.contains("{{")) {
+    for (name, node) in images.chain(given) {
+        let (text, name) = (node.as_str().unwrap_or_default(), name.to_ascii_lowercase());
+        let is_gone = text == "null" && OF_IMAGES.iter().any(|word| name.contains(word));
+        if text.contains('$') || is_gone || (is_several(text) && !text.contains("{{")) {
             sink.closed(text, Confidence::Opaque, node.places().collect(), "Argo CD makes something else of it");
         }
+    }
+    let names = parameters.iter().filter_map(|given| given.get("name"));
+    for name in names.filter(|name| !given::is_plain(name.as_str().unwrap_or_default())) {
+        let note = "a parameter that sets something else than it says";
+        sink.closed(name.as_str().unwrap_or_default(), Confidence::Opaque, name.places().collect(), note);
+    }
+    if let Some(values) = source.at_path(&["helm", "values"]).filter(|text| yaml::within(text).docs.len() > 1) {
+        sink.closed("values", Confidence::Opaque, values.places().collect(), helm::SEVERAL);
+    }
+    // What fills in a set writes lines where YAML has a comment.
+    let values = source.at_path(&["helm", "values"]).filter(|values| {
+        let lines = values.as_str().unwrap_or_default().lines();
+        let actions = lines.filter_map(|line| line.split_once('#')).flat_map(|(_, rest)| rest.split("{{").skip(1));
+        actions.into_iter().any(|action| action.split("}}").next().unwrap_or_default().contains(['"', '`']))
+    });
+    if let Some(values) = values.filter(|_| is_set) {
+        sink.closed("values", Confidence::Opaque, values.places().collect(), "a comment that is filled in");
     }
 }
 
@@ -229,10 +261,17 @@ fn listed(spec: &Node) -> impl Iterator<Item = &Node> {
     spec.get("source").into_iter().chain(spec.get("sources").into_iter().flat_map(Node::items))
 }
 
-// Every source, of an Application or of those that a set makes; and whether a set makes more.
-fn made(tree: &Tree<'_>, index: &Index, object: &Node) -> (Vec<Node>, bool) {
+// Every source, of an Application or of those that a set makes; whether a set makes more; and generators that may give more.
+#[derive(Default)]
+struct Made {
+    sources: Vec<Node>,
+    has_more: bool,
+    silent: Vec<At>,
+}
+
+fn made(tree: &Tree<'_>, index: &Index, object: &Node) -> Made {
     if !is_application(object) {
-        return (Vec::new(), false);
+        return Made::default();
     }
     let of = |spec: &Node| -> Vec<Node> {
         let mut sources: Vec<Node> = listed(spec).cloned().collect();
@@ -240,10 +279,10 @@ fn made(tree: &Tree<'_>, index: &Index, object: &Node) -> (Vec<Node>, bool) {
         sources
     };
     if object.kind() == "Application" {
-        return (object.get("spec").map(of).unwrap_or_default(), false);
+        return Made { sources: object.get("spec").map(of).unwrap_or_default(), ..Made::default() };
     }
-    let (specs, has_more) = sets::specs(tree, object);
-    (specs.iter().flat_map(of).collect(), has_more)
+    let sets::Specs { specs, has_more, silent } = sets::specs(tree, object);
+    Made { sources: specs.iter().flat_map(of).collect(), has_more, silent }
 }
 
 // What an Application adds to a kustomization: images in the short form of the command line.
@@ -331,12 +370,15 @@ fn values(tree: &Tree<'_>, source: &Node, folder: &str) -> Option<Node> {
     // The one displaces the other.
     let object = helm.get("valuesObject").filter(|object| matches!(object.value, Value::Map(_)));
     layers.extend(object.cloned().or_else(|| helm.get("values").and_then(text::values)));
+    let mut whole = patch::layered(layers);
     for parameter in helm.get("parameters").into_iter().flat_map(Node::items) {
         if let Some(value) = parameter.get("value") {
-            let mut value = value.clone();
+            let is_text = parameter.str_at(&["forceString"]) == "true";
+            let mut value = if is_text { value.clone() } else { given::typed(value) };
             value.trust = value.trust.max(Trust::Inferred);
-            layers.push(helm::nested(parameter.str_at(&["name"]), value));
+            let all = whole.get_or_insert_with(|| Node::nothing(parameter.at));
+            given::set(all, parameter.str_at(&["name"]), value);
         }
     }
-    patch::layered(layers)
+    whole
 }

@@ -520,6 +520,9 @@ impl Shared<'_> {
                 text::broken(tree, file, &mut hits);
                 hits.into_iter().for_each(|hit| sink.push(hit));
             }
+            if rest == "values.yaml" && tree.has_more_values(file) {
+                sink.closed(name, Confidence::Opaque, vec![At { file, line: 1 }], helm::SEVERAL);
+            }
             if is_yaml && has_others && !rest.contains('/') && rest.contains("values") && rest != "values.yaml" {
                 for doc in tree.docs(file).iter().filter(|_| !rest.ends_with(".json")) {
                     patch::layered(own.into_iter().chain([&**doc]).cloned())

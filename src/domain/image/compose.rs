@@ -7,7 +7,7 @@ use super::node::{At, Node, Trust, Value};
 use super::sink::Sink;
 use super::substitute::{MAX_FILLED, Variables};
 use super::tree::{self, Tree};
-use super::{Confidence, Images, roots, text};
+use super::{Confidence, Images, roots, text, yaml};
 
 // Longest chain of services that extend each other.
 const MAX_CHAIN: usize = 16;
@@ -78,7 +78,10 @@ pub fn compose(files: &BTreeMap<String, Vec<u8>>) -> Images {
             images.works(build, workload, reference);
         }
         let mut all = sink.hits();
-        text::broken(&tree, file, &mut all);
+        // Compose takes what stands there, wherever something else is merged in.
+        if tree.fault(file).is_some_and(|fault| fault.why != yaml::MERGED) {
+            text::broken(&tree, file, &mut all);
+        }
         hits.extend(all.into_iter().map(|hit| (build, hit)));
     }
     images.take(&tree, hits, &HashSet::new());

@@ -1,22 +1,28 @@
 //! The shapes in which charts take images in their values.
 
+use std::collections::{HashMap, HashSet};
+
 use super::node::{Node, Style, Trust, Value};
 use super::reference;
 use super::sink::Hit;
 use super::sink::{self, Sink};
 use super::{Class, Confidence};
-use super::{patch, pod, text, workload};
+use super::{given, patch, pod, text, workload, yaml};
 
 /// What is said of a chart that is not in the tree.
 pub(super) const UNSEEN: &str = "a chart, whose own images cannot be seen";
 /// What is said of values that are not in the tree.
 pub(super) const UNSEEN_VALUES: &str = "values that cannot be seen, which may name other images";
+/// What is said of values in several documents.
+pub(super) const SEVERAL: &str = "values in several documents, of which some versions of Helm read the first one only";
 /// What is said of an image whose tag nobody gives.
 pub(super) const NO_TAG: &str = "the chart chooses its tag";
 const TAGS: &[&str] = &["tag", "imageTag"];
 // Where the image is that is named beside it.
 const BESIDE: &[&str] = &["registry", "imageRegistry", "hub"];
 const DIGESTS: &[&str] = &["digest", "imageDigest", "sha"];
+// From here on keys are looked up by hash.
+const MANY: usize = 24;
 
 /// Whether a key is one under which an image is named.
 pub(super) fn is_image_key(key: &str) -> bool {
@@ -83,14 +89,14 @@ fn walk(node: &Node, key: &str, above: Above<'_>, sink: &mut Sink) {
                     return;
                 }
             }
-            let used = shape(node, key, above, sink);
+            let (used, lookup) = (shape(node, key, above, sink), Lookup::of(node));
             for (name, child) in entries {
-                if used.contains(&&**name) || is_of_choice(name) {
+                if used.contains(&**name) || is_of_choice(name) {
                     continue;
                 }
                 match &child.value {
                     Value::Text(text, _) if is_image_key(name) || (key == "images" && is_listed(name, text)) => {
-                        named(node, name, (child, text), above, sink)
+                        named(&lookup, name, (child, text), above, sink)
                     }
                     Value::Text(text, _) if sink::is_literal(text) => sink.image(child, Trust::Inferred),
                     Value::Text(text, _) if text.starts_with("oci://") => sink.artifact(child),
@@ -128,12 +134,16 @@ fn is_listed(name: &str, text: &str) -> bool {
 }
 
 // `image: x:y`, or `image: x` beside a tag.
-fn named(parent: &Node, key: &str, (node, text): (&Node, &str), above: Above<'_>, sink: &mut Sink) {
+fn named(parent: &Lookup<'_>, key: &str, (node, text): (&Node, &str), above: Above<'_>, sink: &mut Sink) {
     if text.is_empty() || text.contains("://") {
         return;
     }
     if reference::is_pinned(text) || sink::is_open(text) {
-        let digest = DIGESTS.iter().filter(|_| !text.contains('@')).find_map(|digest| scalar(parent, digest));
+        let digest = DIGESTS
+            .iter()
+            .filter(|_| !text.contains('@'))
+            .find_map(|digest| parent.scalar(digest))
+            .map(|(_, node)| node);
         match digest {
             Some(_) => compose(None, node, None, digest, sink),
             None => sink.plausible(node),
@@ -141,14 +151,23 @@ fn named(parent: &Node, key: &str, (node, text): (&Node, &str), above: Above<'_>
         return;
     }
     let own = of_image(key);
-    let tag = TAGS.iter().copied().chain(own.iter().map(String::as_str)).find_map(|tag| scalar(parent, tag));
-    let digest = DIGESTS.iter().find_map(|digest| scalar(parent, digest));
+    let tag = TAGS
+        .iter()
+        .copied()
+        .chain(own.iter().map(String::as_str))
+        .find_map(|tag| parent.scalar(tag))
+        .map(|(_, node)| node);
+    let digest = DIGESTS.iter().find_map(|digest| parent.scalar(digest)).map(|(_, node)| node);
     if let (None, None, Some((hub, tag)), "image") = (tag, digest, above.hub, key)
         && !text.contains('/')
     {
         compose(Some(hub), node, Some(tag), None, sink);
     } else if tag.is_some() || digest.is_some() || text.contains('/') {
-        let registry = BESIDE.iter().filter(|_| !reference::has_host(text)).find_map(|key| scalar(parent, key));
+        let registry = BESIDE
+            .iter()
+            .filter(|_| !reference::has_host(text))
+            .find_map(|key| parent.scalar(key))
+            .map(|(_, node)| node);
         compose(registry, node, tag, digest, sink);
     }
 }
@@ -163,22 +182,22 @@ fn of_image(key: &str) -> Vec<String> {
 }
 
 /// Finds an image in a mapping that names its parts; gives the keys that were used.
-pub(super) fn shape<'a>(map: &'a Node, key: &str, above: Above<'_>, sink: &mut Sink) -> Vec<&'a str> {
+pub(super) fn shape<'a>(map: &'a Node, key: &str, above: Above<'_>, sink: &mut Sink) -> HashSet<&'a str> {
     let is_image = is_image_key(key);
-    let mut used = Vec::new();
-    let has = |name: &str| map.get(name).is_some();
+    let (mut used, lookup) = (HashSet::new(), Lookup::of(map));
+    let has = |name: &str| lookup.get(name).is_some();
     let is_told = is_image
         || TAGS.iter().chain(DIGESTS).any(|tag| has(tag))
         || has("registry")
         || has("pullPolicy")
         || has("imagePullPolicy");
-    let used_parts = in_parts(map, sink);
-    if !used_parts.is_empty() {
-        return used_parts;
+    used.extend(in_parts(&lookup, sink));
+    if !used.is_empty() {
+        return used;
     }
     let names: &[&str] =
         if is_image { &["repository", "repo", "name", "imageName", "image", "url"] } else { &["repository"] };
-    let repository = names.iter().filter(|_| is_told).find_map(|name| scalar_at(map, name));
+    let repository = names.iter().filter(|_| is_told).find_map(|name| lookup.scalar(name));
     if let Some((name, repository)) =
         repository.filter(|(name, node)| *name != "image" || !sink::is_open(node.as_str().unwrap_or_default()))
     {
@@ -186,13 +205,13 @@ pub(super) fn shape<'a>(map: &'a Node, key: &str, above: Above<'_>, sink: &mut S
         if is_image || has("registry") {
             tags.push("version");
         }
-        let tag = tags.iter().find_map(|tag| scalar_at(map, tag));
-        let digest = DIGESTS.iter().find_map(|digest| scalar_at(map, digest));
+        let tag = tags.iter().find_map(|tag| lookup.scalar(tag));
+        let digest = DIGESTS.iter().find_map(|digest| lookup.scalar(digest));
         let text = repository.as_str().unwrap_or_default();
         // A name alone may be the name of anything.
         if name == "repository" || tag.is_some() || digest.is_some() || reference::has_host(text) {
             let registries = ["registry", "containerRegistry", "defaultRegistry"];
-            let registry = registries.iter().find_map(|key| scalar_at(map, key));
+            let registry = registries.iter().find_map(|key| lookup.scalar(key));
             let global = above.global.filter(|_| registry.is_some() || !reference::has_host(text));
             let top = above.top.filter(|_| name == "name" && !text.contains('/'));
             let registry_node = global.or(registry.map(|(_, node)| node)).or(top);
@@ -210,28 +229,42 @@ pub(super) fn shape<'a>(map: &'a Node, key: &str, above: Above<'_>, sink: &mut S
             );
         }
     }
+    if let (true, None, Some(registry)) = (is_image, repository, lookup.scalar("registry")) {
+        let tag = TAGS.iter().find_map(|tag| lookup.scalar(tag));
+        let digest = DIGESTS.iter().find_map(|digest| lookup.scalar(digest));
+        if tag.is_some() || digest.is_some() {
+            let text = registry.1.as_str().unwrap_or_default().trim_end_matches('/');
+            let mut name = registry.1.clone();
+            // A host alone is where the chart's own image is.
+            name.rewrite(&if text.contains('/') { text.to_owned() } else { format!("{text}/?") }, []);
+            compose(None, &name, tag.map(|(_, node)| node), digest.map(|(_, node)| node), sink);
+            used.extend([Some(registry), tag, digest].into_iter().flatten().map(|(name, _)| name));
+        }
+    }
     // `fooImage` beside `fooImageTag`.
     for (name, node) in map.entries() {
-        if !is_image_key(name) || used.contains(&&**name) {
+        if !is_image_key(name) || used.contains(&**name) {
             continue;
         }
         let is_beside = &**name == "baseImage" || (&**name == "image" && has("registry"));
-        let of_base = ["tag", "version"].iter().filter(|_| is_beside);
-        let tag = of_image(name).iter().map(String::as_str).chain(of_base.copied()).find_map(|tag| scalar_at(map, tag));
+        let is_only = matches!(&**name, "containerImage" | "imageName" | "dockerImage");
+        let of_base = [("tag", is_beside || is_only), ("version", is_beside)];
+        let of_base = of_base.iter().filter(|(_, is_its)| *is_its).map(|(tag, _)| tag);
+        let tag = of_image(name).iter().map(String::as_str).chain(of_base.copied()).find_map(|tag| lookup.scalar(tag));
         if let (Some(text), Some(tag)) = (node.as_str(), tag)
             && text.contains('/')
             && !reference::is_pinned(text)
             && !sink::is_open(text)
         {
             let beside = if matches!(&**name, "image" | "imageName") { BESIDE } else { &[] };
-            let registry = beside.iter().filter(|_| !reference::has_host(text)).find_map(|key| scalar_at(map, key));
+            let registry = beside.iter().filter(|_| !reference::has_host(text)).find_map(|key| lookup.scalar(key));
             compose(registry.map(|(_, node)| node), node, Some(tag.1), None, sink);
             used.extend([&**name, tag.0]);
             used.extend(registry.map(|(key, _)| key));
         }
     }
     // An artifact, and which one of it.
-    if let (Some(url), Some(version)) = (scalar_at(map, "url"), scalar_at(map, "ref").or_else(|| scalar_at(map, "tag")))
+    if let (Some(url), Some(version)) = (lookup.scalar("url"), lookup.scalar("ref").or_else(|| lookup.scalar("tag")))
         && let Some(name) = url.1.as_str().and_then(|text| text.strip_prefix("oci://"))
         && !reference::is_pinned(name)
     {
@@ -248,7 +281,7 @@ pub(super) fn shape<'a>(map: &'a Node, key: &str, above: Above<'_>, sink: &mut S
         let is_told = |stem: &&str| stem.ends_with("mage") || (!stem.is_empty() && has(&format!("{stem}Tag")));
         let Some(stem) = stem.filter(is_told) else { continue };
         if node.as_str().is_some_and(|text| !text.is_empty()) {
-            let part = |suffix: &str| scalar_at(map, &format!("{stem}{suffix}"));
+            let part = |suffix: &str| lookup.scalar(&format!("{stem}{suffix}"));
             let (registry, digest) = (part("Registry"), part("Digest"));
             let tag = part("Tag").or_else(|| part("Version"));
             let of = |found: Option<(&'a str, &'a Node)>| found.map(|(_, node)| node);
@@ -259,7 +292,7 @@ pub(super) fn shape<'a>(map: &'a Node, key: &str, above: Above<'_>, sink: &mut S
                 node.rewrite(&whole, []);
             }
             compose(of(registry), &node, of(tag), of(digest), sink);
-            used.push(name);
+            used.insert(name);
             used.extend([registry, tag, digest].into_iter().flatten().map(|(name, _)| name));
         }
     }
@@ -267,19 +300,19 @@ pub(super) fn shape<'a>(map: &'a Node, key: &str, above: Above<'_>, sink: &mut S
 }
 
 // `image` without a path, in the `repository` beside it; gives the keys that were used.
-fn in_parts<'a>(map: &'a Node, sink: &mut Sink) -> Vec<&'a str> {
-    let Some(above) = scalar_at(map, "repository") else { return Vec::new() };
-    let registry = scalar_at(map, "registry");
+fn in_parts<'a>(lookup: &Lookup<'a>, sink: &mut Sink) -> Vec<&'a str> {
+    let Some(above) = lookup.scalar("repository") else { return Vec::new() };
+    let registry = lookup.scalar("registry");
     let folder = above.1.as_str().unwrap_or_default();
     let is_folder = registry.is_some() && !folder.contains('/');
     // A host alone is the registry, whatever it is called.
     let is_host = !folder.contains('/') && folder.contains(['.', ':']) && reference::is_host_name(folder);
-    let inner = scalar_at(map, "image").or_else(|| scalar_at(map, "name").filter(|_| is_folder));
+    let inner = lookup.scalar("image").or_else(|| lookup.scalar("name").filter(|_| is_folder));
     let Some(name) = inner else { return Vec::new() };
     let text = name.1.as_str().unwrap_or_default();
     let is_whole = above.1.as_str().and_then(|above| above.strip_suffix(text)).is_some_and(|rest| rest.ends_with('/'));
-    let tag = TAGS.iter().chain(&["version"]).find_map(|tag| scalar_at(map, tag));
-    let digest = DIGESTS.iter().find_map(|digest| scalar_at(map, digest));
+    let tag = TAGS.iter().chain(&["version"]).find_map(|tag| lookup.scalar(tag));
+    let digest = DIGESTS.iter().find_map(|digest| lookup.scalar(digest));
     let is_bare = tag.is_none() && digest.is_none() && !is_folder;
     let is_path = text.contains('/') && !is_host;
     if is_path || text.contains([':', '@']) || sink::is_open(text) || is_whole || is_bare {
@@ -297,16 +330,49 @@ fn in_parts<'a>(map: &'a Node, sink: &mut Sink) -> Vec<&'a str> {
 
 /// The text at a key, if there is one.
 pub(super) fn scalar<'a>(map: &'a Node, key: &str) -> Option<&'a Node> {
-    scalar_at(map, key).map(|(_, node)| node)
+    map.get(key).filter(|node| is_text(node))
 }
 
-fn scalar_at<'a>(map: &'a Node, key: &str) -> Option<(&'a str, &'a Node)> {
-    let (name, node) = map.entries().iter().find(|(name, _)| &**name == key)?;
-    node.as_str().is_some_and(|text| !text.is_empty()).then_some((&**name, node))
+fn is_text(node: &Node) -> bool {
+    node.as_str().is_some_and(|text| !text.is_empty())
 }
 
-// One image out of its parts.
-fn compose(registry: Option<&Node>, repository: &Node, tag: Option<&Node>, digest: Option<&Node>, sink: &mut Sink) {
+// A mapping in which many keys are looked up, by hash where it is large.
+struct Lookup<'a> {
+    map: &'a Node,
+    index: HashMap<&'a str, usize>,
+}
+
+impl<'a> Lookup<'a> {
+    fn of(map: &'a Node) -> Self {
+        let is_large = map.entries().len() > MANY;
+        let entries = map.entries().iter().enumerate().filter(|_| is_large);
+        Self { map, index: entries.map(|(at, (name, _))| (&**name, at)).collect() }
+    }
+
+    fn get(&self, key: &str) -> Option<(&'a str, &'a Node)> {
+        let entries = self.map.entries();
+        let entry = if self.index.is_empty() {
+            entries.iter().find(|(name, _)| &**name == key)
+        } else {
+            self.index.get(key).and_then(|at| entries.get(*at))
+        };
+        entry.map(|(name, node)| (&**name, node))
+    }
+
+    fn scalar(&self, key: &str) -> Option<(&'a str, &'a Node)> {
+        self.get(key).filter(|(_, node)| is_text(node))
+    }
+}
+
+/// One image out of its parts.
+pub(super) fn compose(
+    registry: Option<&Node>,
+    repository: &Node,
+    tag: Option<&Node>,
+    digest: Option<&Node>,
+    sink: &mut Sink,
+) {
     let text = |node: Option<&Node>| {
         node.and_then(Node::as_str).map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
     };
@@ -330,6 +396,13 @@ fn compose(registry: Option<&Node>, repository: &Node, tag: Option<&Node>, diges
             tag_text = Some(number);
         }
     }
+    // What YAML 1.1 takes for true or false is printed so.
+    if let Some(Node { value: Value::Text(text, Style::Plain), .. }) = tag
+        && let Some(truth) = yaml::as_truth(text).map(|truth| truth.to_string()).filter(|truth| **truth != **text)
+    {
+        note = Some(format!("the tag {text} is no text without quotes, and charts see it as {truth}: quote it"));
+        tag_text = Some(truth);
+    }
     let mut digest_text = text(digest);
     if let Some(digest) = digest_text.as_mut().filter(|digest| !digest.contains(':') && digest.len() == 64) {
         *digest = format!("sha256:{digest}");
@@ -337,6 +410,13 @@ fn compose(registry: Option<&Node>, repository: &Node, tag: Option<&Node>, diges
     if let Some(pinned) = tag_text.as_ref().filter(|tag| tag.starts_with("sha256:")) {
         digest_text = Some(pinned.clone());
         tag_text = None;
+    }
+    // A tag may have a digest of its own, which a chart might write twice.
+    if let (Some((plain, pinned)), Some(digest)) =
+        (tag_text.clone().as_deref().and_then(|tag| tag.split_once('@')), &mut digest_text)
+    {
+        is_garbled |= *digest != pinned;
+        (tag_text, *digest) = (Some(plain.to_owned()), pinned.to_owned());
     }
     let nodes = || [registry, Some(repository), tag, digest].into_iter().flatten();
     let places = nodes().flat_map(Node::places).collect();
@@ -419,6 +499,21 @@ pub(super) fn nested(path: &str, value: Node) -> Node {
     path.split('.').rev().fold(value, |value, key| Node::new(value.at, Value::Map(vec![(key.into(), value)])))
 }
 
+/// The charts that Fleet deploys for a folder, by the file that it reads there, with their values.
+pub(super) fn fleet(doc: &Node, sink: &mut Sink) {
+    let targets = doc.get("targetCustomizations").map(Node::items).unwrap_or_default();
+    for helm in std::iter::once(doc).chain(targets).filter_map(|part| part.get("helm")) {
+        let repository = scalar(helm, "repo");
+        let is_here = |name: &str| repository.is_none() && !name.contains("://");
+        if let Some(name) = scalar(helm, "chart").filter(|name| name.as_str().is_some_and(|name| !is_here(name))) {
+            let text = name.as_str().unwrap_or_default();
+            repository.into_iter().for_each(|url| chart(url, text, helm.get("version"), name, sink));
+            sink.closed(text, Confidence::Opaque, name.places().collect(), UNSEEN);
+        }
+        helm.get("values").into_iter().for_each(|given| values(given, sink));
+    }
+}
+
 /// A chart that k3s deploys, with its values as a text.
 pub(super) fn embedded(object: &Node, sink: &mut Sink) {
     let Some(spec) = object.get("spec") else { return };
@@ -435,10 +530,11 @@ pub(super) fn embedded(object: &Node, sink: &mut Sink) {
     spec.get("jobImage").into_iter().for_each(|image| sink.image(image, Trust::Certain));
     let content = spec.get("valuesContent");
     content.into_iter().for_each(|text| text::told(text, sink));
-    let set = spec.get("set").map(Node::entries).unwrap_or_default();
-    let set = set.iter().map(|(path, value)| nested(path, value.clone()));
-    let all = patch::layered(content.and_then(text::values).into_iter().chain(set));
-    all.into_iter().for_each(|all| values(&all, sink));
+    let mut all = content.and_then(text::values).unwrap_or_else(|| Node::nothing(spec.at));
+    for (name, value) in spec.get("set").map(Node::entries).unwrap_or_default() {
+        given::set(&mut all, name, given::typed(value));
+    }
+    values(&all, sink);
 }
 
 #[cfg(test)]

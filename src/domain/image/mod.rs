@@ -18,6 +18,7 @@ mod fieldspec;
 mod flow;
 mod flux;
 mod generate;
+mod given;
 mod guards;
 mod helm;
 mod index;

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use super::helm;
 use super::node::{Node, Style, Trust, Value};
 use super::reference;
 use super::sink::{self, Sink};
@@ -44,10 +45,9 @@ pub(super) fn path(kind: &str, group: &str) -> Option<&'static [&'static str]> {
 
 /// What webhooks put into pods as annotations of an object or of its pod template say.
 pub(super) fn injected(object: &Node, sink: &mut Sink) {
-    let template = object.at_path(&["spec", "template"]);
-    for annotations in
-        [Some(object), template].into_iter().flatten().filter_map(|of| of.at_path(&["metadata", "annotations"]))
-    {
+    let templates: [&[&str]; 3] = [&[], &["spec", "template"], &["spec", "jobTemplate", "spec", "template"]];
+    let of = templates.iter().filter_map(|path| object.at_path(path));
+    for annotations in of.filter_map(|of| of.at_path(&["metadata", "annotations"])) {
         for (image, tag) in INJECTED {
             let Some(image) = annotations.get(image) else { continue };
             let tag = annotations.get(tag);
@@ -110,6 +110,7 @@ pub(super) fn listed(node: &Node, sink: &mut Sink) {
     for (line, text) in (node.at.line..).zip(node.as_str().unwrap_or_default().lines()) {
         for part in text.split([',', ' ']) {
             let image = part.split_once('=').map_or(part, |(_, image)| image).trim();
+            let image = image.trim_matches(['[', ']', '"', '\'']);
             let mut one = node.clone();
             one.value = Value::Text(image.into(), Style::Quoted);
             one.at.line = if is_block { line } else { node.at.line };
@@ -129,12 +130,11 @@ fn docker(node: &Node, sink: &mut Sink) {
 
 /// Whether a key of settings is the name of a variable with an image.
 pub(super) fn is_variable_of_image(name: &str) -> bool {
-    // What is a part of one, or serves them, is none.
+    // What comes behind it where it is a part of one, or serves them, and images of other kinds.
     const OTHERS: &[&str] = &[
         "REGISTRY",
         "REGISTRIES",
         "REPO",
-        "URL",
         "SERVICE",
         "DIR",
         "HOST",
@@ -148,38 +148,52 @@ pub(super) fn is_variable_of_image(name: &str) -> bool {
         "CDN",
         "ENDPOINT",
         "FORMAT",
+        "KIT",
         "NAMESPACE",
         "PREFIX",
         "QUALITY",
         "SIZE",
         "UPLOAD",
-        "IMAGEKIT",
     ];
-    name.contains("IMAGE")
-        && !name.contains(|c: char| c.is_ascii_lowercase())
-        && !name.split('_').any(|word| OTHERS.iter().any(|other| word.starts_with(other)))
+    // Operators have those that they make pods of under names of this kind, whatever comes behind it.
+    let is_related = name.starts_with("RELATED_IMAGE_");
+    let behind = name.rsplit_once("IMAGE").map(|(_, behind)| behind);
+    behind.is_some_and(|behind| {
+        !name.contains(|c: char| c.is_ascii_lowercase())
+            && (is_related || !behind.split('_').any(|word| OTHERS.iter().any(|other| word.starts_with(other))))
+    })
 }
 
 /// What arguments and variables name is started by the program that reads them.
 pub(super) fn mentions(container: &Node, sink: &mut Sink) {
     let mut before: HashMap<&str, Node> = HashMap::new();
-    for variable in container.get("env").into_iter().flat_map(Node::items) {
+    let variables = container.get("env").map(Node::items).unwrap_or_default();
+    for variable in variables {
+        let name = variable.str_at(&["name"]);
+        let is_named = is_variable_of_image(&name.to_ascii_uppercase());
         let Some(value) = variable.get("value") else { continue };
         let value = &filled_by(value, &before);
-        before.extend(Some(variable.str_at(&["name"])).filter(|name| !name.is_empty()).zip(Some(value.clone())));
-        let is_named = is_variable_of_image(&variable.str_at(&["name"]).to_ascii_uppercase());
+        before.extend(Some(name).filter(|name| !name.is_empty()).zip(Some(value.clone())));
         let text = value.as_str().unwrap_or_default();
-        if is_named && text.contains(['\n', ',']) && !text.contains(DOCKER) && !workload::manifests(value, sink) {
-            listed(value, sink);
-        } else if text.contains('\n') || text.starts_with('{') {
+        let is_list = text.starts_with('[') && text.ends_with(']');
+        if is_named && (is_list || text.contains(['\n', ','])) && !text.contains(DOCKER) {
+            if !workload::manifests(value, sink) || is_list {
+                listed(value, sink);
+            }
+        } else if text.contains('\n') || text.starts_with('{') || is_list {
             workload::text(value, sink);
         } else if text.contains(DOCKER) {
             docker(value, sink);
+        } else if is_named && name.to_ascii_uppercase().ends_with("IMAGE") && workload::is_bare(text) {
+            sink.closed(text, Confidence::Unresolved, value.places().collect(), workload::LIKELY);
         } else if is_named {
             sink.plausible(value);
         } else if value.as_str().is_some_and(sink::is_literal) {
             sink.image(value, Trust::Inferred);
         }
+    }
+    for name in variables.iter().map(|variable| variable.str_at(&["name"])) {
+        in_parts(name, &before, sink);
     }
     for key in ["args", "command"] {
         let arguments = container.get(key).map(Node::items).unwrap_or_default();
@@ -189,7 +203,7 @@ pub(super) fn mentions(container: &Node, sink: &mut Sink) {
             let Some(text) = argument.as_str() else { continue };
             let (option, value) = text.split_once('=').unwrap_or((before, text));
             before = text;
-            if workload::manifests(argument, sink) {
+            if is_made(option) || workload::manifests(argument, sink) {
                 continue;
             }
             let mut say = |value: &str, is_named: bool| {
@@ -203,10 +217,23 @@ pub(super) fn mentions(container: &Node, sink: &mut Sink) {
             };
             if text.contains(char::is_whitespace) {
                 options(text).for_each(|value| say(value, true));
+                literals(text).for_each(|value| say(value, false));
             } else if value.len() < text.len() || !text.starts_with('-') {
                 value.split(',').for_each(|value| say(value, is_option_of_image(option)));
             }
         }
+    }
+}
+
+// An image whose name and tag are variables of their own.
+fn in_parts(name: &str, variables: &HashMap<&str, Node>, sink: &mut Sink) {
+    let Some(stem) =
+        name.strip_suffix("_REPOSITORY").filter(|stem| ["IMAGE", "CONTAINER"].iter().any(|word| stem.contains(word)))
+    else {
+        return;
+    };
+    if let (Some(name), Some(tag)) = (variables.get(name), variables.get(format!("{stem}_TAG").as_str())) {
+        helm::compose(None, name, Some(tag), None, sink);
     }
 }
 
@@ -241,13 +268,29 @@ fn filled_by(node: &Node, before: &HashMap<&str, Node>) -> Node {
 }
 
 fn is_option_of_image(option: &str) -> bool {
-    // What an option says besides of images, or of other ones.
+    // What an option says behind it where it is of something else.
     const OTHERS: &[&str] = &[
         "bucket", "dir", "format", "gc", "path", "policy", "prefix", "proxy", "pull", "quality", "registry", "repo",
         "secret", "size", "stream",
     ];
     let option = option.to_ascii_lowercase();
-    option.starts_with('-') && option.contains("image") && !OTHERS.iter().any(|other| option.contains(other))
+    let behind = option.rsplit_once("image").filter(|_| option.starts_with('-')).map(|(_, behind)| behind);
+    behind.is_some_and(|behind| !OTHERS.iter().any(|other| behind.contains(other)))
+}
+
+// Whether what an option names is made, and not run.
+fn is_made(option: &str) -> bool {
+    matches!(option.trim_start_matches('-'), "destination" | "cache-repo" | "cache-to" | "tag" | "push")
+}
+
+/// Images that stand literally in commands, but for those that they make.
+pub(super) fn literals(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split_whitespace().map(|word| word.trim_matches(['"', '\'', ';', '(', ')', '`', ',']));
+    let pairs = std::iter::once("").chain(words.clone()).zip(words);
+    pairs.filter_map(|(before, word)| {
+        let (option, value) = word.split_once('=').unwrap_or((before, word));
+        (!is_made(option) && sink::is_literal(value)).then_some(value)
+    })
 }
 
 // The values of options for images on the command lines in a text.

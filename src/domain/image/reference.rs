@@ -112,11 +112,14 @@ pub fn filled(text: &str) -> String {
         rest = rest.get(at..).and_then(|tail| tail.split_once(['}', ')'])).map_or("", |(_, tail)| tail);
     }
     out.push_str(rest);
-    let mut text = out.replace('?', "x");
-    while let Some((before, after)) = text.split_once("{{") {
-        text = format!("{before}x{}", after.split_once("}}").map_or("", |(_, after)| after));
+    let text = out.replace('?', "x");
+    let (mut out, mut rest) = (String::new(), text.as_str());
+    while let Some((before, after)) = rest.split_once("{{") {
+        out.push_str(before);
+        out.push('x');
+        rest = after.split_once("}}").map_or("", |(_, after)| after);
     }
-    text
+    out + rest
 }
 
 /// Whether the text names a tag or a digest.

@@ -464,6 +464,11 @@ impl<'a> Roots<'a> {
             }
             self.kustomizer.take(file, &mut built);
             let base = tree::base_of(name);
+            if base == "fleet.yaml" {
+                let mut sink = Sink::default();
+                tree.docs(file).iter().for_each(|doc| helm::fleet(doc, &mut sink));
+                built.closed.extend(sink.hits());
+            }
             if base.contains("values") && !name.ends_with(".json") && !is_data {
                 let mut sink = Sink::default();
                 tree.docs(file).iter().filter(|doc| doc.kind().is_empty()).for_each(|doc| helm::values(doc, &mut sink));

@@ -13,6 +13,8 @@ use super::yaml;
 // Most Applications that one set makes, and most nodes of all of them.
 const MAX_MADE: usize = 1000;
 const MAX_NODES: usize = 500_000;
+// How many nodes that are filled in cost as much as a look at a path.
+const NODES: usize = 4;
 // Longest value that is filled in, and longest text that it is filled into.
 const MAX_VALUE: usize = 1024;
 const MAX_TEXT: usize = 64 << 10;
@@ -39,11 +41,22 @@ fn text<'a>(values: &'a Values, name: &str) -> Option<&'a str> {
     values.get(name).map(|param| param.text.as_str())
 }
 
-/// The specifications of the Applications that a set makes, and whether it makes more.
-pub(super) fn specs(tree: &Tree<'_>, set: &Node) -> (Vec<Node>, bool) {
-    let Some(template) = set.at_path(&["spec", "template", "spec"]) else { return (Vec::new(), false) };
+/// What a set makes.
+#[derive(Default)]
+pub(super) struct Specs {
+    /// The specifications of Applications.
+    pub(super) specs: Vec<Node>,
+    /// Whether it makes more.
+    pub(super) has_more: bool,
+    /// The generators that may give more than what is in this tree, where others give something.
+    pub(super) silent: Vec<At>,
+}
+
+/// What a set makes.
+pub(super) fn specs(tree: &Tree<'_>, set: &Node) -> Specs {
+    let Some(template) = set.at_path(&["spec", "template", "spec"]) else { return Specs::default() };
     let generators = set.at_path(&["spec", "generators"]).map(Node::items).unwrap_or_default();
-    let mut made = Vec::new();
+    let (mut made, mut silent) = (Vec::new(), Vec::new());
     for generator in generators {
         let own = generator.entries().iter().find_map(|(_, child)| child.at_path(&["template", "spec"]));
         let mut template = template.clone();
@@ -53,6 +66,12 @@ pub(super) fn specs(tree: &Tree<'_>, set: &Node) -> (Vec<Node>, bool) {
         }
         let room = (MAX_NODES / template.size().max(1)).min(MAX_MADE).saturating_sub(made.len());
         let values = self::made(tree, generator, 0);
+        let is_written = generator.get("list").is_some_and(|list| list.get("elementsYaml").is_none());
+        silent.extend(Some(generator.at).filter(|_| (values.is_empty() && !is_written) || is_unseen(generator, 0)));
+        let taken = values.len().min(room);
+        if !tree.spend(taken * template.size().div_ceil(NODES), set.at) {
+            return Specs { specs: made, has_more: true, silent };
+        }
         made.extend(values.iter().take(room).map(|values| {
             let mut spec = template.clone();
             fill(&mut spec, values);
@@ -60,13 +79,23 @@ pub(super) fn specs(tree: &Tree<'_>, set: &Node) -> (Vec<Node>, bool) {
         }));
         // A generator that came to its own limit may have more as well.
         if values.len() > room || values.len() >= MAX_MADE {
-            return (made, true);
+            return Specs { specs: made, has_more: true, silent };
         }
     }
     if made.is_empty() {
         made.push(template.clone());
+        silent.clear();
     }
-    (made, false)
+    Specs { specs: made, has_more: false, silent }
+}
+
+// Whether a generator reads files that may have other names than those which are looked at here.
+fn is_unseen(generator: &Node, depth: usize) -> bool {
+    let is_open = |file: &Node| !tree::is_manifest(file.str_at(&["path"])) && file.str_at(&["exclude"]) != "true";
+    let list = |path: &[&str]| generator.at_path(path).map(Node::items).unwrap_or_default();
+    let inner = list(&["matrix", "generators"]).iter().chain(list(&["merge", "generators"]));
+    list(&["git", "files"]).iter().any(is_open)
+        || (depth <= MAX_DEPTH && inner.into_iter().any(|inner| is_unseen(inner, depth + 1)))
 }
 
 fn filled_only(node: &Node) -> Node {

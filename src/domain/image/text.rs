@@ -219,7 +219,7 @@ fn lines(text: &str, at: At, from: u32, sink: &mut Sink) {
         for (is_item, part) in parts(text) {
             let bare = part.trim_start_matches("- ").trim_start();
             let is_item = is_item || bare.len() < part.len();
-            let Some((key, value)) = pair(bare).or_else(|| assigned(bare, is_item)) else {
+            let Some((key, value)) = pair(bare).or_else(|| assigned(bare, is_item)).or_else(|| property(bare)) else {
                 if is_item {
                     say(bare, false);
                 }
@@ -241,8 +241,15 @@ fn lines(text: &str, at: At, from: u32, sink: &mut Sink) {
 fn assigned(text: &str, is_item: bool) -> Option<(&str, &str)> {
     let (key, value) = text.trim_matches(['"', '\'']).split_once('=')?;
     let key = key.trim();
+    let key = key.strip_prefix("export ").unwrap_or(key);
     let last = key.rsplit('.').next().unwrap_or(key);
     (is_item || (!key.contains(char::is_whitespace) && !key.starts_with('-'))).then_some((last, value))
+}
+
+// A setting with nothing but blanks between: `spark.image x`.
+fn property(text: &str) -> Option<(&str, &str)> {
+    let (key, value) = text.split_once([' ', '\t'])?;
+    key.ends_with(".image").then_some(("image", value))
 }
 
 /// A value without a comment behind it and the quotes around it.

@@ -138,6 +138,12 @@ impl<'a> Tree<'a> {
         file.docs.first()
     }
 
+    /// Whether some versions of Helm read more in a file of values than the first document.
+    pub(super) fn has_more_values(&self, file: u32) -> bool {
+        let file = self.files.get(file as usize);
+        file.is_some_and(|file| file.docs.len() > usize::from(!file.is_headless))
+    }
+
     /// What a file holds.
     pub(super) fn docs(&self, file: u32) -> &[Arc<Node>] {
         self.files.get(file as usize).map(|file| file.docs.as_slice()).unwrap_or_default()

@@ -1,9 +1,11 @@
 //! The images of one object: pod specs, the fields of known custom resources, and what reads like an image in others.
 
+use std::collections::HashSet;
+
 use super::Confidence;
 use super::fields;
 use super::helm;
-use super::node::{Node, Trust, Value};
+use super::node::{At, Node, Style, Trust, Value};
 use super::params;
 use super::pod;
 use super::reference;
@@ -39,10 +41,13 @@ const SILENT_GROUPS: &[&str] = &[
     "notification.toolkit.fluxcd.io",
     "dashboard.grafana.com",
     "aquasecurity.github.io",
+    "argocd-image-updater.argoproj.io",
+    "console.openshift.io",
     // What tools of developers read, and no cluster.
     "backstage.io",
     "k3d.io",
     "kind.x-k8s.io",
+    "mirror.openshift.io",
     "kpt.dev",
     "kuttl.dev",
     "skaffold",
@@ -56,6 +61,10 @@ const SILENT_KINDS: &[(&str, &str)] = &[
     ("PodMonitor", "monitoring.coreos.com"),
     ("SealedSecret", "bitnami.com"),
     ("ExternalSecret", "external-secrets.io"),
+    // They say what is written into repositories.
+    ("Stage", "kargo.akuity.io"),
+    ("Warehouse", "kargo.akuity.io"),
+    ("Freight", "kargo.akuity.io"),
 ];
 
 // Kinds of the core group that deploy nothing.
@@ -67,6 +76,7 @@ const SILENT_KEYS: &[&str] = &[
     "metadata",
     "labels",
     "annotations",
+    "description",
     "matchLabels",
     "matchExpressions",
     "selector",
@@ -79,8 +89,18 @@ const SILENT_KEYS: &[&str] = &[
     "lastTriggeredImage",
 ];
 
+// Nodes that are told already.
+type Told = HashSet<*const Node>;
+
 // What programs say of images deploys none.
-const PROGRAMS: &[&str] = &[".py", ".js", ".go", ".lua", ".sql", ".md", ".rego", ".cel"];
+const PROGRAMS: &[&str] =
+    &["README", "README.txt", "NOTES.txt", ".py", ".js", ".go", ".lua", ".sql", ".md", ".rego", ".cel"];
+
+/// What is said of what may be one.
+pub(super) const LIKELY: &str = "it reads like an image, and nothing says that it is one";
+
+// Keys of what is made and not run, of what a change of starts something, and of parameters, whose names say what they are.
+const MADE: &[&str] = &["tag", "tags", "additionalTags", "destination", "target", "to", "manual", "value", "default"];
 
 // Keys of an image under which all of it stands.
 const WHOLE: &[&str] = &["reference", "ref", "fullName"];
@@ -98,7 +118,8 @@ pub(super) fn find(object: &Node, sink: &mut Sink) {
     }
     pod::injected(object, sink);
     if group.is_empty() && kind == "Secret" {
-        return config_map(object, "stringData", sink);
+        config_map(object, "stringData", sink);
+        return packed(object, "data", sink);
     }
     if group.is_empty() && SILENT_CORE.contains(&kind) {
         return;
@@ -113,48 +134,87 @@ pub(super) fn find(object: &Node, sink: &mut Sink) {
     }
     if kind == "ConfigMap" && group.is_empty() {
         config_map(object, "data", sink);
+        packed(object, "binaryData", sink);
     } else if let Some(path) = pod::path(kind, group) {
         pod::of(object, path, sink);
-    } else if (group, kind) == ("upgrade.cattle.io", "Plan") {
-        custom(&planned(object), "", &[], sink);
     } else if is_list(object) {
         object.get("items").into_iter().flat_map(Node::items).for_each(|item| find(&typed(item, object), sink));
     } else if !object.str_at(&["apiVersion"]).is_empty() {
+        let whole = completed(object);
+        let object = whole.as_ref().unwrap_or(object);
+        if (group, kind) == ("grafana.integreatly.org", "Grafana") {
+            // A whole name in the place of a version.
+            object.at_path(&["spec", "version"]).into_iter().for_each(|version| sink.plausible(version));
+        }
         fields::closed(object, sink);
-        let certain = fields::find(object, sink);
+        let certain = fields::find(object, sink).into_iter().collect();
         custom(object, "", &certain, sink);
     }
 }
 
-// A plan of Rancher's upgrades, whose images have its version for a tag.
-fn planned(object: &Node) -> Node {
-    let mut plan = object.clone();
-    let version = object.at_path(&["spec", "version"]).filter(|version| version.as_str().is_some());
-    for part in ["upgrade", "prepare"] {
-        let image = plan.get_mut("spec").and_then(|spec| spec.get_mut(part)?.get_mut("image"));
-        if let (Some(image), Some(version)) = (image, version)
-            && let Some(text) = image.as_str().filter(|text| !reference::is_pinned(text))
-        {
-            let tag = version.as_str().unwrap_or_default().replace('+', "-");
-            let whole = reference::join(text, Some(&tag), None);
-            image.rewrite(&whole, version.places());
+// A custom resource that says in several fields which images it takes, with them in whole.
+fn completed(object: &Node) -> Option<Node> {
+    const KINDS: &[(&str, &str)] =
+        &[("upgrade.cattle.io", "Plan"), ("argoproj.io", "ArgoCD"), ("datadoghq.com", "DatadogAgent")];
+    let id = (object.group(), object.kind());
+    let mut whole = Some(object).filter(|_| KINDS.contains(&id))?.clone();
+    let spec = whole.get_mut("spec")?;
+    match id {
+        ("upgrade.cattle.io", _) => {
+            let version = object.at_path(&["spec", "version"])?;
+            let tag = version.as_str()?.replace('+', "-");
+            for part in ["upgrade", "prepare"] {
+                let image = spec.get_mut(part).and_then(|part| part.get_mut("image"));
+                image.into_iter().for_each(|image| tagged(image, &tag, version));
+            }
+        }
+        ("argoproj.io", _) => versioned(spec),
+        _ => {
+            let registry = object.at_path(&["spec", "global", "registry"]).filter(|node| node.as_str().is_some());
+            let Some(Value::Map(parts)) = spec.get_mut("override").map(|parts| &mut parts.value) else { return None };
+            for name in parts.iter_mut().filter_map(|(_, part)| part.get_mut("image")?.get_mut("name")) {
+                let Some(text) = name.as_str().filter(|text| !text.contains('/')) else { continue };
+                // Where nobody says so, the operator knows which one it is.
+                let host = registry.and_then(Node::as_str).unwrap_or("?").trim_end_matches('/');
+                let text = format!("{host}/{text}");
+                name.rewrite(&text, registry.into_iter().flat_map(Node::places));
+            }
         }
     }
-    plan
+    Some(whole)
+}
+
+// Gives an image the tag that another field says, if it has none.
+fn tagged(image: &mut Node, tag: &str, by: &Node) {
+    if let Some(text) = image.as_str().filter(|text| !reference::is_pinned(text)) {
+        let (tag, digest) = if tag.contains(':') { (None, Some(tag)) } else { (Some(tag), None) };
+        let whole = reference::join(text, tag, digest);
+        image.rewrite(&whole, by.places());
+    }
+}
+
+// The same of every image of a part of an object that has a version beside it.
+fn versioned(node: &mut Node) {
+    let Value::Map(entries) = &mut node.value else { return };
+    entries.iter_mut().for_each(|(_, child)| versioned(child));
+    let version = node.get("version").cloned();
+    if let (Some(version), Some(image)) = (version, node.get_mut("image")) {
+        version.as_str().into_iter().for_each(|tag| tagged(image, tag, &version));
+    }
 }
 
 /// The images of a part of an object.
 pub(super) fn part(node: &Node, key: &str, sink: &mut Sink) {
-    custom(node, key, &[], sink);
+    custom(node, key, &Told::new(), sink);
 }
 
 // A custom resource: `certain` are nodes that the table of fields has told of already.
-fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
+fn custom(node: &Node, key: &str, certain: &Told, sink: &mut Sink) {
     if certain.contains(&std::ptr::from_ref(node)) {
         return;
     }
     match &node.value {
-        Value::Text(..) if helm::is_image_key(key) => sink.plausible(node),
+        Value::Text(..) if helm::is_image_key(key) || pod::is_variable_of_image(key) => sink.plausible(node),
         // Images by the names of what they are for.
         Value::Map(entries) if key == "images" && entries.iter().all(|(_, child)| is_pinned(child)) => {
             entries.iter().for_each(|(_, child)| sink.plausible(child));
@@ -163,13 +223,16 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
         Value::Text(..) if key == "podSpecPatch" => {
             yaml::within(node).docs.iter().for_each(|spec| pod::find(spec, Trust::Inferred, sink));
         }
+        Value::Text(text, _) if !MADE.contains(&key) && sink::is_literal(&reference::filled(text)) => {
+            sink.image(node, Trust::Inferred);
+        }
         Value::Text(text, _) if text.contains('\n') => {
             let is_told = manifests(node, sink) || key != "values";
             text::values(node).into_iter().filter(|_| !is_told).for_each(|values| helm::values(&values, sink));
         }
         Value::Map(_) if !key.is_empty() && is_object(node) => lowered(node, sink),
         Value::List(items) => {
-            let is_containers = matches!(key, "containers" | "initContainers" | "ephemeralContainers");
+            let is_containers = matches!(key, "containers" | "initContainers" | "ephemeralContainers" | "sidecars");
             for item in items {
                 if is_containers && let Some(image) = item.get("image") {
                     if !certain.contains(&std::ptr::from_ref(image)) {
@@ -190,8 +253,12 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
                     _ => sink.plausible(reference),
                 }
             }
+            if ["env", "args", "command"].iter().any(|key| node.get(key).is_some_and(|list| !list.items().is_empty())) {
+                pod::mentions(node, sink);
+            }
             // One container alone, whose image may be a mere name.
-            if key == "container"
+            let is_one = matches!(key, "container" | "script");
+            if is_one
                 && let Some(image) = node.get("image").filter(|image| !certain.contains(&std::ptr::from_ref(*image)))
             {
                 sink.image(image, Trust::Inferred);
@@ -223,17 +290,43 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
             deployed_by(node, sink);
             let used = helm::shape(node, key, helm::Above::default(), sink);
             // What a policy says must not be there is not.
+            let version = helm::scalar(node, "version");
             let is_absent = node.str_at(&["complianceType"]).eq_ignore_ascii_case("mustnothave");
             for (name, child) in entries.iter().filter(|(name, _)| !is_absent || &**name != "objectDefinition") {
                 // What an object has become is told at its top; deeper it may be the name of anything.
                 let is_silent = SILENT_KEYS.contains(&&**name) || (key.is_empty() && &**name == "status");
-                if !is_silent && !used.contains(&&**name) {
+                let is_made = &**name == "output" && child.get("image").is_some();
+                let is_told = (is_one && &**name == "image") || certain.contains(&std::ptr::from_ref(child));
+                if is_silent || is_made || is_told || used.contains(&**name) {
+                    continue;
+                }
+                if let Some(open) = version.and_then(|version| whole_of(name, child, version)) {
+                    sink.plausible(&open);
+                } else if &**name == "image" && used.is_empty() && child.as_str().is_some_and(is_bare) {
+                    let text = child.as_str().unwrap_or_default();
+                    sink.closed(text, Confidence::Unresolved, child.places().collect(), LIKELY);
+                } else {
                     custom(child, name, certain, sink);
                 }
             }
         }
         _ => {}
     }
+}
+
+// An image without a tag that has a version beside it, which may be its tag.
+fn whole_of(key: &str, node: &Node, version: &Node) -> Option<Node> {
+    let text = node.as_str().filter(|text| helm::is_image_key(key) && text.contains('/'))?;
+    let is_whole = reference::is_pinned(text) || sink::is_open(text);
+    let mut open = Some(node).filter(|_| !is_whole)?.clone();
+    open.rewrite(&format!("{text}:?"), version.places());
+    Some(open)
+}
+
+/// Whether a text may be the mere name of an image.
+pub(super) fn is_bare(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'))
 }
 
 // Whether a parameter that a run hands to its task is an image that the task runs, and none that it makes.
@@ -290,14 +383,51 @@ fn config_map(object: &Node, key: &str, sink: &mut Sink) {
         if name.ends_with("values.yaml") {
             text::told(value, sink);
         }
+        // What Istio puts into pods.
+        if name.ends_with("values") && text.starts_with('{') {
+            text::values(value).into_iter().for_each(|values| helm::values(&values, sink));
+            continue;
+        }
+        if name.ends_with(".sh") || text.starts_with("#!") {
+            commands(value, sink);
+        }
         if sink::is_literal(text) || (is_named && sink::is_plausible(text)) {
             sink.image(value, Trust::Inferred);
+        } else if text.contains('/') && reference::is_pinned(text) && sink::is_plausible(text) {
+            // Whoever reads it by this key may run it.
+            sink.closed(text, Confidence::Unresolved, value.places().collect(), LIKELY);
         } else if is_named && text.contains('\n') {
             pod::listed(value, sink);
         } else {
             self::text(value, sink);
         }
     }
+}
+
+// Images that stand literally in the commands of a script.
+fn commands(script: &Node, sink: &mut Sink) {
+    let is_block = matches!(script.value, Value::Text(_, Style::Block));
+    for (line, text) in (script.at.line..).zip(script.as_str().unwrap_or_default().lines()) {
+        for image in pod::literals(text.split('#').next().unwrap_or_default()) {
+            let mut one = Node::text(script.at, image);
+            one.at.line = if is_block { line } else { script.at.line };
+            sink.image(&one, Trust::Inferred);
+        }
+    }
+}
+
+// The same of what is packed in Base64, as far as it is text.
+fn packed(object: &Node, key: &str, sink: &mut Sink) {
+    let unpacked = object.get(key).map(Node::entries).unwrap_or_default().iter().filter_map(|(name, value)| {
+        let text = yaml::decoded(value.as_str()?).ok()?;
+        let mut value = value.clone();
+        value.value = Value::Text(text.into(), Style::Quoted);
+        Some((name.clone(), value))
+    });
+    let unpacked = Node::new(object.at, Value::Map(unpacked.collect()));
+    let mut whole = Node::nothing(object.at);
+    whole.set(key, unpacked);
+    config_map(&whole, key, sink);
 }
 
 /// The objects in a text, or else the images that stand in its lines.
@@ -310,10 +440,16 @@ pub(super) fn text(node: &Node, sink: &mut Sink) {
 /// Objects in a text, which somebody else applies; false: there are none.
 pub(super) fn manifests(node: &Node, sink: &mut Sink) -> bool {
     let text = node.as_str().unwrap_or_default();
-    if text.starts_with('{') && text.ends_with('}') && !text.contains("apiVersion") {
+    let is_list = text.starts_with('[') && text.trim_end().ends_with(']');
+    if is_list || (text.starts_with('{') && text.trim_end().ends_with('}') && !text.contains("apiVersion")) {
         let parsed = yaml::within(node);
-        let is_whole = parsed.fault.is_none() && parsed.docs.iter().all(|doc| matches!(doc.value, Value::Map(_)));
-        parsed.docs.iter().filter(|_| is_whole).for_each(|doc| custom(doc, "", &[], sink));
+        let is_whole =
+            parsed.fault.is_none() && parsed.docs.iter().all(|doc| matches!(doc.value, Value::Map(_) | Value::List(_)));
+        for doc in parsed.docs.iter().filter(|_| is_whole) {
+            for part in if is_list { doc.items() } else { std::slice::from_ref(doc) } {
+                if is_object(part) { lowered(part, sink) } else { custom(part, "", &Told::new(), sink) }
+            }
+        }
         return is_whole;
     }
     if !text.contains("apiVersion") || !text.contains("kind") {
@@ -322,15 +458,31 @@ pub(super) fn manifests(node: &Node, sink: &mut Sink) -> bool {
     let parsed = yaml::within(node);
     if parsed.fault.is_some() || parsed.docs.iter().all(|doc| doc.kind().is_empty()) {
         text::inner(node, sink);
+        bare_lines(node, sink);
     } else {
         parsed.docs.iter().for_each(|doc| lowered(doc, sink));
     }
     true
 }
 
+// Tells of mere names of images in the lines of what cannot be read.
+fn bare_lines(node: &Node, sink: &mut Sink) {
+    let is_block = matches!(node.value, Value::Text(_, Style::Block));
+    for (line, text) in (node.at.line..).zip(node.as_str().unwrap_or_default().lines()) {
+        let pair = text::pair(text.trim().trim_start_matches("- "));
+        let Some(value) = pair.filter(|(key, _)| *key == "image").map(|(_, value)| text::unquoted(value)) else {
+            continue;
+        };
+        if is_bare(value) {
+            let line = if is_block { line } else { node.at.line };
+            sink.closed(value, Confidence::Unresolved, vec![At { line, ..node.at }], LIKELY);
+        }
+    }
+}
+
 /// An object that somebody else applies.
 pub(super) fn lowered(object: &Node, sink: &mut Sink) {
-    let Some(mut inner) = sink.within() else { return custom(object, "", &[], sink) };
+    let Some(mut inner) = sink.within() else { return custom(object, "", &Told::new(), sink) };
     find(object, &mut inner);
     for mut hit in inner.hits() {
         hit.confidence = hit.confidence.max(Confidence::Inferred);

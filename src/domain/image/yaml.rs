@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use granit_parser::{Event, Options, Parser, ScalarStyle};
 
 use super::documents;
-use super::node::{At, MAX_DEPTH, Node, Style, Value};
+use super::node::{At, MAX_DEPTH, Node, Style, Trust, Value};
 
 // Most bytes of a file; the largest bundles of definitions have a third of it.
 const MAX_BYTES: usize = 16 << 20;
@@ -17,6 +17,9 @@ const MAX_BYTES: usize = 16 << 20;
 const CORE: &str = "tag:yaml.org,2002:";
 const LEFT_OUT: &str = "no line of --- stands before this document, so what reads manifests leaves it out";
 const ODD: &str = "what stands behind --- is not read by everybody";
+/// What is said of a merge key that comes after a key which it has too: the cluster and Helm take what is merged, kustomize
+/// takes what stands there.
+pub(super) const MERGED: &str = "not everybody lets a key win that stands above << and is merged in as well";
 // What else ends a line for readers of YAML 1.1.
 const BREAKS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
 // Most nodes of a file, those that aliases repeat included.
@@ -60,7 +63,14 @@ pub(super) struct Fault {
 
 enum Frame {
     List(Node, usize),
-    Map { node: Node, anchor: usize, key: Option<Key>, index: HashMap<Box<str>, usize>, merged: Vec<Node> },
+    Map { node: Node, anchor: usize, key: Option<Key>, index: HashMap<Box<str>, usize>, merged: Vec<Merged> },
+}
+
+// What a merge key puts in, and how many entries stand above it.
+struct Merged {
+    above: usize,
+    line: u32,
+    node: Node,
 }
 
 struct Key {
@@ -110,7 +120,7 @@ pub(super) fn parse(bytes: &[u8], file: u32, first: u32) -> Parsed {
         text(bytes).ok_or_else(|| (first, "not UTF-8".to_owned())).and_then(|text| reader.all(&text))
     };
     if let Err((line, why)) = outcome {
-        let from = reader.parsed.fault.as_ref().map_or(reader.began, |fault| fault.from);
+        let from = reader.parsed.fault.as_ref().map_or(reader.began, |fault| fault.from.min(reader.began));
         reader.parsed.fault = Some(Fault { line, from, why });
     }
     reader.parsed.nodes = reader.nodes;
@@ -200,7 +210,9 @@ impl Reader {
 
     // Notes what is not read, from its line on.
     fn leave(&mut self, line: u32, why: &str) {
-        self.parsed.fault.get_or_insert_with(|| Fault { line, from: line, why: why.to_owned() });
+        if self.parsed.fault.as_ref().is_none_or(|fault| fault.why == MERGED) {
+            self.parsed.fault = Some(Fault { line, from: line, why: why.to_owned() });
+        }
     }
 
     fn line(&self, line: usize) -> u32 {
@@ -299,8 +311,12 @@ impl Reader {
     fn close(&mut self) -> Result<(), String> {
         let (node, anchor) = match self.stack.pop() {
             Some(Frame::List(node, anchor)) => (node, anchor),
-            Some(Frame::Map { mut node, anchor, index, merged, .. }) => {
-                merge(&mut node, &index, merged);
+            Some(Frame::Map { mut node, anchor, merged, .. }) => {
+                if let Some(line) = merge(&mut node, merged) {
+                    // All of it is read all the same.
+                    let fault = || Fault { line, from: u32::MAX, why: MERGED.to_owned() };
+                    self.parsed.fault.get_or_insert_with(fault);
+                }
                 (node, anchor)
             }
             None => return Ok(()),
@@ -360,7 +376,7 @@ impl Reader {
                     if !merged.is_empty() {
                         self.parsed.doubled.get_or_insert(line);
                     }
-                    merged.push(node);
+                    merged.push(Merged { above: map.entries().len(), line, node });
                 }
                 Some(Key { text, line, .. }) => {
                     let Value::Map(entries) = &mut map.value else { return Ok(()) };
@@ -411,24 +427,41 @@ fn add(map: &mut Node, more: &Node) -> bool {
     false
 }
 
-// What stands in the mapping itself wins, then the earlier of what is merged in.
-fn merge(node: &mut Node, index: &HashMap<Box<str>, usize>, merged: Vec<Node>) {
+// What stands in the mapping itself wins, then the earlier of what is merged in; gives the line of a merge key that has
+// something else for a key before it.
+fn merge(node: &mut Node, merged: Vec<Merged>) -> Option<u32> {
+    let Value::Map(entries) = &mut node.value else { return None };
     if merged.is_empty() {
-        return;
+        return None;
     }
-    let Value::Map(entries) = &mut node.value else { return };
-    let mut known: std::collections::HashSet<Box<str>> = index.keys().cloned().collect();
-    known.extend(entries.iter().map(|(name, _)| name.clone()));
-    for source in merged {
+    let numbered = entries.iter().enumerate();
+    let mut known: HashMap<Box<str>, usize> = numbered.map(|(at, (name, _))| (name.clone(), at)).collect();
+    let (own, mut disputed) = (entries.len(), None);
+    for Merged { above, line, node: source } in merged {
+        let begun = entries.len();
         let maps = match source.value {
             Value::List(items) => items,
             _ => vec![source],
         };
         for map in maps {
             let Value::Map(more) = map.value else { continue };
-            entries.extend(more.into_iter().filter(|(name, _)| known.insert(name.clone())));
+            for (name, child) in more {
+                let Some(at) = known.get(&name).copied() else {
+                    known.insert(name.clone(), entries.len());
+                    entries.push((name, child));
+                    continue;
+                };
+                let is_before = at < above || (own..begun).contains(&at);
+                let is_other = |before: &&mut Node| before.as_str().is_none_or(|text| child.as_str() != Some(text));
+                let before = entries.get_mut(at).map(|(_, node)| node).filter(|_| is_before).filter(is_other);
+                if let Some(before) = before {
+                    before.trust = Trust::Unresolved;
+                    disputed.get_or_insert(line);
+                }
+            }
         }
     }
+    disputed
 }
 
 // Nodes and levels of a tree.
