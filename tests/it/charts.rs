@@ -166,6 +166,8 @@ fn bare_names_options_and_keys_of_expressions_are_seen_and_checks_are_not() {
     has(&chart(&[&option], "repo: e.io/side\ntag: v1\n"), "e.io/side:v1 inferred");
     let key = pod("{{- range $k, $v := .Values.fields }}\n    {{ $k }}: {{ $v }}\n    {{- end }}");
     has(&chart(&[&key], "fields: {image: nginx}\n"), "{{ $v }} unresolved");
+    let operator = "apiVersion: operators.coreos.com/v1alpha1\nkind: Subscription\nmetadata: {name: \"{{ .Release.Name }}\"}\nspec:\n  name: x\n";
+    has(&chart(&[operator], ""), "image templates/0.yaml opaque templates/0.yaml:2");
     // What ends everything deploys nothing, and a sentence is no image.
     let check = "{{- if .Values.bad }}\n{{ fail \"e.io/bad:1 is no image\" }}\n{{- end }}\n";
     let words =

@@ -1,7 +1,10 @@
 //! Charts of the tree: which folders they are, what stands in them, and what they deploy with the values that they are given.
 
+mod ignored;
+mod parts;
+
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Confidence;
@@ -9,84 +12,15 @@ use super::account::Known;
 use super::actions::{self, Helpers};
 use super::flow::{self, Said};
 use super::guards::{Calls, Guards};
-use super::node::{At, Node, Style, Value};
+use super::node::{At, Node};
 use super::sink::{Hit, Sink};
 use super::template::{self, Chart, Open, Source};
 use super::tree::{self, Tree};
-use super::{helm, patch, reference, roots, sets, text, weight, workload, yaml};
+use super::{helm, patch, reference, roots, text, weight, workload};
 
-/// The folders of charts, those left out that another one has as its parts.
-pub(super) fn folders(tree: &Tree<'_>) -> BTreeSet<String> {
-    let folders = tree.all().filter_map(|(_, name)| match name.strip_suffix("Chart.yaml") {
-        Some(folder) if folder.is_empty() || folder.ends_with('/') => Some(folder.trim_end_matches('/').to_owned()),
-        _ => None,
-    });
-    let mut charts: BTreeSet<String> = BTreeSet::new();
-    for folder in folders {
-        if !is_part(&charts, &folder) {
-            charts.insert(folder);
-        }
-    }
-    charts
-}
-
-/// Whether a folder is a chart, be it a part of another one.
-pub(super) fn is_one(tree: &Tree<'_>, folder: &str) -> bool {
-    declaration(tree, folder).is_some()
-}
-
-/// Whether a path is a part of one of these charts, and nothing that only stands in its folder.
-pub(super) fn is_part(charts: &BTreeSet<String>, path: &str) -> bool {
-    let mut parent = tree::folder_of(path);
-    loop {
-        if charts.contains(parent) {
-            let rest = path.get(parent.len()..).unwrap_or_default().trim_start_matches('/');
-            let is_own = match rest.split_once('/') {
-                Some((folder, _)) => matches!(folder, "templates" | "charts" | "crds" | "ci"),
-                None => rest.contains("values") || matches!(rest, "Chart.yaml" | "requirements.yaml"),
-            };
-            if is_own {
-                return true;
-            }
-        }
-        if parent.is_empty() {
-            return false;
-        }
-        parent = tree::folder_of(parent);
-    }
-}
-
-/// Charts that other charts of the tree bring along from beside them. Those that only bring along each other are none.
-pub(super) fn included(tree: &Tree<'_>, charts: &BTreeSet<String>) -> BTreeSet<String> {
-    let named = |folder: &str| -> Vec<String> {
-        let beside = dependencies(tree, folder).filter_map(|entry| beside(entry, folder));
-        beside.filter(|path| charts.contains(path)).collect()
-    };
-    let all: HashMap<&String, Vec<String>> = charts.iter().map(|folder| (folder, named(folder))).collect();
-    let named: HashSet<&String> = all.values().flatten().collect();
-    let mut todo: Vec<&String> = charts.iter().filter(|folder| !named.contains(folder)).collect();
-    let mut included = BTreeSet::new();
-    while let Some(folder) = todo.pop() {
-        for part in all.get(folder).into_iter().flatten() {
-            if included.insert(part.clone()) {
-                todo.push(part);
-            }
-        }
-    }
-    included
-}
-
-/// What a chart says that it consists of.
-pub(super) fn dependencies<'a>(tree: &'a Tree<'_>, folder: &str) -> impl Iterator<Item = &'a Node> {
-    let files = ["Chart.yaml", "requirements.yaml"].map(|name| tree.number(&within(folder, name)));
-    let docs = files.into_iter().flatten().flat_map(|file| tree.docs(file));
-    docs.filter_map(|doc| doc.get("dependencies")).flat_map(Node::items)
-}
-
-/// Where a chart is that another one brings along from the same tree.
-pub(super) fn beside(entry: &Node, folder: &str) -> Option<String> {
-    tree::join(folder, entry.str_at(&["repository"]).strip_prefix("file://")?)
-}
+use ignored::ignored;
+pub(super) use parts::{beside, dependencies, folders, included, is_one, is_part};
+use parts::{declaration, imported, is_unwanted, parts, unseen, within};
 
 /// Deepest nesting of charts, and what it costs to look into one, where a look at a path costs 1.
 pub(super) const MAX_DEPTH: usize = 5;
@@ -221,148 +155,12 @@ fn is_simple(action: &str) -> bool {
         && !actions::literals(action).iter().any(|literal| is_odd(&literal.text))
 }
 
-// Tells of the first pattern by which Helm does not see values, templates or parts that are in a chart's folder.
-fn ignored(tree: &Tree<'_>, folder: &str, sink: &mut Sink) {
-    let Some(file) = tree.number(&within(folder, ".helmignore")) else { return };
-    let text = String::from_utf8_lossy(tree.bytes(file)).into_owned();
-    let prefix = within(folder, "").len();
-    let names: Vec<&str> = tree
-        .below(folder)
-        .filter_map(|(_, name)| name.get(prefix..))
-        .filter(|name| is_needed(name))
-        .take(MAX_NAMES)
-        .collect();
-    for (line, pattern) in (1..).zip(text.lines()) {
-        let (at, pattern) = (At { file, line }, pattern.trim());
-        if pattern.is_empty() || pattern.starts_with('#') || !tree.spend(names.len() * (1 + pattern.len() / BYTES), at)
-        {
-            continue;
-        }
-        // What is not like one of these is taken out.
-        let is_out = pattern.starts_with('!') || names.iter().any(|name| is_like(name, pattern));
-        if is_out {
-            sink.closed(pattern, Confidence::Opaque, vec![at], "Helm does not see what of the chart is like it");
-            return;
-        }
-    }
-}
-
-// Most files of a chart that are compared with what it leaves out.
-const MAX_NAMES: usize = 2000;
-
-// Whether other things are deployed without a file: values, helpers, and what says that something is a chart.
-fn is_needed(name: &str) -> bool {
-    let base = tree::base_of(name);
-    let is_of_part = name.starts_with("charts/") || !name.contains('/');
-    (is_of_part && matches!(base, "values.yaml" | "Chart.yaml" | "requirements.yaml"))
-        || (format!("/{name}").contains("/templates/") && (base.ends_with(".tpl") || base.starts_with('_')))
-        || name.strip_prefix("templates/").is_some_and(|rest| !rest.contains('/') && base != "NOTES.txt")
-}
-
-// Whether a file, or a folder above it, is like a pattern of names.
-fn is_like(name: &str, pattern: &str) -> bool {
-    let bare = pattern.trim_end_matches('/');
-    let is_path = bare.contains('/');
-    let ends = name.match_indices('/').map(|(at, _)| at);
-    let folders = ends.filter_map(|at| name.get(..at));
-    let all = folders.chain((bare.len() == pattern.len()).then_some(name));
-    // Sets of characters may have any of them.
-    let pattern =
-        bare.find(['[', '\\']).and_then(|at| bare.get(..at)).map_or(bare.to_owned(), |head| format!("{head}*"));
-    all.into_iter().any(|path| sets::is_glob(&pattern, if is_path { path } else { tree::base_of(path) }))
-}
-
 /// What the templates of a chart make that deploys more, as far as it can be read as it stands.
 pub(super) fn deployers(tree: &Tree<'_>, folder: &str) -> Vec<Arc<Node>> {
     let files = tree.below(&within(folder, "templates")).filter(|(file, _)| tree.fault(*file).is_none());
     let kinds = ["argoproj.io", "fluxcd.io", "fluxcd.controlplane.io"];
     let docs = files.flat_map(|(file, _)| tree.docs(file));
     docs.filter(|doc| kinds.iter().any(|kind| doc.group().ends_with(kind))).map(Arc::clone).collect()
-}
-
-// The file that says what a chart is.
-fn declaration(tree: &Tree<'_>, folder: &str) -> Option<u32> {
-    tree.number(&within(folder, "Chart.yaml"))
-}
-
-// A path in a folder.
-fn within(folder: &str, name: &str) -> String {
-    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
-}
-
-// A chart that another one consists of.
-struct Dependency<'a> {
-    // Where it is, if that is in the tree.
-    folder: Option<String>,
-    // Where its values are in those of the other.
-    key: String,
-    // What the other says of it; None: it only stands there.
-    entry: Option<&'a Node>,
-}
-
-// The charts that a chart consists of: those that it names, and those that stand in its folder for them.
-fn parts<'a>(tree: &'a Tree<'_>, folder: &str) -> Vec<Dependency<'a>> {
-    let prefix = within(folder, "charts/");
-    let mut inner: Vec<(String, String)> = Vec::new();
-    for (file, name) in tree.below(prefix.trim_end_matches('/')) {
-        let there = name.get(prefix.len()..).and_then(|name| name.strip_suffix("/Chart.yaml"));
-        if let Some(there) = there.filter(|there| !there.contains('/')) {
-            // It is called as it says, whatever its folder is called.
-            let own = tree.docs(file).first().map(|doc| doc.str_at(&["name"])).filter(|name| !name.is_empty());
-            inner.push((own.unwrap_or(there).to_owned(), format!("{prefix}{there}")));
-        }
-    }
-    let mut parts = Vec::new();
-    let mut named: HashSet<&str> = HashSet::new();
-    for entry in dependencies(tree, folder) {
-        let name = entry.str_at(&["name"]);
-        let packed: Vec<&String> = inner.iter().filter(|(own, _)| own == name).map(|(_, folder)| folder).collect();
-        let key = Some(entry.str_at(&["alias"])).filter(|alias| !alias.is_empty()).unwrap_or(name).to_owned();
-        named.insert(name);
-        let there = beside(entry, folder).filter(|folder| tree.has_folder(folder));
-        let folders = if packed.is_empty() { vec![there] } else { packed.into_iter().cloned().map(Some).collect() };
-        parts.extend(folders.into_iter().map(|folder| Dependency { folder, key: key.clone(), entry: Some(entry) }));
-    }
-    let others = inner.into_iter().filter(|(name, _)| !named.contains(name.as_str()));
-    parts.extend(others.map(|(key, folder)| Dependency { folder: Some(folder), key, entry: None }));
-    parts
-}
-
-// Whether the condition of a dependency says that it is not deployed: the first path that has a value decides.
-fn is_unwanted(entry: &Node, values: &Node) -> bool {
-    // A blank after a comma is a part of the path for Helm, which then finds nothing.
-    let paths = entry.str_at(&["condition"]).trim().split(',').filter(|path| !path.is_empty());
-    // A key that is a word of YAML 1.1 is none that Helm finds.
-    let step = |node: &'_ Node, step: &str| node.get(step).filter(|_| yaml::as_truth(step).is_none()).cloned();
-    let told = paths.filter_map(|path| path.split('.').try_fold(values.clone(), |node, part| step(&node, part)));
-    let mut words = told.filter_map(|node| match &node.value {
-        Value::Text(text, Style::Plain) => yaml::as_truth(text),
-        _ => None,
-    });
-    words.next() == Some(false)
-}
-
-// Most entries by which a chart takes values out of a part.
-const MAX_IMPORTS: usize = 200;
-
-// The values that a chart takes out of those of a part of it, under its own.
-fn imported(tree: &Tree<'_>, part: &Dependency<'_>, values: &Node) -> Option<Node> {
-    let entries = part.entry?.get("import-values")?.items();
-    // Each may be as large as all values.
-    if entries.len() > MAX_IMPORTS || !tree.spend(values.size() * (1 + entries.len()), values.at) {
-        return None;
-    }
-    let own = tree.number(&within(part.folder.as_deref()?, "values.yaml")).and_then(|file| tree.docs(file).first());
-    let inner = patch::layered(own.map(|doc| (**doc).clone()).into_iter().chain(values.get(&part.key).cloned()))?;
-    let at = |path: &str| path.split('.').try_fold(&inner, |node, step| node.get(step)).cloned();
-    let layers = entries.iter().filter_map(|entry| match entry.as_str() {
-        Some(name) => at(&format!("exports.{name}")),
-        None => {
-            let (child, parent) = (at(entry.str_at(&["child"]))?, entry.str_at(&["parent"]));
-            Some(if matches!(parent, "" | ".") { child } else { helm::nested(parent, child) })
-        }
-    });
-    patch::layered(layers)
 }
 
 // What a chart shares with those that it consists of.
@@ -537,6 +335,10 @@ impl Shared<'_> {
             } else if rest.starts_with("templates/") && !rest.ends_with("NOTES.txt") {
                 let said = actions::without_comments(&String::from_utf8_lossy(tree.bytes(file)));
                 text::scan(said.as_bytes(), file, 1).into_iter().for_each(|hit| sink.push(hit));
+                for (line, what) in text::closed(tree.bytes(file)) {
+                    let note = format!("{what}, whose own images cannot be seen");
+                    sink.closed(rest, Confidence::Opaque, vec![At { file, line }], &note);
+                }
                 let is_filled = tree.fault(file).is_some() || tree.bytes(file).windows(2).any(|part| part == b"{{");
                 for (line, kind) in text::deployers(tree.bytes(file)).into_iter().filter(|_| is_filled) {
                     let note = "a template makes it, and what it deploys is not looked at";
@@ -545,18 +347,6 @@ impl Shared<'_> {
             }
         }
     }
-}
-
-// A chart that another one consists of, and that is not in the tree.
-fn unseen(entry: &Node, sink: &mut Sink) {
-    let (name, none) = (entry.str_at(&["name"]), Node::text(entry.at, ""));
-    let url = entry.get("repository").unwrap_or(&none);
-    let repository = url.as_str().unwrap_or_default();
-    let at = entry.get("name").unwrap_or(entry);
-    if !repository.is_empty() && !repository.starts_with("file:") {
-        helm::chart(url, name, entry.get("version"), at, sink);
-    }
-    sink.closed(name, Confidence::Opaque, at.places().collect(), helm::UNSEEN);
 }
 
 // Tags that helpers of a chart put where an image has none: the one for all images, or else, for its one image, the

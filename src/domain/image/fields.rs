@@ -199,6 +199,16 @@ pub(super) fn named((group, kind): (&str, &str)) -> Vec<&'static str> {
     paths.filter_map(|(.., path)| path.rsplit('.').next()).collect()
 }
 
+/// What an object of this group and kind makes something else deploy, if a template writes the field for it.
+pub(super) fn closes((group, kind): (&str, &str), text: &str) -> Option<&'static str> {
+    let mut closed = CLOSED.iter().filter(|(of, named, ..)| *of == group && (named.is_empty() || *named == kind));
+    let writes = |path: &str| {
+        let key = path.rsplit('.').find(|step| !matches!(*step, "[]" | "*")).unwrap_or_default();
+        text.contains(&format!("{key}:"))
+    };
+    closed.find(|(.., path, _)| writes(path)).map(|(.., what)| *what)
+}
+
 /// Tells of what an object makes something else deploy.
 pub(super) fn closed(object: &Node, sink: &mut Sink) {
     let (group, kind) = (object.group(), object.kind());

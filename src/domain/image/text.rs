@@ -5,7 +5,7 @@ use super::node::{At, Node, Style, Trust, Value};
 use super::pod;
 use super::sink::{self, Hit, Sink};
 use super::tree::Tree;
-use super::{Class, Confidence, actions, helm, workload, yaml};
+use super::{Class, Confidence, actions, fields, helm, workload, yaml};
 
 /// A file that could not be read to its end: that, and what its lines say.
 pub(super) fn broken(tree: &Tree<'_>, file: u32, hits: &mut Vec<Hit>) {
@@ -175,6 +175,18 @@ pub(super) fn deployers(bytes: &[u8]) -> Vec<(u32, &'static str)> {
         KINDS.iter().find(is_known).copied().or_else(other)
     };
     (1..).zip(text.lines()).filter_map(|(number, line)| Some((number, kind(line)?))).collect()
+}
+
+/// The lines at which documents of a template begin that make something else deploy what cannot be seen, and what that is.
+pub(super) fn closed(bytes: &[u8]) -> Vec<(u32, &'static str)> {
+    let text = String::from_utf8_lossy(bytes);
+    let (mut line, mut found) = (1, Vec::new());
+    for doc in text.split("\n---") {
+        let at = (line..).zip(doc.lines()).find(|(_, text)| text.starts_with("kind:")).map_or(line, |(at, _)| at);
+        found.extend(fields::closes(identity(doc.lines()), doc).map(|what| (at, what)));
+        line += u32::try_from(doc.matches('\n').count()).unwrap_or_default() + 1;
+    }
+    found
 }
 
 /// Images that stand literally in the lines of a text within a file. Only those of a block are lines of the file too.
