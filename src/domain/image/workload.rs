@@ -383,9 +383,8 @@ fn config_map(object: &Node, key: &str, sink: &mut Sink) {
         if name.ends_with("values.yaml") {
             text::told(value, sink);
         }
-        // What Istio puts into pods.
-        if name.ends_with("values") && text.starts_with('{') {
-            text::values(value).into_iter().for_each(|values| helm::values(&values, sink));
+        if let Some(global) = injected(name, value) {
+            helm::values(&global, sink);
             continue;
         }
         if name.ends_with(".sh") || text.starts_with("#!") {
@@ -402,6 +401,14 @@ fn config_map(object: &Node, key: &str, sink: &mut Sink) {
             self::text(value, sink);
         }
     }
+}
+
+// What Istio puts into pods by values that it keeps: those for all of its parts.
+fn injected(name: &str, value: &Node) -> Option<Node> {
+    let text = value.as_str().filter(|text| name.ends_with("values") && text.starts_with('{'));
+    let values = text.and_then(|_| text::values(value))?;
+    let global = values.get("global").filter(|global| global.get("hub").is_some())?;
+    Some(Node::new(value.at, Value::Map(vec![("global".into(), global.clone())])))
 }
 
 // Images that stand literally in the commands of a script.
