@@ -295,7 +295,7 @@ fn custom(node: &Node, key: &str, certain: &Told, sink: &mut Sink) {
             for (name, child) in entries.iter().filter(|(name, _)| !is_absent || &**name != "objectDefinition") {
                 // What an object has become is told at its top; deeper it may be the name of anything.
                 let is_silent = SILENT_KEYS.contains(&&**name) || (key.is_empty() && &**name == "status");
-                let is_made = &**name == "output" && child.get("image").is_some();
+                let is_made = &**name == "output" && ["image", "to"].iter().any(|key| child.get(key).is_some());
                 let is_told = (is_one && &**name == "image") || certain.contains(&std::ptr::from_ref(child));
                 if is_silent || is_made || is_told || used.contains(&**name) {
                     continue;
