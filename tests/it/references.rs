@@ -362,7 +362,7 @@ fn what_others_read_out_of_config_maps_is_found_or_told() {
     for (data, expected) in [
         ("  spark-defaults.conf: |\n    spark.kubernetes.container.image  e/spark:3\n", "docker.io/e/spark:3 inferred"),
         (
-            "  values: '{\"global\": {\"hub\": \"e.io/istio\", \"tag\": \"1\", \"proxy\": {\"image\": \"proxyv2\"}}}'\n",
+            "  values: '{\"global\": {\"hub\": \"e.io/istio\", \"tag\": \"1\", \"proxy\": {\"image\": \"proxyv2\"}}, \"pilot\": {\"image\": \"pilot\"}}'\n",
             "e.io/istio/proxyv2:1 inferred",
         ),
         (

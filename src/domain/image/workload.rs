@@ -295,7 +295,7 @@ fn custom(node: &Node, key: &str, certain: &Told, sink: &mut Sink) {
             for (name, child) in entries.iter().filter(|(name, _)| !is_absent || &**name != "objectDefinition") {
                 // What an object has become is told at its top; deeper it may be the name of anything.
                 let is_silent = SILENT_KEYS.contains(&&**name) || (key.is_empty() && &**name == "status");
-                let is_made = &**name == "output" && child.get("image").is_some();
+                let is_made = &**name == "output" && ["image", "to"].iter().any(|key| child.get(key).is_some());
                 let is_told = (is_one && &**name == "image") || certain.contains(&std::ptr::from_ref(child));
                 if is_silent || is_made || is_told || used.contains(&**name) {
                     continue;
@@ -383,9 +383,8 @@ fn config_map(object: &Node, key: &str, sink: &mut Sink) {
         if name.ends_with("values.yaml") {
             text::told(value, sink);
         }
-        // What Istio puts into pods.
-        if name.ends_with("values") && text.starts_with('{') {
-            text::values(value).into_iter().for_each(|values| helm::values(&values, sink));
+        if let Some(global) = injected(name, value) {
+            helm::values(&global, sink);
             continue;
         }
         if name.ends_with(".sh") || text.starts_with("#!") {
@@ -402,6 +401,14 @@ fn config_map(object: &Node, key: &str, sink: &mut Sink) {
             self::text(value, sink);
         }
     }
+}
+
+// What Istio puts into pods by values that it keeps: those for all of its parts.
+fn injected(name: &str, value: &Node) -> Option<Node> {
+    let text = value.as_str().filter(|text| name.ends_with("values") && text.starts_with('{'));
+    let values = text.and_then(|_| text::values(value))?;
+    let global = values.get("global").filter(|global| global.get("hub").is_some())?;
+    Some(Node::new(value.at, Value::Map(vec![("global".into(), global.clone())])))
 }
 
 // Images that stand literally in the commands of a script.
