@@ -144,6 +144,13 @@ fn a_line_that_comes_to_no_image_and_values_that_nobody_can_read_are_told() {
     has(&chart(&[&line], broken), "image values.yaml unreadable values.yaml:");
     let files = [("Chart.yaml", "name: c\nappVersion: [1\n"), ("templates/a.yaml", &*line)];
     has(&full(&of(&files)), "image Chart.yaml unreadable Chart.yaml:");
+    // Tags that YAML takes for something else.
+    let line = pod("image: e.io/a:{{ .Values.tag }}");
+    for (tag, shown) in
+        [("yes", "e.io/a:true inferred"), ("off", "e.io/a:false inferred"), ("\"yes\"", "e.io/a:yes inferred")]
+    {
+        has(&chart(&[&line], &format!("tag: {tag}\n")), shown);
+    }
     // A call goes on on the next line.
     let helper = "{{- define \"p\" }}\n- image: {{ .Values.image }}\n{{- end }}\n";
     let rows = chart(

@@ -208,7 +208,9 @@ impl<'a> Scope<'a> {
                 None | Some(Value::Null) => (String::new(), Style::Quoted),
                 Some(_) => return None,
             };
-            let number = if style == Style::Plain { helm::as_number(&text) } else { None };
+            // What is a number or a truth is one on its way, and may come out as another text.
+            let truth = || yaml::as_truth(&text).map(|truth| truth.to_string());
+            let number = if style == Style::Plain { helm::as_number(&text).or_else(truth) } else { None };
             let places = node.into_iter().flat_map(Node::places).collect();
             let trust = node.map_or(Trust::Certain, |node| node.trust);
             let is_doubtful = style == Style::Plain
