@@ -45,7 +45,8 @@ fn variables_are_filled_into_what_is_written_and_read_again() {
         // What Flux's own functions do, and where quotes may end elsewhere.
         ("\"x${NAME#*}\"", "e.io/a:xld-1 inferred"),
         ("\"x${NAME/#old/}\"", "e.io/a:xold-1 inferred"),
-        ("\"x${NAME/#old}\"", "e.io/a:xold-1 inferred"),
+        // The second slash may be anywhere behind it.
+        ("\"x${NAME/#old}\"", "e.io/a:xold-1 unresolved"),
         ("'${NAME/o\\/b}'", "e.io/a:? unresolved"),
         ("\"${NAME: 1}\"", "e.io/a:? unresolved"),
         ("\"${NAME#*' #}\"", "e.io/a:old-1 unresolved"),
@@ -67,7 +68,7 @@ fn variables_are_filled_into_what_is_written_and_read_again() {
 fn variables_make_keys_lists_and_whole_parts() {
     let pod = |spec: &str| format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec: {spec}\n");
     let variables = sync(
-        "postBuild: {substitute: {SPEC: \"{containers: [{image: e.io/s:1}]}\", LIST: \"[{image: e.io/l:1}]\", K: initContainers}}",
+        "postBuild: {substitute: {SPEC: \"{containers: [{image: e.io/s:1}]}\", LIST: \"[{image: e.io/l:1}]\", K: initContainers, I: image, J: image}}",
     );
     for (spec, expected) in [
         ("${SPEC}", "e.io/s:1 certain"),
@@ -75,7 +76,10 @@ fn variables_make_keys_lists_and_whole_parts() {
         ("\n  ${K}: [{image: e.io/k:1}]", "e.io/k:1 certain"),
         ("${UNSEEN}", "? unresolved"),
         ("\n  volumes: ${UNSEEN}", "? unresolved"),
-        ("\n  ${UNSEEN}: [{image: e.io/k:1}]", "? unresolved"),
+        // Where nothing is defined, Flux puts nothing.
+        ("\n  ${UNSEEN}containers: [{image: e.io/k:1}]", "e.io/k:1 certain"),
+        ("\n  containers: [{image: e.io/r:1, \"${I}\": e.io/d:1}]", "e.io/r:1 certain"),
+        ("\n  containers: [{\"${I}\": e.io/d:1, \"${J}\": e.io/r:1}]", "e.io/r:1 unresolved"),
     ] {
         assert_eq!(seen(&[("k.yaml", &variables), ("base/p.yaml", &pod(spec))]), [expected], "{spec}");
     }
@@ -591,4 +595,84 @@ fn charts_of_kustomizations_take_values_in_the_order_that_is_said() {
         old.iter().any(|row| row.reference == "helmChartInflationGenerator" && row.confidence == "opaque"),
         "{old:#?}"
     );
+}
+
+#[test]
+fn what_leaves_the_text_that_it_is_put_into_is_told() {
+    let pod = |policy: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec:\n  restartPolicy: {policy}\n  containers: [{{image: e.io/a:1}}]\n"
+        )
+    };
+    for value in ["a\\rb: c", "a\\x85b: c", "a\\u2028b: c", "a\\u2029b: c", "\\\"", "*a", "a\\\\"] {
+        let order = sync(&format!("postBuild: {{substitute: {{A: \"{value}\"}}}}"));
+        for policy in ["${A}", "\"- ${A}\""] {
+            let is_told =
+                value.starts_with('a') && value.contains("b: c") || policy.starts_with('$') == (value.len() < 3);
+            let found = of(&[("k.yaml", &order), ("base/p.yaml", &pod(policy))]);
+            if is_told {
+                assert_eq!(short(&found), ["Pod opaque", "e.io/a:1 unresolved"], "{value} {policy}");
+            }
+        }
+    }
+    // The pattern ends at the next slash, wherever that is.
+    let order = sync("postBuild: {substitute: {A: x}}");
+    let found = of(&[("k.yaml", &order), ("base/p.yaml", &pod("${A/x}"))]);
+    assert_eq!(short(&found), ["Pod opaque", "e.io/a:1 unresolved"]);
+}
+
+#[test]
+fn parts_that_are_wholly_unknown_are_told() {
+    let order = sync("postBuild: {substituteFrom: [{kind: Secret, name: s}]}");
+    let object = |api: &str, kind: &str, spec: &str| {
+        format!("apiVersion: {api}\nkind: {kind}\nmetadata: {{name: o, namespace: flux}}\nspec: {spec}\n")
+    };
+    for (api, kind, spec, expected) in [
+        ("example.com/v1", "Widget", "{image: \"${X}\"}", "? unresolved"),
+        ("example.com/v1", "Widget", "{image: \"${X}-b\"}", "?-b unresolved"),
+        ("example.com/v1", "Widget", "{containers: \"${X}\"}", "? unresolved"),
+        ("example.com/v1", "Widget", "{\"${X}image\": e.io/a:1}", "?image unresolved"),
+        ("example.com/v1", "Widget", "{\"${X:=y-image}\": e.io/a:1}", "? unresolved"),
+        ("example.com/v1", "Widget", "{image: \"ENC[AES256_GCM,data:a]\"}", "ENC[AES256_GCM,data:a] unresolved"),
+        ("example.com/v1", "Widget", "${X}", "? unresolved"),
+        ("serving.knative.dev/v1", "Service", "{template: \"${X}\"}", "? unresolved"),
+        ("tekton.dev/v1", "Task", "{steps: \"${X}\"}", "? unresolved"),
+        ("helm.toolkit.fluxcd.io/v2", "HelmRelease", "{values: {image: \"${X}\"}}", "? unresolved"),
+        ("helm.toolkit.fluxcd.io/v2", "HelmRelease", "{values: \"${X}\"}", "? unresolved"),
+        ("helm.toolkit.fluxcd.io/v2", "HelmRelease", "{postRenderers: \"${X}\"}", "? unresolved"),
+        ("source.toolkit.fluxcd.io/v1", "OCIRepository", "${X}", "? unresolved"),
+        ("fluxcd.controlplane.io/v1", "ResourceSet", "{resources: \"${X}\"}", "? unresolved"),
+        ("${X:=kyverno.io/v1}", "Policy", "{}", "kyverno.io/v1 opaque"),
+        ("v1", "${X:=Service}", "{}", "Service opaque"),
+        ("helm.toolkit.fluxcd.io/v2", "HelmRelease", "{values: {a: {enabled: \"${X:=false}\"}}}", "false opaque"),
+    ] {
+        let found = of(&[("k.yaml", &order), ("base/o.yaml", &object(api, kind, spec))]);
+        assert_eq!(short(&found), [expected], "{api} {kind} {spec}");
+    }
+    let artifact = object("source.toolkit.fluxcd.io/v1", "OCIRepository", "{url: oci://e.io/o, ref: \"${X}\"}");
+    let found = of(&[("k.yaml", &order), ("base/o.yaml", &artifact)]);
+    assert_eq!((found[0].reference.as_str(), found[0].confidence.as_str()), ("e.io/o:latest", "unresolved"));
+    let set = "{inputsFrom: [{name: p}], resources: [{apiVersion: e.io/v1, kind: W, metadata: {name: w}, spec: {image: \"<< inputs.image >>\"}}]}";
+    let found = of(&[("s.yaml", &object("fluxcd.controlplane.io/v1", "ResourceSet", set))]);
+    assert_eq!(short(&found), ["<< inputs.image >> unresolved"]);
+}
+
+#[test]
+fn what_variables_say_of_how_it_is_built_is_told() {
+    let order = sync("postBuild: {substituteFrom: [{kind: Secret, name: s}]}");
+    for (spec, expected) in [
+        ("images: [{name: \"${X}\", newName: e.io/n}]", "? opaque"),
+        ("images: \"${X}\"", "? unresolved"),
+        ("\"${X}\": [{name: e.io/a, newName: e.io/n}]", "? unresolved"),
+        ("postBuild: \"${X}\"", "? unresolved"),
+        ("postBuild: {substituteFrom: [{kind: ConfigMap, name: \"${X:=m}\"}]}", "m opaque"),
+        ("patches: [{target: {kind: \"${X:=StatefulSet}\"}, patch: \"[]\"}]", "StatefulSet opaque"),
+        ("patches: [{target: {kind: Pod}, patch: \"- {op: add, path: /spec/${X}, value: e.io/n:1}\"}]", "patch opaque"),
+    ] {
+        let inner = sync(spec).replace("./base", "./apps").replace("name: k,", "name: inner,");
+        let files = [("k.yaml", order.as_str()), ("base/k.yaml", &inner), ("apps/p.yaml", POD)];
+        let found = short(&of(&files));
+        assert!(found.iter().any(|row| row == expected), "{spec} {found:?}");
+        assert!(found.iter().any(|row| row.starts_with("e.io/a:1 ")), "{spec} {found:?}");
+    }
 }

@@ -10,7 +10,7 @@ use super::retag::Retag;
 use super::sink::{self, Hit, Sink};
 use super::substitute::Variables;
 use super::tree::{self, Tree};
-use super::{Class, Confidence, chart, evidence, helm, patch, reference, resource_set, text, yaml};
+use super::{Class, Confidence, chart, evidence, helm, holes, patch, reference, resource_set, text, yaml};
 
 const FOREIGN: &str = "Flux takes it from a source that may have something else there";
 const GROUP: &str = "kustomize.toolkit.fluxcd.io";
@@ -179,6 +179,10 @@ pub(super) fn variables(object: &Node, (tree, index): (&Tree<'_>, &Index), root:
             }
             _ => variables.add_unknown(),
         }
+        // Another one may be meant.
+        if ["kind", "name"].iter().any(|key| source.get(key).is_some_and(|said| said.trust != Trust::Certain)) {
+            variables.add_unknown();
+        }
     }
     if let Some(own) = build.get("substitute") {
         variables.add(own);
@@ -211,6 +215,7 @@ fn named<'i>(
 /// The references of one object of Flux; false: it is none.
 pub(super) fn find(resource: &Resource, root: usize, tree: &Tree<'_>, index: &Index, sink: &mut Sink) -> bool {
     let object = &resource.node;
+    holes::tell(object, sink);
     match (object.group(), object.kind()) {
         ("helm.toolkit.fluxcd.io", "HelmRelease") => release(resource, root, tree, index, sink),
         ("source.toolkit.fluxcd.io", "OCIRepository") => artifact(object, sink),
@@ -304,8 +309,14 @@ fn artifact(object: &Node, sink: &mut Sink) {
         (true, digest) => reference::join(name, None, digest),
         (false, tag) => reference::join(name, tag, None),
     };
-    let places = url.places().chain(chosen.into_iter().flat_map(Node::places)).collect();
-    let trust = url.trust.max(chosen.map_or(Trust::Certain, |node| node.trust));
+    let places: Vec<At> = url.places().chain(chosen.into_iter().flat_map(Node::places)).collect();
+    let mut trust = url.trust.max(chosen.map_or(Trust::Certain, |node| node.trust));
+    // A text or keys that somebody fills in may say another one.
+    let given = object.at_path(&["spec", "ref"]);
+    if given.is_some_and(|given| given.as_str().is_some() || given.entries().iter().any(|(key, _)| sink::is_open(key)))
+    {
+        trust = Trust::Unresolved;
+    }
     let is_range = digest.is_none() && semver.is_some();
     let known = if is_range {
         let bare = reference::normalise(name).map(|known| known.text.trim_end_matches(":latest").to_owned());

@@ -8,13 +8,14 @@ use super::chart;
 use super::configuration;
 use super::evidence;
 use super::generate;
-use super::node::{At, Node};
+use super::node::{At, Node, Trust};
 use super::plugin;
 use super::replace;
 use super::resource::{self, Built, Extra, Resource, is_list};
 use super::retag::{self, Retag};
 use super::sink::{Hit, Sink};
 use super::strict;
+use super::substitute;
 use super::tree::{self, Tree};
 use super::vars;
 use super::{Confidence, yaml};
@@ -381,7 +382,10 @@ impl<'a> Kustomizer<'a> {
         built: &mut Built,
     ) -> Inner {
         if let Some(text) = inline.filter(|text| text.as_str().is_some()) {
-            let parsed = yaml::within(text);
+            let mut parsed = yaml::within(text);
+            if text.trust != Trust::Certain {
+                parsed.docs.iter_mut().for_each(substitute::doubt);
+            }
             if let Some(fault) = parsed.fault {
                 let at = At { file: text.at.file, line: fault.line };
                 self.close("patch", Confidence::Unreadable, at, &fault.why, built);

@@ -20,6 +20,7 @@ mod flux;
 mod generate;
 mod guards;
 mod helm;
+mod holes;
 mod index;
 mod inserts;
 mod kustomize;

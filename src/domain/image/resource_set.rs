@@ -52,7 +52,7 @@ pub(super) fn find(object: &Node, sink: &mut Sink) -> bool {
             // A text of several lines may begin something else where it is put.
             let inputs = object.at_path(&["spec", "inputs"]).into_iter().flat_map(Node::items);
             for (name, input) in inputs.flat_map(known) {
-                if input.as_str().is_some_and(|text| text.contains('\n')) {
+                if input.as_str().is_some_and(|text| text.contains('\n') || text.contains(substitute::BREAKS)) {
                     let note = "it is put into objects as it is written";
                     sink.closed(&name, Confidence::Opaque, input.places().collect(), note);
                 }

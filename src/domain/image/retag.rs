@@ -43,10 +43,12 @@ impl Retag {
         if name.is_empty() {
             return None;
         }
-        let is_plain = name.chars().all(|c| c.is_alphanumeric() || "./_:-@".contains(c));
+        // Nobody knows which images one renames whose name is not known.
+        let is_known = entry.get("name").is_none_or(|name| name.trust != Trust::Unresolved);
+        let is_plain = is_known && name.chars().all(|c| c.is_alphanumeric() || "./_:-@".contains(c));
         let pattern = format!("^{name}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$");
         let build = || RegexBuilder::new(&pattern).size_limit(MAX_SIZE).build().ok();
-        let pattern = if is_plain { None } else { build() };
+        let pattern = if is_plain || !is_known { None } else { build() };
         let found = || parts.into_iter().flatten();
         let number = part("newTag")
             .filter(|tag| matches!(&tag.value, Value::Text(text, Style::Plain) if text.parse::<f64>().is_ok()));
