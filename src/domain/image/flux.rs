@@ -154,6 +154,7 @@ pub(super) fn extra(object: &Node) -> Extra {
         components: list("components"),
         namespace: (!namespace.is_empty()).then(|| namespace.to_owned()),
         affixes: ["namePrefix", "nameSuffix"].map(|key| object.str_at(&["spec", key]).to_owned()),
+        is_rewritten: true,
         ..Extra::default()
     }
 }

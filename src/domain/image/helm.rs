@@ -1,5 +1,7 @@
 //! The shapes in which charts take images in their values.
 
+use std::collections::{HashMap, HashSet};
+
 use super::node::{Node, Style, Trust, Value};
 use super::reference;
 use super::sink::Hit;
@@ -16,6 +18,8 @@ pub(super) const NO_TAG: &str = "the chart chooses its tag";
 const TAGS: &[&str] = &["tag", "imageTag"];
 // Where the image is that is named beside it.
 const BESIDE: &[&str] = &["registry", "imageRegistry", "hub"];
+// From here on keys are looked up by hash.
+const MANY: usize = 24;
 const DIGESTS: &[&str] = &["digest", "imageDigest", "sha"];
 
 /// Whether a key is one under which an image is named.
@@ -85,7 +89,7 @@ fn walk(node: &Node, key: &str, above: Above<'_>, sink: &mut Sink) {
             }
             let used = shape(node, key, above, sink);
             for (name, child) in entries {
-                if used.contains(&&**name) || is_of_choice(name) {
+                if used.contains(&**name) || is_of_choice(name) {
                     continue;
                 }
                 match &child.value {
@@ -163,9 +167,9 @@ fn of_image(key: &str) -> Vec<String> {
 }
 
 /// Finds an image in a mapping that names its parts; gives the keys that were used.
-pub(super) fn shape<'a>(map: &'a Node, key: &str, above: Above<'_>, sink: &mut Sink) -> Vec<&'a str> {
+pub(super) fn shape<'a>(map: &'a Node, key: &str, above: Above<'_>, sink: &mut Sink) -> HashSet<&'a str> {
     let is_image = is_image_key(key);
-    let mut used = Vec::new();
+    let mut used = HashSet::new();
     let has = |name: &str| map.get(name).is_some();
     let is_told = is_image
         || TAGS.iter().chain(DIGESTS).any(|tag| has(tag))
@@ -174,8 +178,14 @@ pub(super) fn shape<'a>(map: &'a Node, key: &str, above: Above<'_>, sink: &mut S
         || has("imagePullPolicy");
     let used_parts = in_parts(map, sink);
     if !used_parts.is_empty() {
-        return used_parts;
+        return used_parts.into_iter().collect();
     }
+    // Many keys are looked up by hash.
+    let is_many = map.entries().len() > MANY;
+    let index: HashMap<&str, &Node> =
+        map.entries().iter().filter(|_| is_many).map(|(name, node)| (&**name, node)).collect();
+    let is_there = |key: &str| if is_many { index.contains_key(key) } else { has(key) };
+    let beside = |key: &str| if is_there(key) { scalar_at(map, key) } else { None };
     let names: &[&str] =
         if is_image { &["repository", "repo", "name", "imageName", "image", "url"] } else { &["repository"] };
     let repository = names.iter().filter(|_| is_told).find_map(|name| scalar_at(map, name));
@@ -212,19 +222,19 @@ pub(super) fn shape<'a>(map: &'a Node, key: &str, above: Above<'_>, sink: &mut S
     }
     // `fooImage` beside `fooImageTag`.
     for (name, node) in map.entries() {
-        if !is_image_key(name) || used.contains(&&**name) {
+        if !is_image_key(name) || used.contains(&**name) {
             continue;
         }
         let is_beside = &**name == "baseImage" || (&**name == "image" && has("registry"));
         let of_base = ["tag", "version"].iter().filter(|_| is_beside);
-        let tag = of_image(name).iter().map(String::as_str).chain(of_base.copied()).find_map(|tag| scalar_at(map, tag));
+        let tag = of_image(name).iter().map(String::as_str).chain(of_base.copied()).find_map(beside);
         if let (Some(text), Some(tag)) = (node.as_str(), tag)
             && text.contains('/')
             && !reference::is_pinned(text)
             && !sink::is_open(text)
         {
-            let beside = if matches!(&**name, "image" | "imageName") { BESIDE } else { &[] };
-            let registry = beside.iter().filter(|_| !reference::has_host(text)).find_map(|key| scalar_at(map, key));
+            let registries = if matches!(&**name, "image" | "imageName") { BESIDE } else { &[] };
+            let registry = registries.iter().filter(|_| !reference::has_host(text)).find_map(|key| scalar_at(map, key));
             compose(registry.map(|(_, node)| node), node, Some(tag.1), None, sink);
             used.extend([&**name, tag.0]);
             used.extend(registry.map(|(key, _)| key));
@@ -245,10 +255,10 @@ pub(super) fn shape<'a>(map: &'a Node, key: &str, above: Above<'_>, sink: &mut S
     // `fooImageRepository` beside `fooImageTag`.
     for (name, node) in map.entries() {
         let stem = name.strip_suffix("Repository").or_else(|| name.strip_suffix("Repo"));
-        let is_told = |stem: &&str| stem.ends_with("mage") || (!stem.is_empty() && has(&format!("{stem}Tag")));
+        let is_told = |stem: &&str| stem.ends_with("mage") || (!stem.is_empty() && is_there(&format!("{stem}Tag")));
         let Some(stem) = stem.filter(is_told) else { continue };
         if node.as_str().is_some_and(|text| !text.is_empty()) {
-            let part = |suffix: &str| scalar_at(map, &format!("{stem}{suffix}"));
+            let part = |suffix: &str| beside(&format!("{stem}{suffix}"));
             let (registry, digest) = (part("Registry"), part("Digest"));
             let tag = part("Tag").or_else(|| part("Version"));
             let of = |found: Option<(&'a str, &'a Node)>| found.map(|(_, node)| node);
@@ -259,7 +269,7 @@ pub(super) fn shape<'a>(map: &'a Node, key: &str, above: Above<'_>, sink: &mut S
                 node.rewrite(&whole, []);
             }
             compose(of(registry), &node, of(tag), of(digest), sink);
-            used.push(name);
+            used.insert(name);
             used.extend([registry, tag, digest].into_iter().flatten().map(|(name, _)| name));
         }
     }

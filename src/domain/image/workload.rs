@@ -227,7 +227,7 @@ fn custom(node: &Node, key: &str, certain: &[*const Node], sink: &mut Sink) {
             for (name, child) in entries.iter().filter(|(name, _)| !is_absent || &**name != "objectDefinition") {
                 // What an object has become is told at its top; deeper it may be the name of anything.
                 let is_silent = SILENT_KEYS.contains(&&**name) || (key.is_empty() && &**name == "status");
-                if !is_silent && !used.contains(&&**name) {
+                if !is_silent && !used.contains(&**name) {
                     custom(child, name, certain, sink);
                 }
             }
