@@ -676,3 +676,119 @@ fn what_variables_say_of_how_it_is_built_is_told() {
         assert!(found.iter().any(|row| row.starts_with("e.io/a:1 ")), "{spec} {found:?}");
     }
 }
+
+#[test]
+fn what_is_done_after_a_chart_is_rendered_is_seen_or_told() {
+    let chart = |template: &str| {
+        [
+            ("charts/app/Chart.yaml".to_owned(), "name: app\nversion: 1.0.0\n".to_owned()),
+            (
+                "charts/app/templates/d.yaml".to_owned(),
+                format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: c}}\nspec:\n  containers:\n  - {template}\n"),
+            ),
+        ]
+    };
+    let rows = |template: &str, layer: &str| {
+        let release = release(&format!(
+            "chart: {{spec: {{chart: ./charts/app, sourceRef: {{kind: GitRepository, name: flux-system}}}}}}, postRenderers: [{{kustomize: {layer}}}]"
+        ));
+        let files = chart(template);
+        let mut files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        files.push(("hr.yaml", &release));
+        short(&of(&files))
+    };
+    let pods = "/spec/template/spec";
+    for (patch, expected) in [
+        (
+            format!("[{{op: replace, path: {pods}/containers/0/image, value: alpine}}]"),
+            "docker.io/library/alpine:latest inferred",
+        ),
+        (format!("[{{op: replace, path: {pods}/containers/0/image, value: \"${{X}}\"}}]"), "${X} unresolved"),
+        (
+            format!("[{{op: replace, path: {pods}/volumes/0/image/reference, value: \"e.io/v:1\"}}]"),
+            "e.io/v:1 inferred",
+        ),
+        (
+            format!("[{{op: replace, path: {pods}/volumes/0/image, value: {{reference: \"e.io/v:1\"}}}}]"),
+            "e.io/v:1 inferred",
+        ),
+        (
+            format!("[{{op: copy, from: /metadata/annotations/x, path: {pods}/containers/0/image}}]"),
+            "/spec/template/spec/containers/0/image opaque",
+        ),
+        (
+            format!("[{{op: replace, path: {pods}/containers/0/args, value: [\"--sidecar-image=e.io/s:1\"]}}]"),
+            "e.io/s:1 inferred",
+        ),
+        (
+            "{kind: Pod, metadata: {name: c}, spec: {containers: [{name: c, image: alpine}]}}".to_owned(),
+            "docker.io/library/alpine:latest inferred",
+        ),
+    ] {
+        let layer = format!("{{patches: [{{target: {{kind: Pod}}, patch: '{patch}'}}]}}");
+        let found = rows("image: e.io/a:1", &layer);
+        assert!(found.iter().any(|row| row == expected), "{patch} {found:?}");
+    }
+    // kustomize compares names as they are written.
+    for (template, name, expected) in [
+        ("image: e.io/a:1", "e.io/a", &["e.io/n:1 inferred"][..]),
+        ("image: a:1", "a", &["e.io/n:1 inferred"]),
+        ("image: docker.io/library/a:1", "a", &["docker.io/library/a:1 inferred"]),
+        ("image: library/a:1", "a", &["docker.io/library/a:1 inferred"]),
+        ("image: a:1", "docker.io/library/a", &["e.io/n:1 inferred", "docker.io/library/a:1 inferred"]),
+        ("args: [\"--side-image=e.io/a:1\"]", "e.io/a", &["e.io/n:1 inferred", "e.io/a:1 inferred"]),
+    ] {
+        let found = rows(template, &format!("{{images: [{{name: {name}, newName: e.io/n}}]}}"));
+        for expected in expected {
+            assert!(found.iter().any(|row| row == expected), "{template} {name} {found:?}");
+        }
+        let is_renamed = expected[0].starts_with("e.io/n");
+        assert_eq!(found.contains(&"e.io/n:1 inferred".to_owned()), is_renamed, "{template} {name} {found:?}");
+    }
+}
+
+#[test]
+fn what_the_operator_syncs_is_built_and_what_changes_that_is_told() {
+    let instance = |more: &str| {
+        format!(
+            "apiVersion: fluxcd.controlplane.io/v1\nkind: FluxInstance\nmetadata: {{name: flux, namespace: flux-system}}\nspec:\n  sync: {{kind: GitRepository, url: \"https://x/y\", ref: refs/heads/main, path: apps/prod}}\n{more}"
+        )
+    };
+    let over = "resources: [p.yaml]\n";
+    let patch = |target: &str, patch: &str| {
+        instance(&format!("  kustomize: {{patches: [{{target: {{kind: {target}}}, patch: '{patch}'}}]}}\n"))
+    };
+    let rows = |instance: &str| {
+        short(&of(&[("c/f.yaml", instance), ("apps/prod/kustomization.yaml", over), ("apps/prod/p.yaml", POD)]))
+    };
+    assert_eq!(rows(&instance("")), ["e.io/a:1 certain", "e.io/b:1 certain"]);
+    let images = "[{op: add, path: /spec/images, value: [{name: e.io/a, newName: e.io/n}]}]";
+    assert!(rows(&patch("Kustomization", images)).contains(&"patch opaque".to_owned()));
+    let idle = "[{op: add, path: /spec/serviceAccountName, value: a}]";
+    assert_eq!(rows(&patch("Kustomization", idle)), ["e.io/a:1 certain", "e.io/b:1 certain"]);
+    let own = "[{op: replace, path: /spec/template/spec/containers/0/image, value: \"e.io/kc:1\"}]";
+    assert!(rows(&patch("Deployment", own)).contains(&"e.io/kc:1 inferred".to_owned()));
+    // What it syncs is built as its own order says, also where a policy names only the cluster's folder.
+    let found = of(&[("c/f.yaml", &instance("")), ("apps/prod/d.yaml", POD)]);
+    assert!(found.iter().all(|row| row.root == "apps/prod"), "{found:#?}");
+}
+
+#[test]
+fn artifacts_of_several_copies_and_paths_with_defaults_are_followed_or_told() {
+    let generator = |copies: &str| {
+        format!(
+            "apiVersion: source.extensions.fluxcd.io/v1beta1\nkind: ArtifactGenerator\nmetadata: {{name: g}}\nspec:\n  sources: [{{alias: r, kind: GitRepository, name: flux-system}}]\n  artifacts: [{{name: art, copy: [{copies}]}}]\n"
+        )
+    };
+    let order = sync("sourceRef: {kind: ExternalArtifact, name: art}").replace("./base", "./");
+    let first = "{from: \"@r/apps/**\", to: \"@artifact/\"}";
+    for (more, is_told) in [("", false), (", {from: \"@r/over/x.txt\", to: \"@artifact/p.yaml\"}", true)] {
+        let generator = generator(&format!("{first}{more}"));
+        let found = short(&of(&[("c/g.yaml", &generator), ("c/k.yaml", &order), ("apps/p.yaml", POD)]));
+        assert_eq!(found.contains(&"k opaque".to_owned()), is_told, "{found:?}");
+    }
+    // What fills in a path may not be seen where it is looked at first.
+    let order = sync("sourceRef: {kind: GitRepository, name: flux-system}").replace("./base", "\"./apps/${C:=one}\"");
+    let found = short(&of(&[("c/k.yaml", &order), ("apps/one/p.yaml", POD)]));
+    assert_eq!(found, ["e.io/a:1 certain", "e.io/b:1 certain"]);
+}

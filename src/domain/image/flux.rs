@@ -8,11 +8,12 @@ use super::node::{At, Node, Style, Trust, Value};
 use super::resource::{Built, Extra, Resource};
 use super::retag::Retag;
 use super::sink::{self, Hit, Sink};
-use super::substitute::Variables;
+use super::substitute::{self, Variables};
 use super::tree::{self, Tree};
 use super::{Class, Confidence, chart, evidence, helm, holes, patch, reference, resource_set, text, yaml};
 
 const FOREIGN: &str = "Flux takes it from a source that may have something else there";
+const SEVERAL: &str = "several copies make the artifact, and only the first one that has the folder is followed";
 const GROUP: &str = "kustomize.toolkit.fluxcd.io";
 // What it costs to take over a variable, where a look at a path costs 1.
 const VARIABLE: usize = 32;
@@ -27,7 +28,8 @@ pub(super) fn is_kustomization(object: &Node) -> bool {
 
 /// The folder that a Kustomization builds, if it is in the tree.
 pub(super) fn folder(tree: &Tree<'_>, index: &Index, object: &Node) -> Option<String> {
-    let path = tree::join("", object.str_at(&["spec", "path"]))?;
+    // What is not filled in where it is seen is what it is by default.
+    let path = tree::join("", &substitute::by_default(object.str_at(&["spec", "path"])))?;
     if object.str_at(&["spec", "sourceRef", "kind"]) == "ExternalArtifact" {
         let name = object.str_at(&["spec", "sourceRef", "name"]);
         return index.all("ArtifactGenerator").find_map(|generator| copied(generator, name, &path, (tree, index)));
@@ -120,6 +122,19 @@ fn makes(generator: &Node, source: &Node) -> bool {
     let artifacts = generator.at_path(&["spec", "artifacts"]).into_iter().flat_map(Node::items);
     let is_named = |artifact: &Node| artifact.str_at(&["name"]) == source.str_at(&["name"]);
     source.str_at(&["kind"]) == "ExternalArtifact" && artifacts.into_iter().any(is_named)
+}
+
+// The copies of an artifact of which more than one may be what a Kustomization builds.
+fn several<'g>(generator: &'g Node, object: &Node) -> Option<&'g Node> {
+    let name = object.str_at(&["spec", "sourceRef", "name"]);
+    let path = tree::join("", object.str_at(&["spec", "path"]))?;
+    let artifacts = generator.at_path(&["spec", "artifacts"]).map(Node::items).unwrap_or_default();
+    let copies = artifacts.iter().find(|artifact| artifact.str_at(&["name"]) == name)?.get("copy")?;
+    let is_near = |rule: &&Node| {
+        let to = rule.str_at(&["to"]).strip_prefix("@artifact").unwrap_or_default();
+        tree::join("", to).is_none_or(|to| to.starts_with(&path) || path.starts_with(&to))
+    };
+    (copies.items().iter().filter(is_near).count() > 1).then_some(copies)
 }
 
 // Where a path of an artifact that is put together from the tree comes from.
@@ -242,7 +257,11 @@ pub(super) fn find(resource: &Resource, root: usize, tree: &Tree<'_>, index: &In
             }
             // What an artifact is put together of may come from elsewhere.
             let made = index.all("ArtifactGenerator").filter(|generator| makes(generator, source));
-            for from in made.flat_map(|made| made.at_path(&["spec", "sources"])).flat_map(Node::items) {
+            let made: Vec<&Node> = made.collect();
+            for copies in made.iter().flat_map(|made| several(made, object)) {
+                sink.closed(object.name(), Confidence::Opaque, copies.places().collect(), SEVERAL);
+            }
+            for from in made.into_iter().flat_map(|made| made.at_path(&["spec", "sources"])).flat_map(Node::items) {
                 if index.is_foreign(from, (resource, root), tree) {
                     let name = from.get("name").unwrap_or(from);
                     sink.closed(from.str_at(&["name"]), Confidence::Opaque, name.places().collect(), FOREIGN);
@@ -264,7 +283,7 @@ pub(super) fn find(resource: &Resource, root: usize, tree: &Tree<'_>, index: &In
                 let note = "Flux builds it from a source that is not in the tree";
                 sink.closed(path.as_str().unwrap_or("."), Confidence::Opaque, places, note);
                 let mut given = Vec::new();
-                object.get("spec").into_iter().for_each(|spec| evidence(spec, &mut given, sink));
+                object.get("spec").into_iter().for_each(|spec| evidence(spec, &mut given, tree, sink));
                 given.into_iter().for_each(|hit| sink.push(hit));
             } else if index.is_foreign(source, (resource, root), tree) {
                 let path = object.at_path(&["spec", "path"]).unwrap_or(object);
@@ -279,7 +298,7 @@ pub(super) fn find(resource: &Resource, root: usize, tree: &Tree<'_>, index: &In
 }
 
 // What the fields of a kustomization make of what is `given`, and say of what cannot be seen.
-fn evidence(layer: &Node, given: &mut Vec<Hit>, sink: &mut Sink) {
+fn evidence(layer: &Node, given: &mut Vec<Hit>, tree: &Tree<'_>, sink: &mut Sink) {
     let list = |key: &str| layer.get(key).into_iter().flat_map(Node::items);
     for patch in list("patches").filter_map(|entry| entry.get("patch")) {
         given.extend(yaml::within(patch).docs.into_iter().flat_map(|doc| evidence::patched(&doc)));
@@ -294,7 +313,7 @@ fn evidence(layer: &Node, given: &mut Vec<Hit>, sink: &mut Sink) {
             let note = "an expression renames images, and which ones cannot be told";
             sink.closed(&retag.name, Confidence::Opaque, retag.places.clone(), note);
         }
-        given.iter_mut().for_each(|hit| evidence::rename(&mut retag, hit));
+        evidence::rename(&mut retag, given, tree);
         evidence::renamed(&retag).filter(|_| !retag.is_used).into_iter().for_each(|hit| sink.push(hit));
     }
 }
@@ -354,6 +373,7 @@ fn chart(spec: &Node, (resource, root): (&Resource, usize), (tree, index): (&Tre
             helm::chart(&url, text, spec.get("version"), name, sink);
         }
         _ => {
+            let kind = if kind.is_empty() { "source" } else { kind };
             let note = format!("a chart out of the {kind} {source}");
             let places = name.places().collect();
             sink.closed(text, Confidence::Opaque, places, &note);
@@ -434,7 +454,7 @@ fn release(resource: &Resource, root: usize, tree: &Tree<'_>, index: &Index, sin
     }
     let mut given = given.hits();
     for layer in spec.get("postRenderers").into_iter().flat_map(Node::items).filter_map(|one| one.get("kustomize")) {
-        evidence(layer, &mut given, sink);
+        evidence(layer, &mut given, tree, sink);
     }
     given.into_iter().for_each(|hit| sink.push(hit));
 }

@@ -7,7 +7,7 @@ use super::reference;
 use super::sink::Hit;
 use super::sink::{self, Sink};
 use super::{Class, Confidence};
-use super::{patch, pod, text, workload};
+use super::{patch, pod, text, workload, yaml};
 
 /// What is said of a chart that is not in the tree.
 pub(super) const UNSEEN: &str = "a chart, whose own images cannot be seen";
@@ -339,6 +339,12 @@ fn compose(registry: Option<&Node>, repository: &Node, tag: Option<&Node>, diges
         if !is_garbled {
             tag_text = Some(number);
         }
+    }
+    // Helm reads words as YAML 1.1 has them.
+    if let Some(Node { value: Value::Text(text, Style::Plain), .. }) = tag
+        && let Some(truth) = yaml::as_truth(text)
+    {
+        tag_text = Some(truth.to_string());
     }
     let mut digest_text = text(digest);
     if let Some(digest) = digest_text.as_mut().filter(|digest| !digest.contains(':') && digest.len() == 64) {

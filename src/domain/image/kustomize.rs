@@ -498,9 +498,7 @@ impl<'a> Kustomizer<'a> {
             retag::apply(&mut resource.node, &mut retags, &fields);
         }
         // What charts render here is renamed too.
-        for hit in built.closed.iter_mut().filter(|hit| hit.confidence <= Confidence::Unresolved) {
-            retags.iter_mut().for_each(|retag| evidence::rename(retag, hit));
-        }
+        retags.iter_mut().for_each(|retag| evidence::rename(retag, &mut built.closed, self.tree));
         if built.is_remote {
             for retag in retags.iter().filter(|retag| !retag.is_used) {
                 built.closed.extend(evidence::renamed(retag));

@@ -120,13 +120,12 @@ impl Retag {
     }
 
     /// What it makes of a reference in its normal form, or of one whose tag is not known; None: it is for another image.
-    pub(super) fn renamed(&mut self, reference: &str) -> Option<(String, bool)> {
+    pub(super) fn renamed(&self, reference: &str) -> Option<(String, bool)> {
         let own = reference::normalise(&self.name).filter(|_| !self.is_expression)?.text;
         let (name, tag, digest) = reference::split(reference);
         if own.trim_end_matches(":latest") != name || self.places.is_empty() {
             return None;
         }
-        self.is_used = true;
         let is_open = tag == Some("?") && self.new_tag.is_none() && self.digest.is_none();
         let tag = tag.filter(|tag| *tag != "?");
         let known = reference::normalise(&self.change(&reference::join(name, tag, digest)))?.text;

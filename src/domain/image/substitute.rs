@@ -280,6 +280,13 @@ impl Variables {
     }
 }
 
+/// A text whose variables all have defaults with these; else as it is.
+pub(super) fn by_default(text: &str) -> String {
+    let mut filled = Filled::new(Trust::Certain, MAX_BODY);
+    Variables::of_flux().expand(text, 0, &mut filled);
+    if filled.trust == Trust::Certain { filled.text } else { text.to_owned() }
+}
+
 /// Whether a text is written without quotes.
 pub(super) fn is_bare(text: &str) -> bool {
     !text.starts_with(|c: char| c.is_whitespace() || "#,[]{}&*!|>'\"%@`".contains(c))
