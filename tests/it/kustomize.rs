@@ -554,6 +554,10 @@ fn what_is_put_over_a_chart_that_is_rendered_is_told() {
             "replacements: [{sourceValue: e.io/x:1, targets: [{select: {kind: Pod}, fieldPaths: [spec.containers.0.image]}]}]\n".to_owned(),
             "replacement",
         ),
+        (
+            "transformers:\n- |-\n  apiVersion: builtin\n  kind: NamespaceTransformer\n  metadata: {name: t, namespace: x}\n  fieldSpecs: [{path: spec/containers/image}]\n".to_owned(),
+            "NamespaceTransformer",
+        ),
         ("replacements: [{source: {kind: Pod, fieldPath: a.b}, targets: []}]\n".to_owned(), "replacement"),
     ] {
         let over = format!("helmCharts: [{{name: app, releaseName: app}}]\n{more}");

@@ -320,6 +320,12 @@ fn texts_that_are_repeated_and_what_does_not_end_have_an_end() {
     let entry = format!("- {{name: e.io/a, tagSuffix: -{}}}\n", "x".repeat(160));
     let over = format!("resources: [p.yaml]\nimages:\n{}", entry.repeat(4500));
     ends(&[("kustomization.yaml", &over), ("p.yaml", POD)], &["e.io/b:1 certain"]);
+    // New tags for what may as well have another name.
+    let entries: String = (0..4000).map(|at| format!("- {{name: docker.io/library/a, newTag: t{at}}}\n")).collect();
+    let over = format!("helmCharts: [{{name: app, releaseName: app}}]\nimages:\n{entries}");
+    let template = "apiVersion: v1\nkind: Pod\nmetadata: {name: c}\nspec: {containers: [{image: a:1}]}\n";
+    let chart = [("charts/app/Chart.yaml", "name: app\n"), ("charts/app/templates/d.yaml", template)];
+    ends(&[("kustomization.yaml", &over), chart[0], chart[1]], &["kustomization.yaml unreadable"]);
     // Variables that do not end.
     let order = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: k}\nspec: {path: ./a, postBuild: {substitute: {A: b}}}\n";
     for open in ["${".repeat(400_000), "${A:-".repeat(100_000)] {

@@ -791,4 +791,7 @@ fn artifacts_of_several_copies_and_paths_with_defaults_are_followed_or_told() {
     let order = sync("sourceRef: {kind: GitRepository, name: flux-system}").replace("./base", "\"./apps/${C:=one}\"");
     let found = short(&of(&[("c/k.yaml", &order), ("apps/one/p.yaml", POD)]));
     assert_eq!(found, ["e.io/a:1 certain", "e.io/b:1 certain"]);
+    // Words are what YAML 1.1 takes them for.
+    let values = release(&format!("{SOURCE}, values: {{image: {{repository: e.io/a, tag: yes}}}}"));
+    assert_eq!(seen(&[("r.yaml", &values)]), ["e.io/a:true inferred"]);
 }

@@ -1,5 +1,7 @@
 //! What is known of images of what is not in the tree: those that somebody renames or puts in by a patch.
 
+use std::collections::HashSet;
+
 use super::node::{Node, Trust, Value, note};
 use super::retag::Retag;
 use super::sink::{Hit, Sink};
@@ -7,6 +9,8 @@ use super::tree::Tree;
 use super::{Class, Confidence, helm, pod, reference, workload};
 
 const RENAMED: &str = "it renames an image of what is not in the tree";
+// What it costs to see whether an image is renamed, where a look at a path costs 1.
+const HIT: usize = 64;
 const COPIED: &str = "a patch copies within what is not in the tree";
 const PATCHED: &str = "a patch puts it into what is not in the tree";
 
@@ -33,9 +37,13 @@ enum Named {
 /// Renames the images that a chart is given as they will be after the chart is rendered; what may as well keep its name is told
 /// by both.
 pub(super) fn rename(retag: &mut Retag, hits: &mut Vec<Hit>, tree: &Tree<'_>) {
-    let mut kept = Vec::new();
-    let is_open = |hit: &&mut Hit| hit.class == Class::Image && hit.confidence <= Confidence::Unresolved;
-    for hit in hits.iter_mut().filter(is_open) {
+    let mut kept: Vec<Hit> = Vec::new();
+    let is_open = |hit: &Hit| hit.class == Class::Image && hit.confidence <= Confidence::Unresolved;
+    let looks = HIT * hits.iter().filter(|hit| is_open(hit)).count();
+    if !retag.places.first().is_some_and(|at| tree.spend(looks, *at)) {
+        return;
+    }
+    for hit in hits.iter_mut().filter(|hit| is_open(hit)) {
         let Some((reference, is_known)) = retag.renamed(&hit.reference) else { continue };
         match named(&retag.name, hit, tree) {
             Named::No => continue,
@@ -49,7 +57,11 @@ pub(super) fn rename(retag: &mut Retag, hits: &mut Vec<Hit>, tree: &Tree<'_>) {
             (hit.confidence, hit.note) = (Confidence::Inferred, None);
         }
     }
-    hits.extend(kept);
+    // One that is told anyway is not told again, or there would be twice as many each time.
+    if !kept.is_empty() {
+        let known: HashSet<String> = hits.iter().map(|hit| hit.reference.clone()).collect();
+        hits.extend(kept.into_iter().filter(|hit| !known.contains(&hit.reference)));
+    }
 }
 
 // kustomize compares what is written, and looks for it in the fields of pods alone.

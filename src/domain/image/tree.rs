@@ -49,7 +49,7 @@ pub(super) struct Tree<'a> {
     room: Cell<usize>,
     spent: Cell<Option<At>>,
     // Where the lines of files begin that were asked for.
-    lines: RefCell<HashMap<u32, Arc<[usize]>>>,
+    lines: RefCell<HashMap<u32, Arc<[u32]>>>,
 }
 
 impl<'a> Tree<'a> {
@@ -150,12 +150,12 @@ impl<'a> Tree<'a> {
         drop(files);
         let starts = starts.unwrap_or_else(|| {
             let bytes = self.bytes(at.file);
-            let ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(end, _)| end + 1);
-            let starts: Arc<[usize]> = std::iter::once(0).chain(ends).collect();
+            let ends = (1..).zip(bytes).filter(|(_, byte)| **byte == b'\n').map(|(end, _)| end);
+            let starts: Arc<[u32]> = std::iter::once(0).chain(ends).collect();
             self.lines.borrow_mut().insert(at.file, Arc::clone(&starts));
             starts
         });
-        let start = |line: usize| starts.get(line).copied();
+        let start = |line: usize| starts.get(line).map(|start| *start as usize);
         let bytes = self.bytes(at.file);
         let line = at.line.saturating_sub(1) as usize;
         let whole =

@@ -2,7 +2,7 @@
 
 use super::Confidence;
 use super::fieldspec::FieldSpec;
-use super::kustomize::{Kustomizer, REDEFINED};
+use super::kustomize::{Kustomizer, OVER_CHART, REDEFINED};
 use super::node::{At, MAX_DEPTH, Node, Style, Value};
 use super::resource::{Built, Resource, is_definition};
 
@@ -52,6 +52,10 @@ pub(super) fn run(kustomizer: &Kustomizer<'_>, config: &Node, built: &mut Built)
     let has_field = |resource: &Resource| fields.iter().any(|field| field.is_for(&resource.node));
     if replica.is_some() && !built.resources.iter().any(|resource| is_meant(resource) && has_field(resource)) {
         kustomizer.unbuildable(config.kind(), config.at, "replicas of nothing that is there", built);
+    }
+    let is_of_image = |spec: &Node| spec.str_at(&["path"]).contains("image");
+    if built.has_chart && specs.iter().any(is_of_image) {
+        kustomizer.close(config.kind(), Confidence::Opaque, config.at, OVER_CHART, built);
     }
     let (mut is_spent, mut lost) = (false, None);
     for resource in &mut built.resources {
