@@ -604,15 +604,19 @@ fn what_leaves_the_text_that_it_is_put_into_is_told() {
             "apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec:\n  restartPolicy: {policy}\n  containers: [{{image: e.io/a:1}}]\n"
         )
     };
-    for value in ["a\\rb: c", "a\\x85b: c", "a\\u2028b: c", "a\\u2029b: c", "\\\"", "*a", "a\\\\"] {
+    for value in ["a\\rb: c", "a\\x85b: c", "a\\u2028b: c", "a\\u2029b: c", "\\\"", "'", "*a", "a\\\\"] {
         let order = sync(&format!("postBuild: {{substitute: {{A: \"{value}\"}}}}"));
-        for policy in ["${A}", "\"- ${A}\""] {
-            let is_told =
-                value.starts_with('a') && value.contains("b: c") || policy.starts_with('$') == (value.len() < 3);
-            let found = of(&[("k.yaml", &order), ("base/p.yaml", &pod(policy))]);
-            if is_told {
-                assert_eq!(short(&found), ["Pod opaque", "e.io/a:1 unresolved"], "{value} {policy}");
-            }
+        for policy in ["${A}", "\"- ${A}\"", "\"\\t${A}\""] {
+            let is_torn = match (policy.get(..1), value) {
+                _ if value.contains("b: c") => true,
+                (Some("$"), _) => value.len() < 3,
+                _ if policy.contains('-') => value == "'",
+                _ => value.contains('\\'),
+            };
+            let found = short(&of(&[("k.yaml", &order), ("base/p.yaml", &pod(policy))]));
+            let expected: &[&str] =
+                if is_torn { &["Pod opaque", "e.io/a:1 unresolved"] } else { &["e.io/a:1 certain"] };
+            assert_eq!(found, expected, "{value} {policy}");
         }
     }
     // The pattern ends at the next slash, wherever that is.

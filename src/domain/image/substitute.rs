@@ -116,10 +116,13 @@ impl Variables {
                 let is_quoted = self.is_flux && !is_read && (*style != Style::Block || !text.contains('\n'));
                 let is_odd = is_quoted && text.contains(['\'', '"', '\\', '\t']);
                 let style = *style;
+                // Signs that YAML has no other way for than two quotes; what else needs quotes gets one.
+                let is_double = text.contains(|c: char| c.is_control() && c != '\n');
                 let mut filled = Filled::new(node.trust, *room);
                 self.expand(text, 0, &mut filled);
                 *room = filled.room;
-                *is_torn |= filled.is_torn || (is_quoted && filled.is_sharp);
+                *is_torn |=
+                    filled.is_torn || if is_double { filled.has_double } else { is_quoted && filled.has_single };
                 node.value = Value::Text(filled.text.into(), if style == Style::Plain { Style::Quoted } else { style });
                 if is_read && filled.trust != Trust::Unresolved {
                     *is_torn |= !read_again(node);
@@ -374,15 +377,17 @@ struct Filled {
     room: usize,
     // Whether it is a key.
     is_key: bool,
-    // Whether a variable has signs that end or escape what is in quotes, and whether something does not end where it stands.
-    is_sharp: bool,
+    // Whether a variable has signs that end or escape what is in one or two quotes.
+    has_single: bool,
+    has_double: bool,
+    // Whether something does not end where it stands.
     is_torn: bool,
 }
 
 impl Filled {
     fn new(trust: Trust, room: usize) -> Self {
         let (text, places) = (String::new(), Vec::new());
-        Self { text, trust, places, room, is_key: false, is_sharp: false, is_torn: false }
+        Self { text, trust, places, room, is_key: false, has_single: false, has_double: false, is_torn: false }
     }
 
     // Variables may repeat texts without end.
@@ -390,7 +395,8 @@ impl Filled {
         if let Some(room) = self.room.checked_sub(text.len()) {
             self.room = room;
             self.text.push_str(text);
-            self.is_sharp |= text.contains(['\'', '"', '\\']);
+            self.has_single |= text.contains('\'');
+            self.has_double |= text.contains(['"', '\\']);
             self.is_torn |= text.contains(BREAKS);
         } else {
             (self.trust, self.room) = (Trust::Unresolved, 0);
