@@ -772,7 +772,7 @@ fn what_the_operator_syncs_is_built_and_what_changes_that_is_told() {
     assert_eq!(rows(&patch("Kustomization", idle)), ["e.io/a:1 certain", "e.io/b:1 certain"]);
     let own = "[{op: replace, path: /spec/template/spec/containers/0/image, value: \"e.io/kc:1\"}]";
     assert!(rows(&patch("Deployment", own)).contains(&"e.io/kc:1 inferred".to_owned()));
-    // What it syncs is built as its own order says, also where a policy names only the cluster's folder.
+    // The folder that it syncs is a root, as one that an order of Flux names.
     let found = of(&[("c/f.yaml", &instance("")), ("apps/prod/d.yaml", POD)]);
     assert!(found.iter().all(|row| row.root == "apps/prod"), "{found:#?}");
 }
