@@ -33,6 +33,38 @@ const BOTH: &[&str] = &["e.io/a:1", "e.io/b:1"];
 
 const CASES: &[Case] = &[
     built("", &[], BOTH),
+    // What is to be replaced as a whole stays.
+    built(
+        "patches:\n- patch: '{apiVersion: v1, kind: Pod, metadata: {name: p}, $patch: replace, spec: {hostname: x}}'\n",
+        &[],
+        BOTH,
+    ),
+    built(
+        "patches:\n- target: {kind: Pod}\n  patch: '{apiVersion: v1, kind: Pod, metadata: {name: x}, $patch: replace}'\n",
+        &[],
+        BOTH,
+    ),
+    built(
+        "patches:\n- target: {kind: Pod}\n  patch: '[{\"op\": \"replace\", \"path\": \"/spec/containers/-1/image\", \"value\": \"e.io/n:1\"}, {\"op\": \"add\", \"path\": \"/metadata/annotations/a\", \"value\": \"b\"}]'\n",
+        &[],
+        &["e.io/a:1", "e.io/n:1"],
+    ),
+    built(
+        "patches:\n- target: {kind: Foo}\n  options: {allowKindChange: true}\n  patch: '{apiVersion: apps/v1, kind: Deployment, metadata: {name: q}, spec: {template: {spec: {containers: [{name: z, image: \"e.io/z:1\"}]}}}}'\nresources: [../base, q.yaml]\n",
+        &[(
+            "over/q.yaml",
+            "apiVersion: apps/v1\nkind: Foo\nmetadata: {name: q}\nspec: {template: {spec: {containers: [{name: a, image: \"e.io/q:1\"}]}}}\n",
+        )],
+        &["e.io/a:1", "e.io/b:1", "e.io/q:1", "e.io/z:1"],
+    ),
+    built(
+        "resources: [../base, q.yaml]\n",
+        &[(
+            "over/q.yaml",
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: q, annotations: {config.kubernetes.io/local-config: \"true\"}}\nspec: {containers: [{image: \"e.io/q:1\"}]}\n",
+        )],
+        BOTH,
+    ),
     // What transformers do that kustomize has built in.
     built(
         "transformers: [t.yaml]\n",
@@ -309,6 +341,14 @@ const CASES: &[Case] = &[
         &[],
     ),
     refused("patches:\n- patch: '{apiVersion: v2, kind: Pod, metadata: {name: p}}'\n", &[]),
+    refused(
+        "patches:\n- target: {kind: Pod}\n  patch: '[{\"op\": \"add\", \"path\": \"/metadata/labels/a\", \"value\": \"b\"}]'\n",
+        &[],
+    ),
+    refused("images: [{name: e.io/a, newTag: 1_000}]\n", &[]),
+    refused("images: [{name: e.io/a, newTag: 0x1F}]\n", &[]),
+    refused("images: [{name: e.io/a, newTag: yes}]\n", &[]),
+    refused("resources: [../base, ../none]\n", &[("none/a.txt", "")]),
     refused("crds: [c.yaml]\n", &[]),
     refused("openapi: {path: c.json}\n", &[]),
     refused("configurations: [c.yaml]\n", &[]),
@@ -490,4 +530,119 @@ fn a_file_outside_of_the_folder_is_no_fault_where_flux_builds() {
     assert_eq!(faults(&rows), 0, "{rows:#?}");
     assert!(rows.iter().any(|row| row.reference == "e.io/a:1" && row.confidence == "certain"), "{rows:#?}");
     assert_eq!(faults(&of(&files[..2])), 1);
+}
+
+#[test]
+fn what_is_put_over_a_chart_that_is_rendered_is_told() {
+    let chart = [
+        ("charts/app/Chart.yaml", "name: app\nversion: 1.0.0\n"),
+        ("charts/app/values.yaml", "image: e.io/own:1\n"),
+        ("charts/app/values-prod.yaml", "image: e.io/prod:1\n"),
+        (
+            "charts/app/templates/d.yaml",
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: c}\nspec: {containers: [{image: {{ .Values.image }}}]}\n",
+        ),
+    ];
+    let patch = "'[{\"op\": \"replace\", \"path\": \"/spec/containers/0/image\", \"value\": \"e.io/x:1\"}]'";
+    let merge = "'{apiVersion: v1, kind: Pod, metadata: {name: c}, spec: {containers: [{name: c, image: e.io/x:1}]}}'";
+    for (more, what) in [
+        (format!("patches: [{{target: {{kind: Pod}}, patch: {patch}}}]\n"), "patch"),
+        (format!("patches: [{{target: {{kind: Pod, name: c}}, patch: {patch}}}]\n"), "patch"),
+        (format!("patches: [{{patch: {merge}}}]\n"), "patch"),
+        (format!("patchesJson6902: [{{target: {{version: v1, kind: Pod, name: c}}, patch: {patch}}}]\n"), "patch"),
+        (
+            "replacements: [{sourceValue: e.io/x:1, targets: [{select: {kind: Pod}, fieldPaths: [spec.containers.0.image]}]}]\n".to_owned(),
+            "replacement",
+        ),
+        (
+            "transformers:\n- |-\n  apiVersion: builtin\n  kind: NamespaceTransformer\n  metadata: {name: t, namespace: x}\n  fieldSpecs: [{path: spec/containers/image}]\n".to_owned(),
+            "NamespaceTransformer",
+        ),
+        ("replacements: [{source: {kind: Pod, fieldPath: a.b}, targets: []}]\n".to_owned(), "replacement"),
+    ] {
+        let over = format!("helmCharts: [{{name: app, releaseName: app}}]\n{more}");
+        let files: Vec<(&str, &str)> = chart.into_iter().chain([("kustomization.yaml", over.as_str())]).collect();
+        let found = short(&of(&files));
+        assert!(found.contains(&format!("{what} opaque")), "{more}: {found:?}");
+        assert_eq!(found.contains(&"e.io/x:1 inferred".to_owned()), what == "patch", "{more}: {found:?}");
+        // An overlay may do it as well.
+        let base = ("base/kustomization.yaml", "helmCharts: [{name: app, releaseName: app, chartHome: ../charts}]\n");
+        let over = format!("resources: [../base]\n{more}");
+        let files: Vec<(&str, &str)> = chart.into_iter().chain([base, ("over/kustomization.yaml", &over)]).collect();
+        let found = short(&of(&files));
+        assert!(found.contains(&format!("{what} opaque")), "{more}: {found:?}");
+    }
+    // The chart does not stand alone because values of its folder are taken.
+    let over = "helmCharts: [{name: app, releaseName: app, valuesFile: charts/app/values-prod.yaml}]\n";
+    let files: Vec<(&str, &str)> = chart.into_iter().chain([("kustomization.yaml", over)]).collect();
+    assert_eq!(short(&of(&files)), ["e.io/prod:1 inferred"]);
+    // A path is no repository, and what cannot be seen is told where it is named.
+    let generator =
+        "apiVersion: builtin\nkind: HelmChartInflationGenerator\nmetadata: {name: g}\nname: app\nrepo: ../base\n";
+    let found = of(&[("kustomization.yaml", "generators: [g.yaml]\n"), ("g.yaml", generator)]);
+    assert_eq!((found.len(), short(&found)), (1, vec!["app opaque".to_owned()]));
+    assert_eq!(found[0].places, ["g.yaml:4"]);
+}
+
+#[test]
+fn what_fails_with_what_is_here_is_told_beside_what_is_elsewhere() {
+    let remote = "resources: [p.yaml, 'https://github.com/x/y//z?ref=1']\n";
+    for (more, what) in [
+        (
+            "patches: [{target: {kind: Pod}, patch: '[{\"op\": \"copy\", \"from\": \"/metadata/x\", \"path\": \"/spec/containers/0/image\"}]'}]\n",
+            "patch",
+        ),
+        (
+            "replacements: [{source: {kind: ConfigMap, name: c, fieldPath: data.x}, targets: [{select: {kind: Pod}, fieldPaths: [spec.containers.0.image]}]}]\n",
+            "replacement",
+        ),
+        (
+            "replacements: [{source: {kind: Pod, fieldPath: spec.x}, targets: [{select: {kind: Pod}, fieldPaths: [spec.containers.0.image]}]}]\n",
+            "replacement",
+        ),
+    ] {
+        let over = format!("{remote}{more}");
+        let found = short(&of(&[("kustomization.yaml", &over), ("p.yaml", POD)]));
+        assert!(found.contains(&format!("{what} opaque")), "{more}: {found:?}");
+    }
+    // A definition whose fields were not kept may become an object that has them.
+    let definition = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: d}\nspec: {containers: [{image: \"e.io/d:1\"}]}\n";
+    for (over, more) in [
+        ("replacements: [{sourceValue: Pod, targets: [{select: {name: d}, fieldPaths: [kind]}]}]\n", ""),
+        (
+            "transformers: [t.yaml]\n",
+            "apiVersion: builtin\nkind: NamespaceTransformer\nmetadata: {name: t, namespace: Pod}\nfieldSpecs: [{path: kind}]\n",
+        ),
+    ] {
+        let over = format!("resources: [d.yaml]\n{over}");
+        let found = short(&of(&[("kustomization.yaml", &over), ("d.yaml", definition), ("t.yaml", more)]));
+        assert_eq!(found, ["d unreadable"], "{over}");
+    }
+}
+
+#[test]
+fn flux_writes_the_file_anew_and_merges_maps_by_their_namespace() {
+    let order =
+        "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: k}\nspec: {path: ./apps}\n";
+    let over = "resources: [p.yaml]\nimageTags: [{name: e.io/a, newTag: \"2\"}]\n";
+    let files = [("apps/kustomization.yaml", over), ("apps/p.yaml", POD)];
+    assert!(short(&of(&files)).contains(&"e.io/a:2 certain".to_owned()));
+    assert!(short(&of(&[files[0], files[1], ("k.yaml", order)])).contains(&"e.io/a:1 certain".to_owned()));
+    // A number is another text for Flux than it is written.
+    let over = "resources: [p.yaml]\nimages: [{name: e.io/a, newTag: 1_000}]\n";
+    let found = short(&of(&[("apps/kustomization.yaml", over), files[1], ("k.yaml", order)]));
+    assert!(found.contains(&"e.io/a:1_000 unresolved".to_owned()), "{found:?}");
+    let map = |space: &str| {
+        format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: v, namespace: {space}}}\ndata: {{values.yaml: \"image: e.io/{space}:1\"}}\n"
+        )
+    };
+    let release = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: r, namespace: b}\nspec: {chartRef: {kind: OCIRepository, name: o}, valuesFrom: [{kind: ConfigMap, name: v}]}\n";
+    let over = "resources: [a.yaml, b.yaml, r.yaml]\nconfigMapGenerator: [{name: v, namespace: b, behavior: merge, literals: [\"values.yaml=image: e.io/new:1\"]}]\n";
+    let files = [("a.yaml", map("a")), ("b.yaml", map("b")), ("r.yaml", release.to_owned())];
+    let mut files: Vec<(&str, &str)> = files.iter().map(|(path, content)| (*path, content.as_str())).collect();
+    files.push(("kustomization.yaml", over));
+    let found = short(&of(&files));
+    assert!(found.contains(&"e.io/new:1 inferred".to_owned()), "{found:?}");
+    assert!(!found.iter().any(|row| row.starts_with("e.io/b:1")), "{found:?}");
 }

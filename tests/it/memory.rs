@@ -358,3 +358,39 @@ fn what_registries_and_chart_repositories_say_is_not_held_as_a_whole() {
     let run = plan(&(0..20).map(range).collect::<Vec<_>>().join("---\n")).is(1, "undecided");
     assert!(run.gate("images")["detail"].as_str().unwrap().contains("longer than is read"), "{run:#?}");
 }
+
+#[test]
+fn texts_that_are_repeated_and_what_does_not_end_have_an_end() {
+    // Aliases of one large text.
+    let many = format!("a: &a {}\nb:\n{}", "x".repeat(400_000), "- *a\n".repeat(100_000));
+    ends(&[("a.yaml", &many)], &["a.yaml unreadable"]);
+    // Suffixes upon suffixes.
+    let entry = format!("- {{name: e.io/a, tagSuffix: -{}}}\n", "x".repeat(160));
+    let over = format!("resources: [p.yaml]\nimages:\n{}", entry.repeat(4500));
+    ends(&[("kustomization.yaml", &over), ("p.yaml", POD)], &["e.io/b:1 certain"]);
+    // New tags for what may as well have another name.
+    let entries: String = (0..4000).map(|at| format!("- {{name: docker.io/library/a, newTag: t{at}}}\n")).collect();
+    let over = format!("helmCharts: [{{name: app, releaseName: app}}]\nimages:\n{entries}");
+    let template = "apiVersion: v1\nkind: Pod\nmetadata: {name: c}\nspec: {containers: [{image: a:1}]}\n";
+    let chart = [("charts/app/Chart.yaml", "name: app\n"), ("charts/app/templates/d.yaml", template)];
+    ends(&[("kustomization.yaml", &over), chart[0], chart[1]], &["kustomization.yaml unreadable"]);
+    // Variables that do not end.
+    let order = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: k}\nspec: {path: ./a, postBuild: {substitute: {A: b}}}\n";
+    for open in ["${".repeat(400_000), "${A:-".repeat(100_000)] {
+        let pod =
+            format!("{POD}---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c}}\ndata: {{a: \"{open}\"}}\n");
+        ends(&[("k.yaml", order), ("a/p.yaml", &pod)], &["e.io/b:1 certain", "ConfigMap opaque"]);
+    }
+    // What bases could not look into, in all that include them.
+    let missing: String = (0..10_000).map(|at| format!("- m{at}\n")).collect();
+    let bases: Vec<String> = (0..2000).map(|at| format!("b{at}/kustomization.yaml")).collect();
+    let over: String = (0..2000).map(|at| format!("- b{at}\n")).collect();
+    let over = format!("resources:\n{missing}{over}");
+    let base = "resources: [gone]\n";
+    let mut files: Vec<(&str, &str)> = bases.iter().map(|path| (path.as_str(), base)).collect();
+    files.push(("kustomization.yaml", &over));
+    ends(&files, &["m1 unreadable"]);
+    // Values with many images.
+    let keys: String = (0..40_000).map(|at| format!("  k{at}Image: x/y\n")).collect();
+    ends(&[("a.yaml", &format!("apiVersion: a.io/v1\nkind: A\nspec:\n{keys}"))], &["docker.io/x/y:latest inferred"]);
+}

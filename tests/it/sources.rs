@@ -45,7 +45,8 @@ fn variables_are_filled_into_what_is_written_and_read_again() {
         // What Flux's own functions do, and where quotes may end elsewhere.
         ("\"x${NAME#*}\"", "e.io/a:xld-1 inferred"),
         ("\"x${NAME/#old/}\"", "e.io/a:xold-1 inferred"),
-        ("\"x${NAME/#old}\"", "e.io/a:xold-1 inferred"),
+        // The second slash may be anywhere behind it.
+        ("\"x${NAME/#old}\"", "e.io/a:xold-1 unresolved"),
         ("'${NAME/o\\/b}'", "e.io/a:? unresolved"),
         ("\"${NAME: 1}\"", "e.io/a:? unresolved"),
         ("\"${NAME#*' #}\"", "e.io/a:old-1 unresolved"),
@@ -67,7 +68,7 @@ fn variables_are_filled_into_what_is_written_and_read_again() {
 fn variables_make_keys_lists_and_whole_parts() {
     let pod = |spec: &str| format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec: {spec}\n");
     let variables = sync(
-        "postBuild: {substitute: {SPEC: \"{containers: [{image: e.io/s:1}]}\", LIST: \"[{image: e.io/l:1}]\", K: initContainers}}",
+        "postBuild: {substitute: {SPEC: \"{containers: [{image: e.io/s:1}]}\", LIST: \"[{image: e.io/l:1}]\", K: initContainers, I: image, J: image}}",
     );
     for (spec, expected) in [
         ("${SPEC}", "e.io/s:1 certain"),
@@ -75,7 +76,10 @@ fn variables_make_keys_lists_and_whole_parts() {
         ("\n  ${K}: [{image: e.io/k:1}]", "e.io/k:1 certain"),
         ("${UNSEEN}", "? unresolved"),
         ("\n  volumes: ${UNSEEN}", "? unresolved"),
-        ("\n  ${UNSEEN}: [{image: e.io/k:1}]", "? unresolved"),
+        // Where nothing is defined, Flux puts nothing.
+        ("\n  ${UNSEEN}containers: [{image: e.io/k:1}]", "e.io/k:1 certain"),
+        ("\n  containers: [{image: e.io/r:1, \"${I}\": e.io/d:1}]", "e.io/r:1 certain"),
+        ("\n  containers: [{\"${I}\": e.io/d:1, \"${J}\": e.io/r:1}]", "e.io/r:1 unresolved"),
     ] {
         assert_eq!(seen(&[("k.yaml", &variables), ("base/p.yaml", &pod(spec))]), [expected], "{spec}");
     }
@@ -591,4 +595,207 @@ fn charts_of_kustomizations_take_values_in_the_order_that_is_said() {
         old.iter().any(|row| row.reference == "helmChartInflationGenerator" && row.confidence == "opaque"),
         "{old:#?}"
     );
+}
+
+#[test]
+fn what_leaves_the_text_that_it_is_put_into_is_told() {
+    let pod = |policy: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec:\n  restartPolicy: {policy}\n  containers: [{{image: e.io/a:1}}]\n"
+        )
+    };
+    for value in ["a\\rb: c", "a\\x85b: c", "a\\u2028b: c", "a\\u2029b: c", "\\\"", "'", "*a", "a\\\\"] {
+        let order = sync(&format!("postBuild: {{substitute: {{A: \"{value}\"}}}}"));
+        for policy in ["${A}", "\"- ${A}\"", "\"\\t${A}\""] {
+            let is_torn = match (policy.get(..1), value) {
+                _ if value.contains("b: c") => true,
+                (Some("$"), _) => value.len() < 3,
+                _ if policy.contains('-') => value == "'",
+                _ => value.contains('\\'),
+            };
+            let found = short(&of(&[("k.yaml", &order), ("base/p.yaml", &pod(policy))]));
+            let expected: &[&str] =
+                if is_torn { &["Pod opaque", "e.io/a:1 unresolved"] } else { &["e.io/a:1 certain"] };
+            assert_eq!(found, expected, "{value} {policy}");
+        }
+    }
+    // The pattern ends at the next slash, wherever that is.
+    let order = sync("postBuild: {substitute: {A: x}}");
+    let found = of(&[("k.yaml", &order), ("base/p.yaml", &pod("${A/x}"))]);
+    assert_eq!(short(&found), ["Pod opaque", "e.io/a:1 unresolved"]);
+}
+
+#[test]
+fn parts_that_are_wholly_unknown_are_told() {
+    let order = sync("postBuild: {substituteFrom: [{kind: Secret, name: s}]}");
+    let object = |api: &str, kind: &str, spec: &str| {
+        format!("apiVersion: {api}\nkind: {kind}\nmetadata: {{name: o, namespace: flux}}\nspec: {spec}\n")
+    };
+    for (api, kind, spec, expected) in [
+        ("example.com/v1", "Widget", "{image: \"${X}\"}", "? unresolved"),
+        ("example.com/v1", "Widget", "{image: \"${X}-b\"}", "?-b unresolved"),
+        ("example.com/v1", "Widget", "{containers: \"${X}\"}", "? unresolved"),
+        ("example.com/v1", "Widget", "{\"${X}image\": e.io/a:1}", "?image unresolved"),
+        ("example.com/v1", "Widget", "{\"${X:=y-image}\": e.io/a:1}", "? unresolved"),
+        ("example.com/v1", "Widget", "{image: \"ENC[AES256_GCM,data:a]\"}", "ENC[AES256_GCM,data:a] unresolved"),
+        ("example.com/v1", "Widget", "${X}", "? unresolved"),
+        ("serving.knative.dev/v1", "Service", "{template: \"${X}\"}", "? unresolved"),
+        ("tekton.dev/v1", "Task", "{steps: \"${X}\"}", "? unresolved"),
+        ("helm.toolkit.fluxcd.io/v2", "HelmRelease", "{values: {image: \"${X}\"}}", "? unresolved"),
+        ("helm.toolkit.fluxcd.io/v2", "HelmRelease", "{values: \"${X}\"}", "? unresolved"),
+        ("helm.toolkit.fluxcd.io/v2", "HelmRelease", "{postRenderers: \"${X}\"}", "? unresolved"),
+        ("source.toolkit.fluxcd.io/v1", "OCIRepository", "${X}", "? unresolved"),
+        ("fluxcd.controlplane.io/v1", "ResourceSet", "{resources: \"${X}\"}", "? unresolved"),
+        ("${X:=kyverno.io/v1}", "Policy", "{}", "kyverno.io/v1 opaque"),
+        ("v1", "${X:=Service}", "{}", "Service opaque"),
+        ("helm.toolkit.fluxcd.io/v2", "HelmRelease", "{values: {a: {enabled: \"${X:=false}\"}}}", "false opaque"),
+    ] {
+        let found = of(&[("k.yaml", &order), ("base/o.yaml", &object(api, kind, spec))]);
+        assert_eq!(short(&found), [expected], "{api} {kind} {spec}");
+    }
+    let artifact = object("source.toolkit.fluxcd.io/v1", "OCIRepository", "{url: oci://e.io/o, ref: \"${X}\"}");
+    let found = of(&[("k.yaml", &order), ("base/o.yaml", &artifact)]);
+    assert_eq!((found[0].reference.as_str(), found[0].confidence.as_str()), ("e.io/o:latest", "unresolved"));
+    let set = "{inputsFrom: [{name: p}], resources: [{apiVersion: e.io/v1, kind: W, metadata: {name: w}, spec: {image: \"<< inputs.image >>\"}}]}";
+    let found = of(&[("s.yaml", &object("fluxcd.controlplane.io/v1", "ResourceSet", set))]);
+    assert_eq!(short(&found), ["<< inputs.image >> unresolved"]);
+}
+
+#[test]
+fn what_variables_say_of_how_it_is_built_is_told() {
+    let order = sync("postBuild: {substituteFrom: [{kind: Secret, name: s}]}");
+    for (spec, expected) in [
+        ("images: [{name: \"${X}\", newName: e.io/n}]", "? opaque"),
+        ("images: \"${X}\"", "? unresolved"),
+        ("\"${X}\": [{name: e.io/a, newName: e.io/n}]", "? unresolved"),
+        ("postBuild: \"${X}\"", "? unresolved"),
+        ("postBuild: {substituteFrom: [{kind: ConfigMap, name: \"${X:=m}\"}]}", "m opaque"),
+        ("patches: [{target: {kind: \"${X:=StatefulSet}\"}, patch: \"[]\"}]", "StatefulSet opaque"),
+        ("patches: [{target: {kind: Pod}, patch: \"- {op: add, path: /spec/${X}, value: e.io/n:1}\"}]", "patch opaque"),
+    ] {
+        let inner = sync(spec).replace("./base", "./apps").replace("name: k,", "name: inner,");
+        let files = [("k.yaml", order.as_str()), ("base/k.yaml", &inner), ("apps/p.yaml", POD)];
+        let found = short(&of(&files));
+        assert!(found.iter().any(|row| row == expected), "{spec} {found:?}");
+        assert!(found.iter().any(|row| row.starts_with("e.io/a:1 ")), "{spec} {found:?}");
+    }
+}
+
+#[test]
+fn what_is_done_after_a_chart_is_rendered_is_seen_or_told() {
+    let chart = |template: &str| {
+        [
+            ("charts/app/Chart.yaml".to_owned(), "name: app\nversion: 1.0.0\n".to_owned()),
+            (
+                "charts/app/templates/d.yaml".to_owned(),
+                format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: c}}\nspec:\n  containers:\n  - {template}\n"),
+            ),
+        ]
+    };
+    let rows = |template: &str, layer: &str| {
+        let release = release(&format!(
+            "chart: {{spec: {{chart: ./charts/app, sourceRef: {{kind: GitRepository, name: flux-system}}}}}}, postRenderers: [{{kustomize: {layer}}}]"
+        ));
+        let files = chart(template);
+        let mut files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        files.push(("hr.yaml", &release));
+        short(&of(&files))
+    };
+    let pods = "/spec/template/spec";
+    for (patch, expected) in [
+        (
+            format!("[{{op: replace, path: {pods}/containers/0/image, value: alpine}}]"),
+            "docker.io/library/alpine:latest inferred",
+        ),
+        (format!("[{{op: replace, path: {pods}/containers/0/image, value: \"${{X}}\"}}]"), "${X} unresolved"),
+        (
+            format!("[{{op: replace, path: {pods}/volumes/0/image/reference, value: \"e.io/v:1\"}}]"),
+            "e.io/v:1 inferred",
+        ),
+        (
+            format!("[{{op: replace, path: {pods}/volumes/0/image, value: {{reference: \"e.io/v:1\"}}}}]"),
+            "e.io/v:1 inferred",
+        ),
+        (
+            format!("[{{op: copy, from: /metadata/annotations/x, path: {pods}/containers/0/image}}]"),
+            "/spec/template/spec/containers/0/image opaque",
+        ),
+        (
+            format!("[{{op: replace, path: {pods}/containers/0/args, value: [\"--sidecar-image=e.io/s:1\"]}}]"),
+            "e.io/s:1 inferred",
+        ),
+        (
+            "{kind: Pod, metadata: {name: c}, spec: {containers: [{name: c, image: alpine}]}}".to_owned(),
+            "docker.io/library/alpine:latest inferred",
+        ),
+    ] {
+        let layer = format!("{{patches: [{{target: {{kind: Pod}}, patch: '{patch}'}}]}}");
+        let found = rows("image: e.io/a:1", &layer);
+        assert!(found.iter().any(|row| row == expected), "{patch} {found:?}");
+    }
+    // kustomize compares names as they are written.
+    for (template, name, expected) in [
+        ("image: e.io/a:1", "e.io/a", &["e.io/n:1 inferred"][..]),
+        ("image: a:1", "a", &["e.io/n:1 inferred"]),
+        ("image: docker.io/library/a:1", "a", &["docker.io/library/a:1 inferred"]),
+        ("image: library/a:1", "a", &["docker.io/library/a:1 inferred"]),
+        ("image: a:1", "docker.io/library/a", &["e.io/n:1 inferred", "docker.io/library/a:1 inferred"]),
+        ("args: [\"--side-image=e.io/a:1\"]", "e.io/a", &["e.io/n:1 inferred", "e.io/a:1 inferred"]),
+    ] {
+        let found = rows(template, &format!("{{images: [{{name: {name}, newName: e.io/n}}]}}"));
+        for expected in expected {
+            assert!(found.iter().any(|row| row == expected), "{template} {name} {found:?}");
+        }
+        let is_renamed = expected[0].starts_with("e.io/n");
+        assert_eq!(found.contains(&"e.io/n:1 inferred".to_owned()), is_renamed, "{template} {name} {found:?}");
+    }
+}
+
+#[test]
+fn what_the_operator_syncs_is_built_and_what_changes_that_is_told() {
+    let instance = |more: &str| {
+        format!(
+            "apiVersion: fluxcd.controlplane.io/v1\nkind: FluxInstance\nmetadata: {{name: flux, namespace: flux-system}}\nspec:\n  sync: {{kind: GitRepository, url: \"https://x/y\", ref: refs/heads/main, path: apps/prod}}\n{more}"
+        )
+    };
+    let over = "resources: [p.yaml]\n";
+    let patch = |target: &str, patch: &str| {
+        instance(&format!("  kustomize: {{patches: [{{target: {{kind: {target}}}, patch: '{patch}'}}]}}\n"))
+    };
+    let rows = |instance: &str| {
+        short(&of(&[("c/f.yaml", instance), ("apps/prod/kustomization.yaml", over), ("apps/prod/p.yaml", POD)]))
+    };
+    assert_eq!(rows(&instance("")), ["e.io/a:1 certain", "e.io/b:1 certain"]);
+    let images = "[{op: add, path: /spec/images, value: [{name: e.io/a, newName: e.io/n}]}]";
+    assert!(rows(&patch("Kustomization", images)).contains(&"patch opaque".to_owned()));
+    let idle = "[{op: add, path: /spec/serviceAccountName, value: a}]";
+    assert_eq!(rows(&patch("Kustomization", idle)), ["e.io/a:1 certain", "e.io/b:1 certain"]);
+    let own = "[{op: replace, path: /spec/template/spec/containers/0/image, value: \"e.io/kc:1\"}]";
+    assert!(rows(&patch("Deployment", own)).contains(&"e.io/kc:1 inferred".to_owned()));
+    // The folder that it syncs is a root, as one that an order of Flux names.
+    let found = of(&[("c/f.yaml", &instance("")), ("apps/prod/d.yaml", POD)]);
+    assert!(found.iter().all(|row| row.root == "apps/prod"), "{found:#?}");
+}
+
+#[test]
+fn artifacts_of_several_copies_and_paths_with_defaults_are_followed_or_told() {
+    let generator = |copies: &str| {
+        format!(
+            "apiVersion: source.extensions.fluxcd.io/v1beta1\nkind: ArtifactGenerator\nmetadata: {{name: g}}\nspec:\n  sources: [{{alias: r, kind: GitRepository, name: flux-system}}]\n  artifacts: [{{name: art, copy: [{copies}]}}]\n"
+        )
+    };
+    let order = sync("sourceRef: {kind: ExternalArtifact, name: art}").replace("./base", "./");
+    let first = "{from: \"@r/apps/**\", to: \"@artifact/\"}";
+    for (more, is_told) in [("", false), (", {from: \"@r/over/x.txt\", to: \"@artifact/p.yaml\"}", true)] {
+        let generator = generator(&format!("{first}{more}"));
+        let found = short(&of(&[("c/g.yaml", &generator), ("c/k.yaml", &order), ("apps/p.yaml", POD)]));
+        assert_eq!(found.contains(&"k opaque".to_owned()), is_told, "{found:?}");
+    }
+    // What fills in a path may not be seen where it is looked at first.
+    let order = sync("sourceRef: {kind: GitRepository, name: flux-system}").replace("./base", "\"./apps/${C:=one}\"");
+    let found = short(&of(&[("c/k.yaml", &order), ("apps/one/p.yaml", POD)]));
+    assert_eq!(found, ["e.io/a:1 certain", "e.io/b:1 certain"]);
+    // Words are what YAML 1.1 takes them for.
+    let values = release(&format!("{SOURCE}, values: {{image: {{repository: e.io/a, tag: yes}}}}"));
+    assert_eq!(seen(&[("r.yaml", &values)]), ["e.io/a:true inferred"]);
 }

@@ -8,11 +8,12 @@ use super::node::{At, Node, Style, Trust, Value};
 use super::resource::{Built, Extra, Resource};
 use super::retag::Retag;
 use super::sink::{self, Hit, Sink};
-use super::substitute::Variables;
+use super::substitute::{self, Variables};
 use super::tree::{self, Tree};
-use super::{Class, Confidence, chart, evidence, helm, patch, reference, resource_set, text, yaml};
+use super::{Class, Confidence, chart, evidence, helm, holes, patch, reference, resource_set, text, yaml};
 
 const FOREIGN: &str = "Flux takes it from a source that may have something else there";
+const SEVERAL: &str = "several copies make the artifact, and only the first one that has the folder is followed";
 const GROUP: &str = "kustomize.toolkit.fluxcd.io";
 // What it costs to take over a variable, where a look at a path costs 1.
 const VARIABLE: usize = 32;
@@ -27,7 +28,8 @@ pub(super) fn is_kustomization(object: &Node) -> bool {
 
 /// The folder that a Kustomization builds, if it is in the tree.
 pub(super) fn folder(tree: &Tree<'_>, index: &Index, object: &Node) -> Option<String> {
-    let path = tree::join("", object.str_at(&["spec", "path"]))?;
+    // What is not filled in where it is seen is what it is by default.
+    let path = tree::join("", &substitute::by_default(object.str_at(&["spec", "path"])))?;
     if object.str_at(&["spec", "sourceRef", "kind"]) == "ExternalArtifact" {
         let name = object.str_at(&["spec", "sourceRef", "name"]);
         return index.all("ArtifactGenerator").find_map(|generator| copied(generator, name, &path, (tree, index)));
@@ -122,6 +124,19 @@ fn makes(generator: &Node, source: &Node) -> bool {
     source.str_at(&["kind"]) == "ExternalArtifact" && artifacts.into_iter().any(is_named)
 }
 
+// The copies of an artifact of which more than one may be what a Kustomization builds.
+fn several<'g>(generator: &'g Node, object: &Node) -> Option<&'g Node> {
+    let name = object.str_at(&["spec", "sourceRef", "name"]);
+    let path = tree::join("", object.str_at(&["spec", "path"]))?;
+    let artifacts = generator.at_path(&["spec", "artifacts"]).map(Node::items).unwrap_or_default();
+    let copies = artifacts.iter().find(|artifact| artifact.str_at(&["name"]) == name)?.get("copy")?;
+    let is_near = |rule: &&Node| {
+        let to = rule.str_at(&["to"]).strip_prefix("@artifact").unwrap_or_default();
+        tree::join("", to).is_none_or(|to| to.starts_with(&path) || path.starts_with(&to))
+    };
+    (copies.items().iter().filter(is_near).count() > 1).then_some(copies)
+}
+
 // Where a path of an artifact that is put together from the tree comes from.
 fn copied(generator: &Node, name: &str, path: &str, (tree, index): (&Tree<'_>, &Index)) -> Option<String> {
     let sources = generator.at_path(&["spec", "sources"]).map(Node::items).unwrap_or_default();
@@ -154,6 +169,7 @@ pub(super) fn extra(object: &Node) -> Extra {
         components: list("components"),
         namespace: (!namespace.is_empty()).then(|| namespace.to_owned()),
         affixes: ["namePrefix", "nameSuffix"].map(|key| object.str_at(&["spec", key]).to_owned()),
+        is_rewritten: true,
         ..Extra::default()
     }
 }
@@ -178,6 +194,10 @@ pub(super) fn variables(object: &Node, (tree, index): (&Tree<'_>, &Index), root:
                 names.for_each(|(name, node)| variables.hide(name, node));
             }
             _ => variables.add_unknown(),
+        }
+        // Another one may be meant.
+        if ["kind", "name"].iter().any(|key| source.get(key).is_some_and(|said| said.trust != Trust::Certain)) {
+            variables.add_unknown();
         }
     }
     if let Some(own) = build.get("substitute") {
@@ -211,6 +231,7 @@ fn named<'i>(
 /// The references of one object of Flux; false: it is none.
 pub(super) fn find(resource: &Resource, root: usize, tree: &Tree<'_>, index: &Index, sink: &mut Sink) -> bool {
     let object = &resource.node;
+    holes::tell(object, sink);
     match (object.group(), object.kind()) {
         ("helm.toolkit.fluxcd.io", "HelmRelease") => release(resource, root, tree, index, sink),
         ("source.toolkit.fluxcd.io", "OCIRepository") => artifact(object, sink),
@@ -236,7 +257,11 @@ pub(super) fn find(resource: &Resource, root: usize, tree: &Tree<'_>, index: &In
             }
             // What an artifact is put together of may come from elsewhere.
             let made = index.all("ArtifactGenerator").filter(|generator| makes(generator, source));
-            for from in made.flat_map(|made| made.at_path(&["spec", "sources"])).flat_map(Node::items) {
+            let made: Vec<&Node> = made.collect();
+            for copies in made.iter().flat_map(|made| several(made, object)) {
+                sink.closed(object.name(), Confidence::Opaque, copies.places().collect(), SEVERAL);
+            }
+            for from in made.into_iter().flat_map(|made| made.at_path(&["spec", "sources"])).flat_map(Node::items) {
                 if index.is_foreign(from, (resource, root), tree) {
                     let name = from.get("name").unwrap_or(from);
                     sink.closed(from.str_at(&["name"]), Confidence::Opaque, name.places().collect(), FOREIGN);
@@ -258,7 +283,7 @@ pub(super) fn find(resource: &Resource, root: usize, tree: &Tree<'_>, index: &In
                 let note = "Flux builds it from a source that is not in the tree";
                 sink.closed(path.as_str().unwrap_or("."), Confidence::Opaque, places, note);
                 let mut given = Vec::new();
-                object.get("spec").into_iter().for_each(|spec| evidence(spec, &mut given, sink));
+                object.get("spec").into_iter().for_each(|spec| evidence(spec, &mut given, tree, sink));
                 given.into_iter().for_each(|hit| sink.push(hit));
             } else if index.is_foreign(source, (resource, root), tree) {
                 let path = object.at_path(&["spec", "path"]).unwrap_or(object);
@@ -273,7 +298,7 @@ pub(super) fn find(resource: &Resource, root: usize, tree: &Tree<'_>, index: &In
 }
 
 // What the fields of a kustomization make of what is `given`, and say of what cannot be seen.
-fn evidence(layer: &Node, given: &mut Vec<Hit>, sink: &mut Sink) {
+fn evidence(layer: &Node, given: &mut Vec<Hit>, tree: &Tree<'_>, sink: &mut Sink) {
     let list = |key: &str| layer.get(key).into_iter().flat_map(Node::items);
     for patch in list("patches").filter_map(|entry| entry.get("patch")) {
         given.extend(yaml::within(patch).docs.into_iter().flat_map(|doc| evidence::patched(&doc)));
@@ -288,7 +313,7 @@ fn evidence(layer: &Node, given: &mut Vec<Hit>, sink: &mut Sink) {
             let note = "an expression renames images, and which ones cannot be told";
             sink.closed(&retag.name, Confidence::Opaque, retag.places.clone(), note);
         }
-        given.iter_mut().for_each(|hit| evidence::rename(&mut retag, hit));
+        evidence::rename(&mut retag, given, tree);
         evidence::renamed(&retag).filter(|_| !retag.is_used).into_iter().for_each(|hit| sink.push(hit));
     }
 }
@@ -304,8 +329,14 @@ fn artifact(object: &Node, sink: &mut Sink) {
         (true, digest) => reference::join(name, None, digest),
         (false, tag) => reference::join(name, tag, None),
     };
-    let places = url.places().chain(chosen.into_iter().flat_map(Node::places)).collect();
-    let trust = url.trust.max(chosen.map_or(Trust::Certain, |node| node.trust));
+    let places: Vec<At> = url.places().chain(chosen.into_iter().flat_map(Node::places)).collect();
+    let mut trust = url.trust.max(chosen.map_or(Trust::Certain, |node| node.trust));
+    // A text or keys that somebody fills in may say another one.
+    let given = object.at_path(&["spec", "ref"]);
+    if given.is_some_and(|given| given.as_str().is_some() || given.entries().iter().any(|(key, _)| sink::is_open(key)))
+    {
+        trust = Trust::Unresolved;
+    }
     let is_range = digest.is_none() && semver.is_some();
     let known = if is_range {
         let bare = reference::normalise(name).map(|known| known.text.trim_end_matches(":latest").to_owned());
@@ -342,6 +373,7 @@ fn chart(spec: &Node, (resource, root): (&Resource, usize), (tree, index): (&Tre
             helm::chart(&url, text, spec.get("version"), name, sink);
         }
         _ => {
+            let kind = if kind.is_empty() { "source" } else { kind };
             let note = format!("a chart out of the {kind} {source}");
             let places = name.places().collect();
             sink.closed(text, Confidence::Opaque, places, &note);
@@ -422,7 +454,7 @@ fn release(resource: &Resource, root: usize, tree: &Tree<'_>, index: &Index, sin
     }
     let mut given = given.hits();
     for layer in spec.get("postRenderers").into_iter().flat_map(Node::items).filter_map(|one| one.get("kustomize")) {
-        evidence(layer, &mut given, sink);
+        evidence(layer, &mut given, tree, sink);
     }
     given.into_iter().for_each(|hit| sink.push(hit));
 }

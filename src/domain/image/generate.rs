@@ -8,10 +8,11 @@ use super::helm;
 use super::kustomize::Kustomizer;
 use super::node::{At, Node, Style, Value};
 use super::patch;
-use super::resource::{Built, Resource};
+use super::resource::{Built, Id, Resource};
 use super::sink::Sink;
 use super::tree;
 use super::weight;
+use crate::domain::path::is_within;
 
 // How many bytes are copied at the cost of one look at a path.
 const BYTES: usize = 2;
@@ -45,7 +46,12 @@ pub(super) fn map(
     let name = entry.str_at(&["name"]);
     let behavior = entry.str_at(&["behavior"]);
     let is_more = matches!(behavior, "merge" | "replace");
-    let old = built.resources.iter_mut().find(|resource| is_more && resource.is(kind, name));
+    let own = Id { kind, name, namespace: entry.str_at(&["namespace"]) };
+    let is_own =
+        |resource: &Resource| resource.ids().any(|id| (id.kind, id.name, id.space()) == (kind, name, own.space()));
+    let place = built.resources.iter().position(is_own);
+    let place = place.or_else(|| built.resources.iter().position(|resource| resource.is(kind, name)));
+    let old = place.filter(|_| is_more).and_then(|place| built.resources.get_mut(place));
     if let Some(old) = old {
         let map = old.settled();
         let before = map.get(part).filter(|_| behavior == "merge").cloned();
@@ -141,11 +147,22 @@ pub(super) fn chart(kustomizer: &mut Kustomizer<'_>, folder: &str, home: &str, e
     let local = found.map(|(_, local)| local);
     if local.is_none() {
         let at = entry.get("name").unwrap_or(entry);
-        helm::chart(entry.get("repo").unwrap_or(&none), name, entry.get("version"), at, &mut sink);
-        sink.closed(name, Confidence::Opaque, vec![entry.at], helm::UNSEEN);
+        // A path is no repository that anybody could be asked for it.
+        if !entry.str_at(&["repo"]).starts_with(['.', '/']) {
+            helm::chart(entry.get("repo").unwrap_or(&none), name, entry.get("version"), at, &mut sink);
+        }
+        sink.closed(name, Confidence::Opaque, at.places().collect(), helm::UNSEEN);
         built.is_remote = true;
     }
+    built.has_chart |= local.is_some();
     let mut read = |path: &Node| -> Vec<Node> {
+        // The values of a chart that stand in its folder do not make that a folder that somebody uses otherwise.
+        let file = tree::join(folder, path.as_str().unwrap_or_default()).and_then(|path| kustomizer.tree.number(&path));
+        let is_its = |file: u32| local.as_ref().is_some_and(|local| is_within(kustomizer.tree.name(file), local));
+        if let Some(file) = file.filter(|file| !kustomizer.used.contains(file) && is_its(*file)) {
+            kustomizer.data.insert(file);
+            return kustomizer.tree.docs(file).iter().take(1).map(|doc| (**doc).clone()).collect();
+        }
         kustomizer.inner(folder, None, Some(path), built).docs.iter().take(1).map(|doc| (**doc).clone()).collect()
     };
     let file = entry.get("valuesFile").map(&mut read).unwrap_or_default();

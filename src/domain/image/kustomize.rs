@@ -8,13 +8,14 @@ use super::chart;
 use super::configuration;
 use super::evidence;
 use super::generate;
-use super::node::{At, Node};
+use super::node::{At, Node, Trust};
 use super::plugin;
 use super::replace;
 use super::resource::{self, Built, Extra, Resource, is_list};
 use super::retag::{self, Retag};
 use super::sink::{Hit, Sink};
 use super::strict;
+use super::substitute;
 use super::tree::{self, Tree};
 use super::vars;
 use super::{Confidence, yaml};
@@ -30,6 +31,8 @@ pub(super) const MAX_COPIED: usize = 2_000_000;
 // What it costs to read a kustomization, and to keep another name of an object.
 const LAYER: usize = 400;
 const NAME: usize = 40;
+// What it costs to see whether something that could not be looked into is told already.
+const CLOSED: usize = 10;
 // Most copies of objects that bases give to what includes them.
 const MAX_HELD: usize = 1_000_000;
 /// What is said of what says how lists are merged.
@@ -38,6 +41,10 @@ pub(super) const SCHEMA: &str = "lists are merged by a schema that is not follow
 pub(super) const UNBUILDABLE: &str = "kustomize cannot build it";
 /// What is said of a file that kustomize reads only if it is told to, as Flux tells it.
 pub(super) const OUTSIDE: &str = "kustomize cannot build it: the file is outside of the folder";
+/// What is said of what may change objects of a chart that is rendered.
+pub(super) const OVER_CHART: &str = "it may change what a chart makes, whose objects are not looked at one by one";
+/// What is said of an object of which only the name was kept.
+pub(super) const REDEFINED: &str = "a definition is made something else";
 /// What is said of an expression for names.
 pub(super) const UNREAD: &str = "nobody knows what it changes: the expression cannot be read, or is too large";
 // Most entries of one list of images.
@@ -202,6 +209,7 @@ impl<'a> Kustomizer<'a> {
         }
         self.once(at, built);
         self.finish(folder, &doc, extra, built);
+        built.resources.retain(|resource| !resource.is_local());
         self.building.pop();
     }
 
@@ -215,7 +223,7 @@ impl<'a> Kustomizer<'a> {
                 }
                 self.layer(&path, file, &Extra::default(), built);
             }
-            None => self.elsewhere(path, entry.at, built),
+            None => self.absent(folder, path, entry.at, built),
         }
     }
 
@@ -282,8 +290,17 @@ impl<'a> Kustomizer<'a> {
                     }
                 }
             }
-            _ => self.elsewhere(path, entry.at, built),
+            _ => self.absent(folder, path, entry.at, built),
         }
+    }
+
+    // What is no file, and no folder that kustomize can build.
+    fn absent(&mut self, folder: &str, path: &str, at: At, built: &mut Built) {
+        if tree::join(folder, path).is_some_and(|joined| self.tree.has_folder(&joined)) {
+            built.is_remote = true;
+            return self.refuse(path, at, "the folder has no kustomization file", built);
+        }
+        self.elsewhere(path, at, built);
     }
 
     /// Whether so many more nodes may be copied.
@@ -306,11 +323,14 @@ impl<'a> Kustomizer<'a> {
             return self.close(folder, Confidence::Unreadable, at, "it builds too much", built);
         }
         built.resources.extend(inner.resources.iter().cloned());
-        self.work += built.closed.len();
-        let known: HashSet<&Hit> = built.closed.iter().collect();
-        let new: Vec<Hit> = inner.closed.iter().filter(|hit| !known.contains(hit)).cloned().collect();
-        built.closed.extend(new);
+        if !inner.closed.is_empty() {
+            self.work += CLOSED * built.closed.len();
+            let known: HashSet<&Hit> = built.closed.iter().collect();
+            let new: Vec<Hit> = inner.closed.iter().filter(|hit| !known.contains(hit)).cloned().collect();
+            built.closed.extend(new);
+        }
         built.is_remote |= inner.is_remote;
+        built.has_chart |= inner.has_chart;
         built.vars.extend(&inner.vars);
     }
 
@@ -355,7 +375,16 @@ impl<'a> Kustomizer<'a> {
 
     /// Notes what kustomize refuses, unless that may be in what cannot be seen.
     pub(super) fn unbuildable(&self, what: &str, at: At, why: &str, built: &mut Built) {
-        if !built.is_remote {
+        if !built.is_remote && !built.has_chart {
+            self.refuse(what, at, why, built);
+        }
+    }
+
+    /// Notes what does not work out with what is here: kustomize refuses it, unless what cannot be seen makes it work.
+    pub(super) fn lost(&self, what: &str, at: At, why: &str, built: &mut Built) {
+        if built.is_remote || built.has_chart {
+            self.close(what, Confidence::Opaque, at, &format!("{why} in what is in the tree"), built);
+        } else {
             self.refuse(what, at, why, built);
         }
     }
@@ -381,7 +410,10 @@ impl<'a> Kustomizer<'a> {
         built: &mut Built,
     ) -> Inner {
         if let Some(text) = inline.filter(|text| text.as_str().is_some()) {
-            let parsed = yaml::within(text);
+            let mut parsed = yaml::within(text);
+            if text.trust != Trust::Certain {
+                parsed.docs.iter_mut().for_each(substitute::doubt);
+            }
             if let Some(fault) = parsed.fault {
                 let at = At { file: text.at.file, line: fault.line };
                 self.close("patch", Confidence::Unreadable, at, &fault.why, built);
@@ -431,7 +463,9 @@ impl<'a> Kustomizer<'a> {
     }
 
     fn images(&mut self, folder: &str, doc: &Node, extra: &Extra, built: &mut Built) {
-        let own = ["images", "imageTags"].into_iter().filter_map(|key| doc.get(key));
+        // Flux writes the file anew, and with it only what is known by now.
+        let keys: &[&str] = if extra.is_rewritten { &["images"] } else { &["images", "imageTags"] };
+        let own = keys.iter().filter_map(|key| doc.get(key));
         let mut entries: Vec<&Node> = own.flat_map(Node::items).collect();
         for entry in &extra.images {
             match entries.iter_mut().find(|own| own.str_at(&["name"]) == entry.str_at(&["name"])) {
@@ -464,9 +498,7 @@ impl<'a> Kustomizer<'a> {
             retag::apply(&mut resource.node, &mut retags, &fields);
         }
         // What charts render here is renamed too.
-        for hit in built.closed.iter_mut().filter(|hit| hit.confidence <= Confidence::Unresolved) {
-            retags.iter_mut().for_each(|retag| evidence::rename(retag, hit));
-        }
+        retags.iter_mut().for_each(|retag| evidence::rename(retag, &mut built.closed, self.tree));
         if built.is_remote {
             for retag in retags.iter().filter(|retag| !retag.is_used) {
                 built.closed.extend(evidence::renamed(retag));

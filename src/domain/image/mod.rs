@@ -21,6 +21,7 @@ mod generate;
 mod given;
 mod guards;
 mod helm;
+mod holes;
 mod index;
 mod inserts;
 mod kustomize;

@@ -223,6 +223,12 @@ fn steps(path: &str) -> Option<Vec<String>> {
     Some(steps.map(|step| step.replace("~1", "/").replace("~0", "~")).collect())
 }
 
+// The number of an item of a list; below zero they are counted from the end.
+fn place(step: &str, end: usize) -> Option<usize> {
+    let at = step.parse::<i64>().ok()?;
+    usize::try_from(if at < 0 { at + i64::try_from(end).ok()? } else { at }).ok()
+}
+
 // What it costs to find something in a node.
 fn pass(node: &Node, room: &mut usize) -> Result<(), Failed> {
     spend(room, node.items().len().max(node.entries().len()) / LOOKS)
@@ -234,7 +240,7 @@ fn look<'a>(object: &'a Node, path: &str, room: &mut usize) -> Result<Option<&'a
     for step in steps {
         pass(node, room)?;
         let inner = match &node.value {
-            Value::List(items) => step.parse::<usize>().ok().and_then(|at| items.get(at)),
+            Value::List(items) => place(&step, items.len()).and_then(|at| items.get(at)),
             _ => node.get(&step),
         };
         let Some(inner) = inner else { return Ok(None) };
@@ -251,7 +257,7 @@ fn parent<'a>(object: &'a mut Node, path: &str, room: &mut usize) -> Result<Opti
     for step in steps {
         pass(node, room)?;
         let inner = match &mut node.value {
-            Value::List(items) => step.parse::<usize>().ok().and_then(|at| items.get_mut(at)),
+            Value::List(items) => place(&step, items.len()).and_then(|at| items.get_mut(at)),
             Value::Map(entries) => entries.iter_mut().find(|(name, _)| **name == *step).map(|(_, inner)| inner),
             _ => None,
         };
@@ -277,7 +283,7 @@ fn put(object: &mut Node, path: &str, value: Node, (is_add, room): (bool, &mut u
         Value::List(items) if last == "-" => items.push(value),
         Value::List(items) => {
             let end = if is_add { items.len() + 1 } else { items.len() };
-            let Some(at) = last.parse::<usize>().ok().filter(|at| *at < end) else { return Ok(None) };
+            let Some(at) = place(&last, end).filter(|at| *at < end) else { return Ok(None) };
             if is_add {
                 items.insert(at, value);
             } else if let Some(old) = items.get_mut(at) {
@@ -294,7 +300,7 @@ fn put(object: &mut Node, path: &str, value: Node, (is_add, room): (bool, &mut u
 fn take(object: &mut Node, path: &str, room: &mut usize) -> Result<Option<Node>, Failed> {
     let Some((node, last)) = parent(object, path, room)? else { return Ok(None) };
     Ok(match &mut node.value {
-        Value::List(items) => last.parse::<usize>().ok().filter(|at| *at < items.len()).map(|at| items.remove(at)),
+        Value::List(items) => place(&last, items.len()).filter(|at| *at < items.len()).map(|at| items.remove(at)),
         Value::Map(entries) => entries.iter().position(|(name, _)| **name == *last).map(|at| entries.remove(at).1),
         _ => None,
     })

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::kustomize::{Inner, Kustomizer, MAX_COPIED, MAX_WORK, SCHEMA, UNREAD};
+use super::kustomize::{Inner, Kustomizer, MAX_COPIED, MAX_WORK, OVER_CHART, REDEFINED, SCHEMA, UNREAD};
 use super::node::{At, Node, Value};
 use super::patch::Failed;
-use super::resource::{self, Built, Extra, Resource};
+use super::resource::{self, Built, Extra, Resource, is_definition};
 use super::select::{self, Selector};
 use super::tree;
 use super::{Confidence, evidence, patch, strict};
@@ -101,7 +101,6 @@ impl Kustomizer<'_> {
             let mut room = MAX_COPIED.saturating_sub(self.copied);
             let mut is_over = false;
             let (mut lost, mut schema, mut is_sound) = (None, None, true);
-            let is_definition = |object: &Node| object.kind() == "CustomResourceDefinition";
             built.resources.retain_mut(|resource| {
                 let is_meant = match &selector {
                     Some(selector) => selector.is_match(resource, self.tree),
@@ -116,16 +115,20 @@ impl Kustomizer<'_> {
                     return true;
                 };
                 room = left;
-                let is_known = is_known(&resource.node);
+                let is_known = is_known(&resource.node) || (may.kind && is_known(doc));
                 let was_definition = is_definition(&resource.node);
                 if is_list || may.kind || may.name {
                     resource.remember();
                 }
-                if !is_list && doc.str_at(&["$patch"]) == "delete" {
-                    return false;
+                // What is to be replaced as a whole stays as it is.
+                match doc.str_at(&["$patch"]) {
+                    "delete" => return false,
+                    "replace" => return true,
+                    _ => {}
                 }
                 let object = resource.settled();
                 if is_list {
+                    annotate(object);
                     match patch::operations(object, doc.items(), &mut room) {
                         Err(Failed::Lost(path)) if !is_definition(object) => failed = Some(path),
                         Err(Failed::Much) => is_over = true,
@@ -153,19 +156,32 @@ impl Kustomizer<'_> {
                 self.close("patch", Confidence::Opaque, at, SCHEMA, built);
             }
             if let Some(name) = lost {
-                self.close(&name, Confidence::Unreadable, at, "a definition is made something else", built);
+                self.close(&name, Confidence::Unreadable, at, REDEFINED, built);
             }
-            if found == 0 && built.is_remote {
+            if found == 0 && (built.is_remote || built.has_chart) {
                 built.closed.extend(evidence::patched(doc));
             }
+            let is_wide = || target.is_some_and(|target| target.str_at(&["name"]).is_empty());
+            if built.has_chart && (found == 0 || is_wide()) {
+                self.close("patch", Confidence::Opaque, at, OVER_CHART, built);
+            }
             if let Some(path) = failed {
-                self.unbuildable("patch", at, &format!("the patch finds nothing at {path}"), built);
+                self.lost("patch", at, &format!("the patch finds nothing at {path}"), built);
             }
             if selector.is_none() && !is_list && found != 1 {
                 let why = if found == 0 { "for an object that is not there" } else { "for several objects" };
                 self.unbuildable("patch", doc.at, &format!("the patch is {why}"), built);
             }
         }
+    }
+}
+
+// By then kustomize has annotations of its own there.
+fn annotate(object: &mut Node) {
+    let at = object.at;
+    let metadata = object.get_mut("metadata").filter(|metadata| matches!(metadata.value, Value::Map(_)));
+    if let Some(metadata) = metadata.filter(|metadata| metadata.get("annotations").is_none()) {
+        metadata.set("annotations", Node::nothing(at));
     }
 }
 

@@ -10,7 +10,8 @@ use super::sink::{self, Sink};
 use super::workload;
 use super::{Confidence, yaml};
 
-const FILLED_IN: &str = "a part of a pod that somebody fills in";
+/// What is said of a part of a pod that is a text.
+pub(super) const FILLED_IN: &str = "a part of a pod that somebody fills in";
 
 // Longest text that variables are put into.
 const MAX_FILLED: usize = 4096;

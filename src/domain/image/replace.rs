@@ -2,11 +2,11 @@
 
 use super::Confidence;
 use super::fieldspec;
-use super::kustomize::{Kustomizer, UNREAD};
+use super::kustomize::{Kustomizer, OVER_CHART, REDEFINED, UNREAD};
 use super::node::{At, MAX_DEPTH, Node, Style, Value};
 use super::patch;
 use super::pattern::Pattern;
-use super::resource::{Built, Resource};
+use super::resource::{Built, Resource, is_definition};
 use super::select::{self, Selector};
 use super::tree::Tree;
 
@@ -39,25 +39,25 @@ fn replace(kustomizer: &mut Kustomizer<'_>, entry: &Node, built: &mut Built) {
     }
     let mut chosen = built.resources.iter().filter(|resource| select::is_source(source, resource));
     let Some(from) = chosen.next() else {
-        return kustomizer.unbuildable("replacement", source.at, "its source selects nothing", built);
+        return kustomizer.lost("replacement", source.at, "its source selects nothing", built);
     };
     let is_only = chosen.next().is_none();
     // The value is copied as a part of the object, and by itself.
     let value = kustomizer.may_copy(2 * from.node.size()).then(|| value(from, path));
     if !is_only {
-        return kustomizer.unbuildable("replacement", source.at, "its source selects several objects", built);
+        return kustomizer.lost("replacement", source.at, "its source selects several objects", built);
     }
     let Some(value) = value else {
         return kustomizer.close("replacement", Confidence::Unreadable, source.at, MUCH, built);
     };
     let Some(mut value) = value else {
-        return kustomizer.unbuildable("replacement", source.at, "its source has no such field", built);
+        return kustomizer.lost("replacement", source.at, "its source has no such field", built);
     };
     if let Some((delimiter, index)) = cut(source) {
         let index = usize::try_from(index).ok();
         let part = value.as_str().and_then(|text| text.split(delimiter).nth(index?)).map(str::to_owned);
         let Some(part) = part else {
-            return kustomizer.unbuildable("replacement", source.at, "its source has no such part", built);
+            return kustomizer.lost("replacement", source.at, "its source has no such part", built);
         };
         value.rewrite(&part, []);
     }
@@ -84,12 +84,14 @@ fn put_everywhere(kustomizer: &mut Kustomizer<'_>, entry: &Node, value: &Node, b
             kustomizer.close("replacement", Confidence::Unreadable, target.at, UNREAD, built);
         }
         let cut = cut(target);
-        let (mut is_missing, mut is_over) = (false, false);
+        let (mut is_missing, mut is_over, mut is_met, mut lost) = (false, false, false, None);
         let size = value.size();
         for resource in &mut built.resources {
             if !select.is_target(resource, tree) || reject.iter().any(|reject| reject.is_reject(resource, tree)) {
                 continue;
             }
+            is_met = true;
+            let was_definition = is_definition(&resource.node);
             for steps in fields.iter().flatten() {
                 if !kustomizer.may_copy(1 + resource.cost()) || value.is_deeper(MAX_DEPTH.saturating_sub(steps.len())) {
                     is_over = true;
@@ -106,6 +108,15 @@ fn put_everywhere(kustomizer: &mut Kustomizer<'_>, entry: &Node, value: &Node, b
                 });
                 is_missing |= !is_found && !steps.iter().any(|step| matches!(step, Step::Every));
             }
+            if was_definition && !is_definition(&resource.node) {
+                lost = Some(resource.node.name().to_owned());
+            }
+        }
+        if let Some(name) = lost {
+            kustomizer.close(&name, Confidence::Unreadable, target.at, REDEFINED, built);
+        }
+        if built.has_chart && (!is_met || target.str_at(&["select", "name"]).is_empty()) {
+            kustomizer.close("replacement", Confidence::Opaque, target.at, OVER_CHART, built);
         }
         if is_over {
             kustomizer.close("replacement", Confidence::Unreadable, target.at, MUCH, built);
@@ -114,7 +125,7 @@ fn put_everywhere(kustomizer: &mut Kustomizer<'_>, entry: &Node, value: &Node, b
             let why = "what is replaced within a text is not followed";
             kustomizer.close("replacement", Confidence::Opaque, target.at, why, built);
         } else if is_missing {
-            kustomizer.unbuildable("replacement", target.at, "a target has no such field", built);
+            kustomizer.lost("replacement", target.at, "a target has no such field", built);
         }
     }
 }

@@ -139,6 +139,13 @@ impl Resource {
         !self.was.is_empty()
     }
 
+    /// Whether it says that it is for tools alone: kustomize leaves it out of what it builds.
+    pub(super) fn is_local(&self) -> bool {
+        const LOCAL: &str = "config.kubernetes.io/local-config";
+        let own = self.node.at_path(&["metadata", "annotations"]);
+        self.annotations.iter().map(|given| &**given).chain(own).any(|annotations| annotations.get(LOCAL).is_some())
+    }
+
     /// Keeps what it is known by, which is about to change.
     pub(super) fn remember(&mut self) {
         let id = self.id();
@@ -235,6 +242,8 @@ pub(super) struct Built {
     pub(super) closed: Vec<Hit>,
     /// Whether a part of it comes from elsewhere.
     pub(super) is_remote: bool,
+    /// Whether a chart of the tree is rendered into it, whose objects are not among these.
+    pub(super) has_chart: bool,
     /// Variables that are put in when all is there.
     pub(super) vars: Vars,
 }
@@ -256,6 +265,8 @@ pub(super) struct Extra {
     pub(super) is_sorted: bool,
     /// Whether a folder without a kustomization file is only what stands in it, and not what stands below.
     pub(super) is_flat: bool,
+    /// Whether the kustomization file is written anew before it is built.
+    pub(super) is_rewritten: bool,
     /// Whether kustomizations are not looked at.
     pub(super) is_plain: bool,
 }
@@ -280,6 +291,11 @@ pub(super) fn objects(doc: &Arc<Node>) -> Vec<Arc<Node>> {
         }
     }
     objects
+}
+
+/// Whether an object defines others: its own fields are not kept.
+pub(super) fn is_definition(object: &Node) -> bool {
+    object.kind() == "CustomResourceDefinition"
 }
 
 /// An item of a list as an object: lists of one kind need not say it again.

@@ -1,24 +1,32 @@
-//! What the operator of Flux makes of a ResourceSet: its objects, once for each of the inputs that stand in it.
+//! What the operator of Flux makes of a ResourceSet: its objects, once for each of the inputs that stand in it; and of a
+//! FluxInstance: the order to build the folder that this syncs.
 
 use std::collections::BTreeMap;
 
-use super::Confidence;
 use super::node::{At, MAX_DEPTH, Node, Trust, Value, note};
 use super::sink::Sink;
 use super::substitute;
 use super::text;
+use super::{Confidence, evidence, yaml};
 
 const GROUP: &str = "fluxcd.controlplane.io";
 // Longest text that inputs are put into.
 const MAX_TEXT: usize = 64 << 10;
 
-/// Whether an object is one.
+/// Whether an object makes others.
 pub(super) fn is_set(object: &Node) -> bool {
-    object.group() == GROUP && object.kind() == "ResourceSet"
+    object.group() == GROUP && (object.kind() == "ResourceSet" || is_instance(object))
+}
+
+fn is_instance(object: &Node) -> bool {
+    object.kind() == "FluxInstance" && object.at_path(&["spec", "sync"]).is_some()
 }
 
 /// The objects that a set makes, as far as there is `room` for their nodes; and whether it makes more.
 pub(super) fn objects(set: &Node, room: &mut usize) -> (Vec<Node>, bool) {
+    if is_instance(set) {
+        return (synced(set), false);
+    }
     let list = |key: &str| set.at_path(&["spec", key]).map(Node::items).unwrap_or_default();
     let mut inputs: Vec<BTreeMap<String, &Node>> = list("inputs").iter().map(known).collect();
     // Others give more.
@@ -44,6 +52,76 @@ pub(super) fn objects(set: &Node, room: &mut usize) -> (Vec<Node>, bool) {
     (made, false)
 }
 
+// The order to build what an instance syncs, and the source of that.
+fn synced(instance: &Node) -> Vec<Node> {
+    let Some(sync) = instance.at_path(&["spec", "sync"]) else { return Vec::new() };
+    let text = |text: &str| Node::text(sync.at, text);
+    let map = |entries: Vec<(&str, Node)>| {
+        let entries = entries.into_iter().map(|(key, node)| (key.into(), node));
+        Node::new(sync.at, Value::Map(entries.collect()))
+    };
+    let named = || map(vec![("name", text("flux-system")), ("namespace", text(instance.namespace()))]);
+    let kind = Some(sync.str_at(&["kind"])).filter(|kind| !kind.is_empty()).unwrap_or("GitRepository");
+    let reference = sync.str_at(&["ref"]);
+    let reference = match reference.strip_prefix("refs/heads/") {
+        Some(branch) => map(vec![("branch", text(branch))]),
+        None => map(vec![("name", text(reference))]),
+    };
+    let path = sync.get("path").cloned().unwrap_or_else(|| text(""));
+    let from = map(vec![("kind", text(kind)), ("name", text("flux-system"))]);
+    let mut source = vec![("ref", reference)];
+    source.extend(sync.get("url").cloned().map(|url| ("url", url)));
+    let object = |api: &str, kind: &str, spec: Node| {
+        map(vec![("apiVersion", text(api)), ("kind", text(kind)), ("metadata", named()), ("spec", spec)])
+    };
+    let order = map(vec![("path", path), ("sourceRef", from)]);
+    let mut objects = vec![object("kustomize.toolkit.fluxcd.io/v1", "Kustomization", order)];
+    // What others bring along is seen where the instance names it.
+    if kind == "GitRepository" {
+        objects.push(object("source.toolkit.fluxcd.io/v1", kind, map(source)));
+    }
+    objects
+}
+
+// Tells of what is put over the objects that the operator makes.
+fn patched(instance: &Node, sink: &mut Sink) {
+    let patches = instance.at_path(&["spec", "kustomize", "patches"]).into_iter().flat_map(Node::items);
+    for entry in patches {
+        let kind = entry.str_at(&["target", "kind"]);
+        let is_other = kind != "Kustomization" && !kind.is_empty() && kind.chars().all(char::is_alphabetic);
+        let docs = entry.get("patch").map(yaml::within).map(|parsed| parsed.docs).unwrap_or_default();
+        if !is_other && !docs.iter().all(is_idle) {
+            let note = "it changes what the operator has Flux build, which is not followed";
+            sink.closed("patch", Confidence::Opaque, entry.places().collect(), note);
+        }
+        docs.iter().flat_map(evidence::patched).for_each(|hit| sink.push(hit));
+    }
+}
+
+// Whether a patch changes only what has no part in what is built.
+fn is_idle(patch: &Node) -> bool {
+    const IDLE: &[&str] = &[
+        "decryption",
+        "dependsOn",
+        "force",
+        "healthChecks",
+        "interval",
+        "prune",
+        "retryInterval",
+        "serviceAccountName",
+        "timeout",
+        "wait",
+    ];
+    match &patch.value {
+        Value::List(operations) => operations.iter().all(|operation| {
+            let (from, path) = (operation.str_at(&["from"]), operation.str_at(&["path"]));
+            let field = path.strip_prefix("/spec/").and_then(|rest| rest.split('/').next());
+            from.is_empty() && (path.starts_with("/metadata/") || field.is_some_and(|field| IDLE.contains(&field)))
+        }),
+        _ => patch.get("spec").map(Node::entries).unwrap_or_default().iter().all(|(key, _)| IDLE.contains(&&**key)),
+    }
+}
+
 /// What is to be said of an object of the operator; false: it is to be looked at like others.
 pub(super) fn find(object: &Node, sink: &mut Sink) -> bool {
     match (object.group(), object.kind()) {
@@ -52,7 +130,7 @@ pub(super) fn find(object: &Node, sink: &mut Sink) -> bool {
             // A text of several lines may begin something else where it is put.
             let inputs = object.at_path(&["spec", "inputs"]).into_iter().flat_map(Node::items);
             for (name, input) in inputs.flat_map(known) {
-                if input.as_str().is_some_and(|text| text.contains('\n')) {
+                if input.as_str().is_some_and(|text| text.contains('\n') || text.contains(substitute::BREAKS)) {
                     let note = "it is put into objects as it is written";
                     sink.closed(&name, Confidence::Opaque, input.places().collect(), note);
                 }
@@ -65,6 +143,7 @@ pub(super) fn find(object: &Node, sink: &mut Sink) -> bool {
             true
         }
         (GROUP, "FluxInstance") => {
+            patched(object, sink);
             if let Some(registry) = object.at_path(&["spec", "distribution", "registry"]) {
                 let note = "the operator installs Flux from it, whose own images cannot be seen";
                 sink.closed(

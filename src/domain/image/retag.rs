@@ -6,7 +6,7 @@ use regex_lite::{Regex, RegexBuilder};
 
 use super::fieldspec::FieldSpec;
 use super::node::{At, Node, Style, Trust, Value};
-use super::reference;
+use super::{helm, reference, yaml};
 
 // Largest expression for names, and longest text on which one is tried.
 const MAX_SIZE: usize = 8 << 10;
@@ -43,13 +43,14 @@ impl Retag {
         if name.is_empty() {
             return None;
         }
-        let is_plain = name.chars().all(|c| c.is_alphanumeric() || "./_:-@".contains(c));
+        // Nobody knows which images one renames whose name is not known.
+        let is_known = entry.get("name").is_none_or(|name| name.trust != Trust::Unresolved);
+        let is_plain = is_known && name.chars().all(|c| c.is_alphanumeric() || "./_:-@".contains(c));
         let pattern = format!("^{name}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$");
         let build = || RegexBuilder::new(&pattern).size_limit(MAX_SIZE).build().ok();
-        let pattern = if is_plain { None } else { build() };
+        let pattern = if is_plain || !is_known { None } else { build() };
         let found = || parts.into_iter().flatten();
-        let number = part("newTag")
-            .filter(|tag| matches!(&tag.value, Value::Text(text, Style::Plain) if text.parse::<f64>().is_ok()));
+        let number = part("newTag").filter(|tag| is_no_text(tag));
         Some(Self {
             name: name.to_owned(),
             is_expression: !is_plain,
@@ -60,7 +61,11 @@ impl Retag {
             digest,
             suffix,
             places: found().flat_map(Node::places).collect(),
-            trust: found().map(|node| node.trust).max().unwrap_or(Trust::Certain),
+            // Flux takes a number, and may write it otherwise.
+            trust: match number {
+                Some(_) => Trust::Unresolved,
+                None => found().map(|node| node.trust).max().unwrap_or(Trust::Certain),
+            },
             is_used: false,
             number: number.map(|tag| (tag.at, tag.as_str().unwrap_or_default().to_owned())),
         })
@@ -86,6 +91,11 @@ impl Retag {
     pub(super) fn apply(&mut self, node: &mut Node) {
         let Some(text) = node.as_str().filter(|text| self.is_match(text)) else { return };
         self.is_used = true;
+        // Suffixes upon suffixes have no end.
+        if text.len() > LONGEST {
+            node.trust = Trust::Unresolved;
+            return;
+        }
         let new = self.change(text);
         // What says what is so anyway has its part in it too.
         let is_told = self.places.iter().all(|place| node.more.contains(place));
@@ -110,13 +120,12 @@ impl Retag {
     }
 
     /// What it makes of a reference in its normal form, or of one whose tag is not known; None: it is for another image.
-    pub(super) fn renamed(&mut self, reference: &str) -> Option<(String, bool)> {
+    pub(super) fn renamed(&self, reference: &str) -> Option<(String, bool)> {
         let own = reference::normalise(&self.name).filter(|_| !self.is_expression)?.text;
         let (name, tag, digest) = reference::split(reference);
         if own.trim_end_matches(":latest") != name || self.places.is_empty() {
             return None;
         }
-        self.is_used = true;
         let is_open = tag == Some("?") && self.new_tag.is_none() && self.digest.is_none();
         let tag = tag.filter(|tag| *tag != "?");
         let known = reference::normalise(&self.change(&reference::join(name, tag, digest)))?.text;
@@ -134,6 +143,12 @@ impl Retag {
         let text = if is_known { known } else { format!("{}:?", known.trim_end_matches(":latest")) };
         Some((text, is_known))
     }
+}
+
+// Whether a scalar without quotes is a number or a truth for what reads kustomizations.
+fn is_no_text(tag: &Node) -> bool {
+    let Value::Text(text, Style::Plain) = &tag.value else { return false };
+    text.parse::<f64>().is_ok() || helm::as_number(text).is_some() || yaml::as_truth(text).is_some()
 }
 
 /// Rewrites every image that kustomize rewrites in an object; `fields` are the paths that it knows.

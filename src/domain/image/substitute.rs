@@ -1,6 +1,6 @@
 //! Variables as Flux puts them into what a Kustomization builds, with the forms of bash that it knows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::node::{At, Node, Style, Trust, Value, note};
 use super::yaml;
@@ -18,7 +18,9 @@ pub(super) const MAX_FILLED: usize = 32 << 20;
 // What a node costs that is made of what was written.
 const NODE: usize = 16;
 /// What stands for a part that nobody can know.
-const UNKNOWN: &str = "?";
+pub(super) const UNKNOWN: &str = "?";
+/// What ends a line for readers of YAML, besides what Flux takes out of values.
+pub(super) const BREAKS: [char; 4] = ['\r', '\u{85}', '\u{2028}', '\u{2029}'];
 
 /// The value of a variable.
 #[derive(Debug, Clone)]
@@ -90,28 +92,40 @@ impl Variables {
         };
         if !opts_out("labels") && !opts_out("annotations") {
             // Flux looks for the end of a variable in all that follows.
-            let is_open = self.is_flux && is_unclosed(object);
-            self.fill(object, room);
-            if is_open {
+            let mut is_torn = self.is_flux && is_unclosed(object);
+            let is_filled = |key: &&str| object.str_at(&[key]).contains('$');
+            let kinds: Vec<&str> = ["apiVersion", "kind"].into_iter().filter(is_filled).collect();
+            self.fill(object, room, &mut is_torn);
+            if self.is_flux && is_torn {
                 believe(object, Trust::Unresolved, &[]);
+            }
+            // What an object is decides on whether anybody looks at it.
+            for key in kinds {
+                let said = object.get_mut(key).filter(|said| said.trust != Trust::Certain);
+                said.into_iter().for_each(|said| said.trust = Trust::Unresolved);
             }
         }
     }
 
-    fn fill(&self, node: &mut Node, room: &mut usize) {
+    // `is_torn`: what is filled in may not end where it stands, so that all of the object may be something else.
+    fn fill(&self, node: &mut Node, room: &mut usize, is_torn: &mut bool) {
         match &mut node.value {
             Value::Text(text, style) if text.contains('$') => {
                 let is_read = self.is_flux && is_bare(text);
                 // In quotes it is written with other signs, and nobody knows where these end when it is filled in.
-                let is_quoted = self.is_flux && !is_read && *style != Style::Block;
+                let is_quoted = self.is_flux && !is_read && (*style != Style::Block || !text.contains('\n'));
                 let is_odd = is_quoted && text.contains(['\'', '"', '\\', '\t']);
                 let style = *style;
+                // Signs that YAML has no other way for than two quotes; what else needs quotes gets one.
+                let is_double = text.contains(|c: char| c.is_control() && c != '\n');
                 let mut filled = Filled::new(node.trust, *room);
                 self.expand(text, 0, &mut filled);
                 *room = filled.room;
+                *is_torn |=
+                    filled.is_torn || if is_double { filled.has_double } else { is_quoted && filled.has_single };
                 node.value = Value::Text(filled.text.into(), if style == Style::Plain { Style::Quoted } else { style });
                 if is_read && filled.trust != Trust::Unresolved {
-                    read_again(node);
+                    *is_torn |= !read_again(node);
                     if node.as_str().is_none() {
                         *room = room.saturating_sub(NODE * node.size());
                     }
@@ -120,21 +134,50 @@ impl Variables {
                 }
                 believe(node, filled.trust, &filled.places);
             }
-            Value::List(items) => items.iter_mut().for_each(|item| self.fill(item, room)),
+            Value::List(items) => items.iter_mut().for_each(|item| self.fill(item, room, is_torn)),
             Value::Map(entries) => {
-                for (name, child) in entries.iter_mut() {
-                    self.fill(child, room);
-                    if name.contains('$') {
-                        let mut filled = Filled::new(child.trust, *room);
-                        self.expand(name, 0, &mut filled);
-                        *room = filled.room;
-                        *name = filled.text.into();
-                        believe(child, filled.trust, &filled.places);
-                    }
+                entries.iter_mut().for_each(|(_, child)| self.fill(child, room, is_torn));
+                if entries.iter().any(|(name, _)| name.contains('$')) {
+                    *entries = self.keys(std::mem::take(entries), room, is_torn);
                 }
             }
             _ => {}
         }
+    }
+
+    // Fills in the keys of a mapping. What is written out stands behind what is filled in when Flux reads it again, and so wins.
+    fn keys(&self, entries: Vec<(Box<str>, Node)>, room: &mut usize, is_torn: &mut bool) -> Vec<(Box<str>, Node)> {
+        let mut kept: Vec<(Box<str>, Node)> = Vec::new();
+        let mut known: HashMap<Box<str>, (usize, bool)> = HashMap::new();
+        for (mut name, mut child) in entries {
+            let is_filled = name.contains('$');
+            if is_filled {
+                let mut filled = Filled { is_key: self.is_flux, ..Filled::new(Trust::Certain, *room) };
+                self.expand(&name, 0, &mut filled);
+                (*room, name) = (filled.room, filled.text.into());
+                *is_torn |= filled.is_torn || !is_bare(&name);
+                believe(&mut child, filled.trust, &filled.places);
+                if filled.trust == Trust::Inferred {
+                    // It may be another one.
+                    let other = Node { trust: Trust::Unresolved, ..Node::new(child.at, Value::Null) };
+                    kept.push((UNKNOWN.into(), other));
+                }
+            }
+            match known.get(&name).and_then(|(at, was_filled)| Some((kept.get_mut(*at)?, *was_filled))) {
+                None => {
+                    known.insert(name.clone(), (kept.len(), is_filled));
+                    kept.push((name, child));
+                }
+                Some(((_, old), true)) => {
+                    *old = child;
+                    if is_filled {
+                        believe(old, Trust::Unresolved, &[]);
+                    }
+                }
+                Some((_, false)) => {}
+            }
+        }
+        kept
     }
 
     fn expand(&self, text: &str, depth: usize, out: &mut Filled) {
@@ -156,6 +199,11 @@ impl Variables {
                 Some((inner, after)) => {
                     self.variable(inner, depth, out);
                     rest = after;
+                }
+                // Where it ends nobody can tell.
+                None if tail.starts_with("${") => {
+                    (out.trust, rest) = (Trust::Unresolved, tail);
+                    break;
                 }
                 None => {
                     out.text.push('$');
@@ -184,6 +232,10 @@ impl Variables {
             false => &[":-", ":=", "-", "="],
         };
         let default = signs.iter().find_map(|sign| operation.strip_prefix(sign));
+        // Flux looks for the second slash in all that follows.
+        if self.is_flux && default.is_none() && operation.starts_with('/') && !has_end(operation) {
+            (out.is_torn, out.trust) = (true, Trust::Unresolved);
+        }
         let known = self.known.get(name);
         match (known.filter(|known| default.is_none() || !known.text.is_empty()), default) {
             (Some(known), _) => {
@@ -198,6 +250,7 @@ impl Variables {
                     let mut of = Filled::new(Trust::Certain, out.room);
                     self.expand(operation, depth + 1, &mut of);
                     out.room = of.room;
+                    out.is_torn |= of.is_torn;
                     out.trust = out.trust.max(of.trust);
                     note(&mut out.places, of.places);
                     let steps = known.text.len().min(MAX_PATTERN).pow(2) * of.text.len().min(MAX_PATTERN);
@@ -220,12 +273,21 @@ impl Variables {
                 }
                 self.expand(default, depth + 1, out);
             }
+            // Flux puts nothing where nothing is defined.
+            (None, None) if out.is_key && !self.has_unknown => {}
             (None, None) => {
                 out.trust = Trust::Unresolved;
                 out.text.push_str(UNKNOWN);
             }
         }
     }
+}
+
+/// A text whose variables all have defaults with these; else as it is.
+pub(super) fn by_default(text: &str) -> String {
+    let mut filled = Filled::new(Trust::Certain, MAX_BODY);
+    Variables::of_flux().expand(text, 0, &mut filled);
+    if filled.trust == Trust::Certain { filled.text } else { text.to_owned() }
 }
 
 /// Whether a text is written without quotes.
@@ -238,11 +300,16 @@ pub(super) fn is_bare(text: &str) -> bool {
 
 // Whether a variable begins in a text or key and does not end there.
 fn is_unclosed(node: &Node) -> bool {
-    let is_open = |text: &str| {
-        text.match_indices("${").any(|(at, _)| {
-            let is_escaped = text.get(..at).is_some_and(|before| before.ends_with('$'));
-            !is_escaped && text.get(at + 2..).is_some_and(|rest| body(rest).is_none())
-        })
+    let is_open = |mut text: &str| {
+        while let Some((before, rest)) = text.split_once("${") {
+            // What is within one that ends does so too.
+            match body(rest) {
+                Some((_, after)) => text = after,
+                None if before.ends_with('$') => text = rest,
+                None => return true,
+            }
+        }
+        false
     };
     match &node.value {
         Value::Text(text, _) => is_open(text),
@@ -252,26 +319,53 @@ fn is_unclosed(node: &Node) -> bool {
     }
 }
 
+// Whether what is to be replaced ends, so that something stands for it.
+fn has_end(operation: &str) -> bool {
+    let pattern = operation.get(1..).unwrap_or_default();
+    let pattern = pattern.strip_prefix(['/', '#', '%']).unwrap_or(pattern);
+    pattern.match_indices('/').any(|(at, _)| pattern.get(..at).is_some_and(|before| !before.ends_with('\\')))
+}
+
 fn has_quotes(node: &Node) -> bool {
     node.as_str().is_some_and(|text| text.contains(['\'', '"']))
 }
 
 /// Reads again what was filled in, as it was done in what had been written: quotes are gone or come with a variable, and texts
-/// become numbers, nothing, lists or mappings.
-pub(super) fn read_again(node: &mut Node) {
+/// become numbers, nothing, lists or mappings. False: it cannot be read by itself.
+pub(super) fn read_again(node: &mut Node) -> bool {
     let mut parsed = yaml::within(node);
-    if parsed.fault.is_none() && parsed.docs.len() < 2 {
+    let is_whole = parsed.fault.is_none() && parsed.docs.len() < 2;
+    if is_whole {
         node.value = parsed.docs.pop().map_or(Value::Null, |doc| doc.value);
     }
+    is_whole
 }
 
 /// Says of all parts of a node how far they can be believed, and what made them.
 pub(super) fn believe(node: &mut Node, trust: Trust, places: &[At]) {
-    node.trust = trust;
+    node.trust = node.trust.max(trust);
     node.owe(places.iter().copied());
     match &mut node.value {
         Value::List(items) => items.iter_mut().for_each(|item| believe(item, trust, places)),
         Value::Map(entries) => entries.iter_mut().for_each(|(_, child)| believe(child, trust, places)),
+        _ => {}
+    }
+}
+
+/// Says of all parts of a text in which variables stood, and which was read, how far they can be believed.
+pub(super) fn doubt(node: &mut Node) {
+    let is_unknown = node.as_str().is_some_and(|text| text.contains(UNKNOWN));
+    node.trust = node.trust.max(if is_unknown { Trust::Unresolved } else { Trust::Inferred });
+    match &mut node.value {
+        Value::List(items) => items.iter_mut().for_each(doubt),
+        Value::Map(entries) => {
+            for (name, child) in entries {
+                doubt(child);
+                if name.contains(UNKNOWN) {
+                    believe(child, Trust::Unresolved, &[]);
+                }
+            }
+        }
         _ => {}
     }
 }
@@ -281,11 +375,19 @@ struct Filled {
     trust: Trust,
     places: Vec<At>,
     room: usize,
+    // Whether it is a key.
+    is_key: bool,
+    // Whether a variable has signs that end or escape what is in one or two quotes.
+    has_single: bool,
+    has_double: bool,
+    // Whether something does not end where it stands.
+    is_torn: bool,
 }
 
 impl Filled {
     fn new(trust: Trust, room: usize) -> Self {
-        Self { text: String::new(), trust, places: Vec::new(), room }
+        let (text, places) = (String::new(), Vec::new());
+        Self { text, trust, places, room, is_key: false, has_single: false, has_double: false, is_torn: false }
     }
 
     // Variables may repeat texts without end.
@@ -293,6 +395,9 @@ impl Filled {
         if let Some(room) = self.room.checked_sub(text.len()) {
             self.room = room;
             self.text.push_str(text);
+            self.has_single |= text.contains('\'');
+            self.has_double |= text.contains(['"', '\\']);
+            self.is_torn |= text.contains(BREAKS);
         } else {
             (self.trust, self.room) = (Trust::Unresolved, 0);
         }

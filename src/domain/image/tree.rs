@@ -1,6 +1,6 @@
 //! The files of a tree, each read once.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -16,6 +16,8 @@ const BYTES: usize = 2;
 // the tree.
 const MAX_LOOKS: usize = 12_000_000;
 const LOOKS: usize = 16;
+// Longest part of a line that is looked at as it is written.
+const LINE: usize = 1 << 10;
 // Most warnings of one file.
 const MAX_WARNINGS: usize = 20;
 const KUSTOMIZATIONS: &[&str] = &["kustomization.yaml", "kustomization.yml", "Kustomization"];
@@ -46,6 +48,8 @@ pub(super) struct Tree<'a> {
     warnings: Vec<(At, String)>,
     room: Cell<usize>,
     spent: Cell<Option<At>>,
+    // Where the lines of files begin that were asked for.
+    lines: RefCell<HashMap<u32, Arc<[u32]>>>,
 }
 
 impl<'a> Tree<'a> {
@@ -61,6 +65,7 @@ impl<'a> Tree<'a> {
             warnings: Vec::new(),
             room: Cell::new(0),
             spent: Cell::new(None),
+            lines: RefCell::default(),
         };
         for (number, (name, bytes)) in (0..).zip(files) {
             tree.names.push(name);
@@ -142,6 +147,26 @@ impl<'a> Tree<'a> {
     pub(super) fn has_more_values(&self, file: u32) -> bool {
         let file = self.files.get(file as usize);
         file.is_some_and(|file| file.docs.len() > usize::from(!file.is_headless))
+    }
+
+    /// The text of a line; empty if it is not read.
+    pub(super) fn line(&self, at: At) -> &'a str {
+        let files = self.lines.borrow();
+        let starts = files.get(&at.file).map(Arc::clone);
+        drop(files);
+        let starts = starts.unwrap_or_else(|| {
+            let bytes = self.bytes(at.file);
+            let ends = (1..).zip(bytes).filter(|(_, byte)| **byte == b'\n').map(|(end, _)| end);
+            let starts: Arc<[u32]> = std::iter::once(0).chain(ends).collect();
+            self.lines.borrow_mut().insert(at.file, Arc::clone(&starts));
+            starts
+        });
+        let start = |line: usize| starts.get(line).map(|start| *start as usize);
+        let bytes = self.bytes(at.file);
+        let line = at.line.saturating_sub(1) as usize;
+        let whole =
+            start(line).and_then(|from| bytes.get(from..start(line + 1).unwrap_or(bytes.len()).min(from + LINE)));
+        std::str::from_utf8(whole.unwrap_or_default()).unwrap_or_default()
     }
 
     /// What a file holds.

@@ -71,8 +71,8 @@ const SILENT_KINDS: &[(&str, &str)] = &[
 const SILENT_CORE: &[&str] =
     &["PersistentVolume", "PersistentVolumeClaim", "Service", "ServiceAccount", "Namespace", "Event"];
 
-// Keys below which no field deploys anything.
-const SILENT_KEYS: &[&str] = &[
+/// Keys below which no field deploys anything.
+pub(super) const SILENT_KEYS: &[&str] = &[
     "metadata",
     "labels",
     "annotations",

@@ -2,9 +2,9 @@
 
 use super::Confidence;
 use super::fieldspec::FieldSpec;
-use super::kustomize::Kustomizer;
+use super::kustomize::{Kustomizer, OVER_CHART, REDEFINED};
 use super::node::{At, MAX_DEPTH, Node, Style, Value};
-use super::resource::{Built, Resource};
+use super::resource::{Built, Resource, is_definition};
 
 const NAME: &[&str] = &["metadata", "name"];
 const ANNOTATIONS: &[&str] = &["metadata", "annotations"];
@@ -53,7 +53,11 @@ pub(super) fn run(kustomizer: &Kustomizer<'_>, config: &Node, built: &mut Built)
     if replica.is_some() && !built.resources.iter().any(|resource| is_meant(resource) && has_field(resource)) {
         kustomizer.unbuildable(config.kind(), config.at, "replicas of nothing that is there", built);
     }
-    let mut is_spent = false;
+    let is_of_image = |spec: &Node| spec.str_at(&["path"]).contains("image");
+    if built.has_chart && specs.iter().any(is_of_image) {
+        kustomizer.close(config.kind(), Confidence::Opaque, config.at, OVER_CHART, built);
+    }
+    let (mut is_spent, mut lost) = (false, None);
     for resource in &mut built.resources {
         if is_moving {
             move_to(resource, text(&["metadata", "namespace"]), is_blank_only);
@@ -61,6 +65,7 @@ pub(super) fn run(kustomizer: &Kustomizer<'_>, config: &Node, built: &mut Built)
         if is_for_names && resource.is_fixed() || !is_meant(resource) {
             continue;
         }
+        let was_definition = is_definition(&resource.node);
         for field in fields.iter().filter(|field| field.is_for(&resource.node)).collect::<Vec<_>>() {
             match writing {
                 Writing::Prefix(prefix) if field.is(NAME) => resource.affix(prefix, ""),
@@ -73,6 +78,12 @@ pub(super) fn run(kustomizer: &Kustomizer<'_>, config: &Node, built: &mut Built)
                 _ => write(resource, field, &writing, config.at),
             }
         }
+        if was_definition && !is_definition(&resource.node) {
+            lost = Some(resource.node.name().to_owned());
+        }
+    }
+    if let Some(name) = lost {
+        kustomizer.close(&name, Confidence::Unreadable, config.at, REDEFINED, built);
     }
     if is_spent {
         kustomizer.close(config.kind(), Confidence::Unreadable, config.at, "it writes too much, or too deeply", built);

@@ -263,7 +263,8 @@ impl Reader {
                     node.at.line -= u32::try_from(empty).unwrap_or(0).min(node.at.line);
                 }
                 self.is_merge = is_merge;
-                self.place(node, anchor, 1, 1)?;
+                let size = node.size();
+                self.place(node, anchor, size, 1)?;
             }
             Event::SequenceStart(_, anchor, _) => {
                 self.open()?;
@@ -466,7 +467,7 @@ fn merge(node: &mut Node, merged: Vec<Merged>) -> Option<u32> {
 
 // Nodes and levels of a tree.
 fn measure(node: &Node) -> (usize, usize) {
-    let mut sum = (1, 0);
+    let mut sum = (node.as_str().map_or(1, |_| node.size()), 0);
     let mut add = |child: &Node| {
         let (size, height) = measure(child);
         sum = (sum.0 + size, sum.1.max(height));
