@@ -121,6 +121,10 @@ fn a_chart_whose_templates_do_more_than_is_followed_is_told() {
         "{{ printf \"image: %s\" .Values.text }}",
         "{{- $x := \"a\" }}{{ if .Values.text }}{{ $x = \"b\" }}{{ end }}",
         "{{ lookup \"v1\" \"Secret\" \"a\" \"b\" }}",
+        "{{- $f := $.Files }}{{ $f.Get \"x\" }}",
+        "{{ toYaml .Values.more | replace \"b\" \"image\" | nindent 4 }}",
+        "{{ printf \"%s: %s\" .Values.text .Values.text }}",
+        "{{ toYaml (dict .Values.text .Values.text) | nindent 4 }}",
     ] {
         let other = format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: m}}\ndata:\n  a: |\n    {line}\n");
         has(&chart(&[&good, &other], values), "image . opaque templates/1.yaml:6");
@@ -175,6 +179,15 @@ fn bare_names_options_and_keys_of_expressions_are_seen_and_checks_are_not() {
     has(&chart(&[&key], "fields: {image: nginx}\n"), "{{ $v }} unresolved");
     let operator = "apiVersion: operators.coreos.com/v1alpha1\nkind: Subscription\nmetadata: {name: \"{{ .Release.Name }}\"}\nspec:\n  name: x\n";
     has(&chart(&[operator], ""), "image templates/0.yaml opaque templates/0.yaml:2");
+    // Literals as plain manifests have them, and texts of values that may be parts of an object.
+    let variable = pod(
+        "image: e.io/a:1\n    env:\n    - name: SIDE_IMAGE\n      value: side/car:1\n    - name: OTHER\n      value: o/ther:1\n    x: {{ .Values.x }}",
+    );
+    let rows = chart(&[&variable], "x: 1\n");
+    has(&rows, "docker.io/side/car:1 inferred templates/0.yaml:9");
+    assert!(!rows.iter().any(|row| row.contains("o/ther")), "{rows:#?}");
+    let whole = "kind: Pod\nspec:\n  containers:\n  {{- .Values.text | nindent 2 }}\n";
+    has(&chart(&[whole], "text: |\n  - name: a\n    image: busybox\n"), "opaque templates/0.yaml:4");
     // What ends everything deploys nothing, and a sentence is no image.
     let check = "{{- if .Values.bad }}\n{{ fail \"e.io/bad:1 is no image\" }}\n{{- end }}\n";
     let words =

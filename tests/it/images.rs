@@ -613,6 +613,8 @@ fn argo_builds_folders_and_charts_and_sets_make_applications() {
         "deploy image k.io/b:1 certain",
         "chart image e.io/chart:3 inferred",
         "chart image e.io/literal:1 inferred",
+        // Its template writes a mapping, which is no image.
+        "chart image chart opaque",
         "chart chart https://c.io/redis:1.0.0 certain",
         "chart image redis opaque",
         "chart chart https://c.io/old:2.0.0 certain",

@@ -712,6 +712,8 @@ fn ranges_and_charts_are_asked_for_too() {
     let plan = |artifact: PathBuf| yard.world.run(&["plan", text(&artifact), "--to", &yard.world.to("dev")]);
     plan(with(flux("app", &oci, "1.2.3"))).is(0, "planned");
     plan(with(flux("app", &oci, "^1.0"))).is(0, "planned");
+    plan(with(flux("app", &oci, ">=1.2 <2"))).is(0, "planned");
+    yard.refuses(&with(flux("app", &oci, ">2, <3")), "charts/app:>2, <3");
     yard.refuses(&with(flux("app", &oci, "2.x")), "charts/app:2.x");
     // A part of a list says nothing of what is not in it.
     yard.prod.fail(Some(Wrong::EndlessTags));
@@ -1026,6 +1028,14 @@ fn what_an_artifact_takes_of_the_environments_own_folders_is_asked_for() {
          values: {{old: \"{}\"}}\n",
         image("9")
     );
+    // One whose values the unit may give.
+    let theirs = format!(
+        "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {{name: theirs, namespace: shop}}\nspec:\n  \
+         chart: {{spec: {{chart: web, version: 1.0.0, sourceRef: {{kind: HelmRepository, name: none}}}}}}\n  \
+         values: {{image: {{repository: {host}/web, tag: \"9\"}}}}\n  \
+         valuesFrom: [{{kind: ConfigMap, name: switch, optional: true}}]\n"
+    );
+    let switch = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: switch, namespace: shop}\ndata:\n  values.yaml: |\n    on: {enabled: true}\n";
     yard.world.env("dev").commit(
         "main",
         &[
@@ -1043,6 +1053,7 @@ fn what_an_artifact_takes_of_the_environments_own_folders_is_asked_for() {
             put("cluster/named.yaml", &flux("./apps/named", ", components: [../../cluster/more]")),
             put("cluster/prod/kustomization.yaml", &prod),
             put("cluster/release.yaml", &chart),
+            put("cluster/theirs.yaml", &theirs),
         ],
     );
     let release = format!(
@@ -1063,6 +1074,7 @@ fn what_an_artifact_takes_of_the_environments_own_folders_is_asked_for() {
         &[("k.yaml", &flux("./cluster/orders", ""))],
         &[("a.yaml", &argo("cluster/docs"))],
         &[("h.yaml", &release)],
+        &[("m.yaml", switch)],
         &[("k.yaml", &flux("./apps/w", filled)), ("w/d.yaml", &with_tag)],
         &[("named/d.yaml", &deployment("n", &image("1")))],
         &[("included/kustomization.yaml", "resources: [../../cluster/base]\n")],

@@ -4,7 +4,7 @@ mod ignored;
 mod parts;
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Confidence;
@@ -82,6 +82,10 @@ pub(super) fn find(tree: &Tree<'_>, folder: &str, (given, has_own): (Option<&Nod
 // Templates are read and not run: what is said of a chart whose templates may come to more.
 const UNRENDERED: &str = "its templates do more than is followed without running them";
 
+// Functions that make another text of one.
+const CHANGING: &[&str] =
+    &["replace", "trim", "trimPrefix", "trimSuffix", "trunc", "lower", "upper", "title", "printf"];
+
 // Whether all functions of an action, and all that it takes values from, are followed.
 fn is_simple(action: &str) -> bool {
     const FUNCTIONS: &[&str] = &[
@@ -144,14 +148,27 @@ fn is_simple(action: &str) -> bool {
     ];
     const VALUES: &[&str] = &[".Files", ".Subcharts", ".Template"];
     let is_known = |word: &str| match word.trim_start_matches('$') {
-        name if name.starts_with('.') => !VALUES.iter().any(|value| name.starts_with(value)),
-        name => word == ":=" || word.starts_with('$') || FUNCTIONS.contains(&name) || name.parse::<f64>().is_ok(),
+        name if VALUES.iter().any(|value| name.contains(value)) => false,
+        name => {
+            name.starts_with('.')
+                || word == ":="
+                || word.starts_with('$')
+                || FUNCTIONS.contains(&name)
+                || name.parse::<f64>().is_ok()
+        }
     };
     // Parts of objects in quotes, and helpers that are files.
     let is_odd = |text: &str| {
-        matches!(text, "image" | "containers") || ["mage:", "\n", "/templates/"].iter().any(|part| text.contains(part))
+        matches!(text, "image" | "containers")
+            || ["mage:", ": %", "\n", "/templates/"].iter().any(|part| text.contains(part))
     };
-    actions::functions(action).all(|word| is_known(&word))
+    // Values that are written whole and then changed, and keys that are values.
+    let is_whole = ["toYaml", "toJson"].iter().any(|name| action.contains(name));
+    let is_changed = is_whole && actions::functions(action).any(|word| CHANGING.contains(&word.as_str()));
+    let has_keys = ["dict .", "dict $", "dict ("].iter().any(|call| action.contains(call));
+    !is_changed
+        && !has_keys
+        && actions::functions(action).all(|word| is_known(&word))
         && !actions::literals(action).iter().any(|literal| is_odd(&literal.text))
 }
 
@@ -280,13 +297,20 @@ impl Shared<'_> {
         helm::values(&guards.left(all), &mut sink);
         let mut hits = sink.hits();
         // What a template says of a value is what it is for, if no other template may say something else: the image of that
-        // name, for there may be others on the line.
+        // name, or below it, for there may be others on the line.
         if templates.open.iter().all(|open| !open.is_named) {
-            let name = |hit: &'_ Hit| tree::base_of(reference::split(&hit.reference).0).to_owned();
-            let places = |hit: &'_ Hit| hit.places.clone();
-            let said = templates.hits.iter().flat_map(|hit| places(hit).into_iter().map(|at| (at, name(hit))));
-            let said: HashSet<(At, String)> = said.collect();
-            hits.retain(|hit| !hit.places.iter().any(|at| said.contains(&(*at, name(hit)))));
+            let mut said: HashMap<At, Vec<&str>> = HashMap::new();
+            for hit in &templates.hits {
+                hit.places.iter().for_each(|at| said.entry(*at).or_default().push(&hit.reference));
+            }
+            let name = |text: &'_ str| tree::base_of(reference::split(text).0).to_owned();
+            let is_it = |hit: &Hit, other: &str| {
+                name(&hit.reference) == name(other) || other.contains(reference::split(&hit.reference).0)
+            };
+            hits.retain(|hit| {
+                let mut others = hit.places.iter().filter_map(|at| said.get(at)).flatten();
+                !others.any(|other| is_it(hit, other))
+            });
         }
         hits.extend(templates.hits);
         if templates.open.iter().any(|open| open.is_named) {

@@ -461,8 +461,9 @@ fn release(resource: &Resource, root: usize, tree: &Tree<'_>, index: &Index, sin
 
 /// What can be seen of a source of a release's values.
 pub(super) struct Seen<'i> {
-    // Where the object stands that has it, and the key.
-    at: At,
+    /// Where the object stands that has it.
+    pub(super) at: At,
+    // Its key.
     key: &'i str,
     text: Node,
 }

@@ -480,7 +480,8 @@ pub(super) fn chart(repository: &Node, name: &str, version: Option<&Node>, at: &
     let name = if base.is_empty() { name.to_owned() } else { format!("{base}/{name}") };
     // A name that only the user's own configuration of helm knows.
     let is_alias = repository.starts_with('@') || repository.starts_with("alias:");
-    let is_open = is_alias || sink::is_open(&name) || sink::is_open(version_text);
+    // Ranges have signs of their own.
+    let is_open = is_alias || sink::is_open(&name) || version_text.contains(['$', '{', '?']);
     let is_exact = version_text.trim_start_matches('v').split('.').count() >= 3
         && !version_text.contains(['*', 'x', 'X', '^', '~', '>', '<', '=', '|', ',', ' ']);
     let confidence = match (is_open, is_exact) {

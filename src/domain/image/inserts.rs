@@ -27,6 +27,11 @@ pub(super) fn part<'a>(scope: &Scope<'a>, text: &str, (above, is_data): (&str, b
     if (looked.is_of_files || is_packed) && scope.within.helper.is_none() && !is_data && !text.contains("sum") {
         found.closed.push(Hit { confidence: Confidence::Opaque, note: Some(WRITTEN.to_owned()), ..scope.hit(text) });
     }
+    // A text of lines may be parts of an object as well.
+    let is_part = |node: &Node| node.as_str().is_some_and(|text| text.contains('\n') && text.contains("image"));
+    if !is_data && looked.texts().any(is_part) {
+        found.closed.push(Hit { confidence: Confidence::Opaque, note: Some(WRITTEN.to_owned()), ..scope.hit(text) });
+    }
     // Texts of one line are parts of objects only where somebody writes them so.
     let mut sink = Sink::default();
     // They say the same in every place.

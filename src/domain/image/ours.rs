@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashSet};
 use super::environment::Environment;
 use super::index::Index;
 use super::node::Node;
-use super::resource::Built;
+use super::resource::{Built, Resource};
 use super::tree::{self, Tree};
 use super::{Images, argo, flux, roots};
 
@@ -44,6 +44,15 @@ impl<'a> Ours<'a> {
     pub(super) fn has(&self, object: &Node, tree: &Tree<'_>) -> bool {
         self.files.contains(&object.at.file)
             || flux::own_chart(object, tree).is_some_and(|folder| self.is_folder(&folder, tree))
+    }
+
+    /// Whether a release takes values from the unit.
+    pub(super) fn gives(&self, release: (&Resource, usize), tree: &Tree<'_>, index: &Index) -> bool {
+        let is_release = self.environment.is_some() && release.0.node.kind() == "HelmRelease";
+        is_release
+            && flux::sources(release, (tree, index))
+                .iter()
+                .any(|(_, seen)| seen.as_ref().is_some_and(|seen| self.files.contains(&seen.at.file)))
     }
 
     /// Notes the builds that are judged: those of the unit's folders, those that objects which are judged name, and those that

@@ -201,7 +201,7 @@ pub(super) fn inner(node: &Node, sink: &mut Sink) {
 }
 
 fn lines(text: &str, at: At, from: u32, sink: &mut Sink) {
-    let mut is_below = false;
+    let (mut is_below, mut variable) = (false, false);
     for (line, text) in (at.line..).zip(text.lines()).filter(|(line, _)| *line >= from) {
         let text = text.trim();
         if text.starts_with('#') || text.starts_with("{{/*") {
@@ -242,7 +242,10 @@ fn lines(text: &str, at: At, from: u32, sink: &mut Sink) {
             // An anchor or a tag before it says nothing of it.
             let marked = value.split_once(' ').filter(|(mark, _)| mark.starts_with(['&', '!']));
             let value = marked.map_or(value, |(_, value)| value);
-            let is_named = helm::is_image_key(key) || pod::is_variable_of_image(key);
+            // The value of a variable stands below its name.
+            let is_value = key == "value" && std::mem::take(&mut variable);
+            variable |= key == "name" && pod::is_variable_of_image(value.trim_matches(['"', '\'']));
+            let is_named = helm::is_image_key(key) || pod::is_variable_of_image(key) || is_value;
             is_below = is_named && matches!(value, ">" | ">-" | "|" | "|-");
             say(value, is_named);
         }

@@ -247,7 +247,10 @@ impl Skip {
     }
 
     fn matches(&self, reference: &str) -> bool {
-        self.pattern.as_ref().is_some_and(|pattern| pattern.matches(reference))
+        // What a digest names is not what somebody meant by a tag.
+        let is_pinned = reference::split(bare(reference)).2.is_some();
+        let pattern = self.pattern.as_ref().filter(|pattern| !(is_pinned && pattern.tag.is_some()));
+        pattern.is_some_and(|pattern| pattern.matches(reference))
     }
 
     // Whether it is exactly what cannot be looked into, and could not be meant for an image.

@@ -54,7 +54,7 @@ impl Roots<'_> {
                 let left = taken.get(&resource.node.at).map(|keys| flux::without(resource, keys));
                 let resource = left.as_ref().unwrap_or(resource);
                 sink.about(&resource.node);
-                sink.judged(ours.has(&resource.node, tree));
+                sink.judged(ours.has(&resource.node, tree) || ours.gives((resource, build), tree, &self.index));
                 if self.there.is_some() {
                     self.builds.release((resource, build), tree, &self.index);
                 }

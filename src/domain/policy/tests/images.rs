@@ -78,6 +78,16 @@ fn a_host_is_one_host_however_it_is_written() {
 }
 
 #[test]
+fn what_a_digest_names_is_not_skipped_by_a_tag() {
+    let skip = "images: {skip: [{match: \"docker.io/library/busybox:1\", reason: seen}, {match: \"x.io/**\", reason: seen}]}\n";
+    let images = parse(&with(skip)).unwrap().images.unwrap();
+    let digest = format!("@sha256:{}", "a".repeat(64));
+    assert_eq!(images.route("docker.io/library/busybox:1"), Route::Skipped("seen".to_owned()));
+    assert_eq!(images.route(&format!("docker.io/library/busybox:1{digest}")), Route::Unmapped);
+    assert_eq!(images.route(&format!("x.io/a:1{digest}")), Route::Skipped("seen".to_owned()));
+}
+
+#[test]
 fn what_cannot_be_looked_into_is_skipped_by_its_exact_name() {
     let names = [
         "https://github.com/acme/x//deploy?ref=v1",
