@@ -25,6 +25,8 @@ use parts::{declaration, imported, is_unwanted, parts, unseen, within};
 /// Deepest nesting of charts, and what it costs to look into one, where a look at a path costs 1.
 pub(super) const MAX_DEPTH: usize = 5;
 pub(super) const COST: usize = 1000;
+// What it costs to put a value over another one.
+const VALUES: usize = 8;
 // Longest action that is taken apart.
 const LONGEST: usize = 16 << 10;
 // How many bytes of a template are taken apart at that cost.
@@ -346,7 +348,10 @@ impl Shared<'_> {
                 sink.closed(name, Confidence::Opaque, vec![At { file, line: 1 }], helm::SEVERAL);
             }
             if is_yaml && has_others && !rest.contains('/') && rest.contains("values") && rest != "values.yaml" {
-                for doc in tree.docs(file).iter().filter(|_| !rest.ends_with(".json")) {
+                let copied = own.map_or(0, Node::size);
+                let has_room =
+                    |doc: &&Arc<Node>| !rest.ends_with(".json") && tree.spend(VALUES * (copied + doc.size()), doc.at);
+                for doc in tree.docs(file).iter().filter(has_room) {
                     patch::layered(own.into_iter().chain([&**doc]).cloned())
                         .iter()
                         .for_each(|all| helm::values(all, sink));

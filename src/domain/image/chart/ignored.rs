@@ -16,9 +16,11 @@ pub(super) fn ignored(tree: &Tree<'_>, folder: &str, sink: &mut Sink) {
         .collect();
     for (line, pattern) in (1..).zip(text.lines()) {
         let (at, pattern) = (At { file, line }, pattern.trim());
-        if pattern.is_empty() || pattern.starts_with('#') || !tree.spend(names.len() * (1 + pattern.len() / BYTES), at)
-        {
+        if pattern.is_empty() || pattern.starts_with('#') {
             continue;
+        }
+        if !tree.spend(names.len() * (COMPARED + pattern.len() / BYTES), at) {
+            return;
         }
         // What is not like one of these is taken out.
         let is_out = pattern.starts_with('!') || names.iter().any(|name| is_like(name, pattern));
@@ -29,6 +31,8 @@ pub(super) fn ignored(tree: &Tree<'_>, folder: &str, sink: &mut Sink) {
     }
 }
 
+// What it costs to compare a name, where a look at a path costs 1.
+const COMPARED: usize = 8;
 // Most files of a chart that are compared with what it leaves out.
 const MAX_NAMES: usize = 2000;
 
