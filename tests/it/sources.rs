@@ -636,7 +636,7 @@ fn parts_that_are_wholly_unknown_are_told() {
         ("example.com/v1", "Widget", "{image: \"${X}-b\"}", "?-b unresolved"),
         ("example.com/v1", "Widget", "{containers: \"${X}\"}", "? unresolved"),
         ("example.com/v1", "Widget", "{\"${X}image\": a/b:1}", "?image unresolved"),
-        ("example.com/v1", "Widget", "{\"${X:=y-image}\": e.io/a:1}", "? unresolved"),
+        ("example.com/v1", "Widget", "{\"${X:=y-image}\": a/b:1}", "? unresolved"),
         ("example.com/v1", "Widget", "{image: \"ENC[AES256_GCM,data:a]\"}", "ENC[AES256_GCM,data:a] unresolved"),
         ("example.com/v1", "Widget", "${X}", "? unresolved"),
         ("serving.knative.dev/v1", "Service", "{template: \"${X}\"}", "? unresolved"),
