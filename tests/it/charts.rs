@@ -167,6 +167,29 @@ fn a_line_that_comes_to_no_image_and_values_that_nobody_can_read_are_told() {
     let rows = chart(&[&tag], "cr: {image: {repository: e.io/app, tag: \"1\"}}\n");
     has(&rows, "e.io/app:1 inferred");
     has(&rows, "e.io/base:1 inferred");
+    // One whose name begins like that of another is not the other.
+    let longer = pod("image: e.io/app-more:{{ .Values.cr.image.tag }}");
+    let rows = chart(&[&longer], "cr: {image: {repository: e.io/app, tag: \"1\"}}\n");
+    has(&rows, "e.io/app:1 inferred");
+    has(&rows, "e.io/app-more:1 inferred");
+}
+
+#[test]
+fn files_of_values_that_nobody_can_read_are_told_wherever_they_stand() {
+    let line = pod("image: {{ .Values.image }}");
+    let broken = "image: e.io/a:1\nb: [1\n";
+    let argo = "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: a}\nspec: {source: {repoURL: \"https://e.io/r\", path: chart, helm: {valueFiles: [../envs/prod.yaml]}}}\n";
+    let flux = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: r}\nspec: {chart: {spec: {chart: ./chart, valuesFiles: [envs/prod.yaml], sourceRef: {kind: GitRepository, name: g}}}}\n";
+    let remote = argo.replace("path: chart", "chart: web").replace("../envs", "$values/envs");
+    for order in [argo, flux, remote.as_str()] {
+        let files = [
+            ("apps/o.yaml", order),
+            ("chart/Chart.yaml", "name: c\n"),
+            ("chart/templates/d.yaml", &line),
+            ("envs/prod.yaml", broken),
+        ];
+        has(&full(&of(&files)), "image envs/prod.yaml unreadable envs/prod.yaml:");
+    }
 }
 
 #[test]
@@ -181,7 +204,7 @@ fn bare_names_options_and_keys_of_expressions_are_seen_and_checks_are_not() {
     has(&chart(&[operator], ""), "image templates/0.yaml opaque templates/0.yaml:2");
     // Literals as plain manifests have them, and texts of values that may be parts of an object.
     let variable = pod(
-        "image: e.io/a:1\n    env:\n    - name: SIDE_IMAGE\n      value: side/car:1\n    - name: OTHER\n      value: o/ther:1\n    x: {{ .Values.x }}",
+        "image: e.io/a:1\n    env:\n    - name: SIDE_IMAGE\n      value: side/car:1\n    - name: FROM_IMAGE\n      valueFrom: {}\n    - name: OTHER\n      value: o/ther:1\n    x: {{ .Values.x }}",
     );
     let rows = chart(&[&variable], "x: 1\n");
     has(&rows, "docker.io/side/car:1 inferred templates/0.yaml:9");

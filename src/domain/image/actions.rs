@@ -129,8 +129,8 @@ pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
         .filter(|word| !word.starts_with('"'))
 }
 
-/// The functions, values and numbers of an action: all its words that are not in quotes.
-pub(super) fn functions(action: &str) -> impl Iterator<Item = String> {
+/// An action without what is in quotes.
+pub(super) fn without_texts(action: &str) -> String {
     let (mut bare, mut quote, mut is_escaped) = (String::new(), None, false);
     for c in action.chars() {
         match (quote, c) {
@@ -139,12 +139,10 @@ pub(super) fn functions(action: &str) -> impl Iterator<Item = String> {
             (Some(open), c) if open == c => quote = None,
             (Some(_), _) => {}
             (None, '"' | '`' | '\'') => quote = Some(c),
-            (None, '(' | ')' | '|' | ',') => bare.push(' '),
             (None, c) => bare.push(c),
         }
     }
-    let words: Vec<String> = bare.split_whitespace().map(str::to_owned).collect();
-    words.into_iter()
+    bare
 }
 
 /// What comes after each call of a helper in a text.

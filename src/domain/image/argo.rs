@@ -133,6 +133,7 @@ pub(super) fn find(object: &Node, tree: &Tree<'_>, index: &Index, sink: &mut Sin
             helm::chart(url, name, source.get("targetRevision"), chart, sink);
             let note = helm::UNSEEN;
             sink.closed(name, Confidence::Opaque, chart.places().collect(), note);
+            value_files(tree, &source, "", sink);
             if let Some(values) = values(tree, &source, "") {
                 helm::values(&values, sink);
             }
@@ -153,13 +154,7 @@ pub(super) fn find(object: &Node, tree: &Tree<'_>, index: &Index, sink: &mut Sin
                     super::is_read(text) && !text.contains("://") && !text.contains(['$', '*', '?', '[', '{']);
                 value_file(tree, &folder, text).is_none() && !(is_lax && is_plain)
             });
-            for entry in of_helm("valueFiles") {
-                let file = value_file(tree, &folder, entry.as_str().unwrap_or_default());
-                if file.is_some_and(|file| tree.has_more_values(file)) {
-                    let what = entry.as_str().unwrap_or_default();
-                    sink.closed(what, Confidence::Opaque, entry.places().collect(), helm::SEVERAL);
-                }
-            }
+            value_files(tree, &source, &folder, sink);
             let given = of_helm("fileParameters").iter().map(|given| given.get("path").unwrap_or(given));
             for entry in unseen.chain(given) {
                 let what = entry.as_str().unwrap_or_default();
@@ -355,6 +350,18 @@ fn value_file(tree: &Tree<'_>, folder: &str, entry: &str) -> Option<u32> {
         None => (folder, entry),
     };
     tree.number(&tree::join(from, path)?)
+}
+
+// Tells of files of values that are not read as a whole.
+fn value_files(tree: &Tree<'_>, source: &Node, folder: &str, sink: &mut Sink) {
+    for entry in source.at_path(&["helm", "valueFiles"]).map(Node::items).unwrap_or_default() {
+        let what = entry.as_str().unwrap_or_default();
+        let Some(file) = value_file(tree, folder, what) else { continue };
+        if tree.has_more_values(file) {
+            sink.closed(what, Confidence::Opaque, entry.places().collect(), helm::SEVERAL);
+        }
+        text::broken(tree, file).into_iter().for_each(|hit| sink.push(hit));
+    }
 }
 
 // What an Application gives its chart: files, then texts, then parameters.

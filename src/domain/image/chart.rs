@@ -153,7 +153,7 @@ fn is_simple(action: &str) -> bool {
         name if VALUES.iter().any(|value| name.contains(value)) => false,
         name => {
             name.starts_with('.')
-                || word == ":="
+                || matches!(word, "" | ":=")
                 || word.starts_with('$')
                 || FUNCTIONS.contains(&name)
                 || name.parse::<f64>().is_ok()
@@ -166,11 +166,12 @@ fn is_simple(action: &str) -> bool {
     };
     // Values that are written whole and then changed, and keys that are values.
     let is_whole = ["toYaml", "toJson"].iter().any(|name| action.contains(name));
-    let is_changed = is_whole && actions::functions(action).any(|word| CHANGING.contains(&word.as_str()));
+    let bare = actions::without_texts(action);
+    let is_changed = is_whole && actions::words(&bare).any(|word| CHANGING.contains(&word));
     let has_keys = ["dict .", "dict $", "dict ("].iter().any(|call| action.contains(call));
     !is_changed
         && !has_keys
-        && actions::functions(action).all(|word| is_known(&word))
+        && actions::words(&bare).all(|word| is_known(word.trim_end_matches(',')))
         && !actions::literals(action).iter().any(|literal| is_odd(&literal.text))
 }
 
@@ -207,7 +208,7 @@ impl Shared<'_> {
         let parts = parts(tree, folder);
         for part in &parts {
             if let Some(values) = part.entry.and_then(|entry| entry.get("import-values")) {
-                self.is_odd(values.at);
+                self.doubt(values.at);
             }
             if let Some(imported) = imported(tree, part, &all) {
                 all = patch::layered([imported, all.clone()]).unwrap_or(all);
@@ -240,7 +241,8 @@ impl Shared<'_> {
         }
     }
 
-    fn is_odd(&self, at: At) {
+    // Notes that more may be done here than is followed.
+    fn doubt(&self, at: At) {
         self.odd.set(self.odd.get().or(Some(at)));
     }
 
@@ -251,14 +253,14 @@ impl Shared<'_> {
             // The sum of something says nothing of it.
             let mut said = source.said().filter(|said| !said.inner.ends_with("sha256sum"));
             if let Some(said) = said.find(|said| !is_simple(&said.inner)) {
-                return self.is_odd(At { file: source.file, line: said.number });
+                return self.doubt(At { file: source.file, line: said.number });
             }
         }
         let file = declaration(self.tree, folder);
         let doc = file.and_then(|file| self.tree.docs(file).first());
         // Its helpers are filled in with the values of whoever calls them.
         if doc.is_some_and(|doc| doc.str_at(&["type"]) == "library") {
-            self.is_odd(At { file: file.unwrap_or_default(), line: 1 });
+            self.doubt(At { file: file.unwrap_or_default(), line: 1 });
         }
     }
 
@@ -305,9 +307,10 @@ impl Shared<'_> {
             for hit in &templates.hits {
                 hit.places.iter().for_each(|at| said.entry(*at).or_default().push(&hit.reference));
             }
-            let name = |text: &'_ str| tree::base_of(reference::split(text).0).to_owned();
             let is_it = |hit: &Hit, other: &str| {
-                name(&hit.reference) == name(other) || other.contains(reference::split(&hit.reference).0)
+                let (own, other) = (reference::split(&hit.reference).0, reference::split(other).0);
+                let is_below = other.strip_prefix(own).is_some_and(|rest| rest.starts_with('/'));
+                is_below || tree::base_of(own) == tree::base_of(other)
             };
             hits.retain(|hit| {
                 let mut others = hit.places.iter().filter_map(|at| said.get(at)).flatten();
@@ -326,7 +329,7 @@ impl Shared<'_> {
         let (beside, known): (Vec<_>, Vec<_>) = templates.open.into_iter().partition(is_told);
         // What its values are known to name may not be all that it comes to.
         let at = known.iter().find(|open| open.is_named).and_then(|open| open.hit.places.first());
-        at.into_iter().for_each(|at| self.is_odd(*at));
+        at.into_iter().for_each(|at| self.doubt(*at));
         let beside: Vec<Hit> = beside.into_iter().map(|open| open.hit).collect();
         hits.extend(beside);
         hits.extend(templates.closed);
@@ -340,9 +343,7 @@ impl Shared<'_> {
             let rest = name.get(within(folder, "").len()..).unwrap_or_default();
             let is_yaml = tree::is_manifest(rest);
             if is_yaml && !rest.contains('/') {
-                let mut hits = Vec::new();
-                text::broken(tree, file, &mut hits);
-                hits.into_iter().for_each(|hit| sink.push(hit));
+                text::broken(tree, file).into_iter().for_each(|hit| sink.push(hit));
             }
             if rest == "values.yaml" && tree.has_more_values(file) {
                 sink.closed(name, Confidence::Opaque, vec![At { file, line: 1 }], helm::SEVERAL);
@@ -358,9 +359,7 @@ impl Shared<'_> {
                 }
             } else if rest.starts_with("crds/") {
                 tree.docs(file).iter().for_each(|doc| workload::lowered(doc, sink));
-                let mut hits = Vec::new();
-                text::broken(tree, file, &mut hits);
-                hits.into_iter().for_each(|hit| sink.push(hit));
+                text::broken(tree, file).into_iter().for_each(|hit| sink.push(hit));
             } else if rest.starts_with("templates/") && !rest.ends_with("NOTES.txt") {
                 let said = actions::without_comments(&String::from_utf8_lossy(tree.bytes(file)));
                 text::scan(said.as_bytes(), file, 1).into_iter().for_each(|hit| sink.push(hit));
@@ -392,7 +391,7 @@ fn tagged(tree: &Tree<'_>, folder: &str, values: &Node, hits: &mut [Hit]) {
         })
     };
     let global = values.get("global").and_then(|global| helm::scalar(global, "imageTag"));
-    let version = tree.number(&path("Chart.yaml")).and_then(|file| tree.docs(file).first()?.get("appVersion"));
+    let version = declaration(tree, folder).and_then(|file| tree.docs(file).first()?.get("appVersion"));
     let (tag, note) = match (global, version) {
         _ if open.is_empty() => return,
         (Some(tag), _) if is_looked_at("global.imageTag") => (tag, "the tag is the one for all images"),

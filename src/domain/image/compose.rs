@@ -80,7 +80,7 @@ pub fn compose(files: &BTreeMap<String, Vec<u8>>) -> Images {
         let mut all = sink.hits();
         // Compose takes what stands there, wherever something else is merged in.
         if tree.fault(file).is_some_and(|fault| fault.why != yaml::MERGED) {
-            text::broken(&tree, file, &mut all);
+            all.extend(text::broken(&tree, file));
         }
         hits.extend(all.into_iter().map(|hit| (build, hit)));
     }

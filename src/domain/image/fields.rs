@@ -199,22 +199,24 @@ pub(super) fn named((group, kind): (&str, &str)) -> Vec<&'static str> {
     paths.filter_map(|(.., path)| path.rsplit('.').next()).collect()
 }
 
+// The fields by which an object of this group and kind makes something else deploy, and what.
+fn closing((group, kind): (&str, &str)) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let of = CLOSED.iter().filter(move |(of, named, ..)| *of == group && (named.is_empty() || *named == kind));
+    of.map(|(.., path, what)| (*path, *what))
+}
+
 /// What an object of this group and kind makes something else deploy, if a template writes the field for it.
-pub(super) fn closes((group, kind): (&str, &str), text: &str) -> Option<&'static str> {
-    let mut closed = CLOSED.iter().filter(|(of, named, ..)| *of == group && (named.is_empty() || *named == kind));
+pub(super) fn closes(id: (&str, &str), text: &str) -> Option<&'static str> {
     let writes = |path: &str| {
         let key = path.rsplit('.').find(|step| !matches!(*step, "[]" | "*")).unwrap_or_default();
         text.contains(&format!("{key}:"))
     };
-    closed.find(|(.., path, _)| writes(path)).map(|(.., what)| *what)
+    closing(id).find(|(path, _)| writes(path)).map(|(_, what)| what)
 }
 
 /// Tells of what an object makes something else deploy.
 pub(super) fn closed(object: &Node, sink: &mut Sink) {
-    let (group, kind) = (object.group(), object.kind());
-    for (_, _, path, what) in
-        CLOSED.iter().filter(|(of, named, ..)| *of == group && (named.is_empty() || *named == kind))
-    {
+    for (path, what) in closing((object.group(), object.kind())) {
         let mut nodes = vec![object];
         for step in path.split('.') {
             nodes = nodes.into_iter().flat_map(|node| below(node, step)).collect();

@@ -413,6 +413,7 @@ fn release(resource: &Resource, root: usize, tree: &Tree<'_>, index: &Index, sin
             }
         }
         let files = named.iter().filter_map(file);
+        files.clone().flat_map(|file| text::broken(tree, file)).for_each(|hit| sink.push(hit));
         let all = patch::layered(files.filter_map(|file| tree.values(file)).map(|doc| (**doc).clone()).chain(values));
         let all = all.unwrap_or_else(|| Node::nothing(resource.node.at));
         // Files that are named stand for the chart's own.

@@ -1,5 +1,7 @@
 //! The shapes in which charts take images in their values.
 
+mod named;
+
 use std::collections::{HashMap, HashSet};
 
 use super::node::{Node, Style, Trust, Value};
@@ -7,7 +9,9 @@ use super::reference;
 use super::sink::Hit;
 use super::sink::{self, Sink};
 use super::{Class, Confidence};
-use super::{given, patch, pod, text, workload, yaml};
+use super::{patch, pod, workload, yaml};
+
+pub(super) use named::{chart, embedded, fleet};
 
 /// What is said of a chart that is not in the tree.
 pub(super) const UNSEEN: &str = "a chart, whose own images cannot be seen";
@@ -89,7 +93,8 @@ fn walk(node: &Node, key: &str, above: Above<'_>, sink: &mut Sink) {
                     return;
                 }
             }
-            let (used, lookup) = (shape(node, key, above, sink), Lookup::of(node));
+            let lookup = Lookup::of(node);
+            let used = shape(&lookup, key, above, sink);
             for (name, child) in entries {
                 if used.contains(&**name) || is_of_choice(name) {
                     continue;
@@ -182,16 +187,16 @@ fn of_image(key: &str) -> Vec<String> {
 }
 
 /// Finds an image in a mapping that names its parts; gives the keys that were used.
-pub(super) fn shape<'a>(map: &'a Node, key: &str, above: Above<'_>, sink: &mut Sink) -> HashSet<&'a str> {
-    let is_image = is_image_key(key);
-    let (mut used, lookup) = (HashSet::new(), Lookup::of(map));
+pub(super) fn shape<'a>(lookup: &Lookup<'a>, key: &str, above: Above<'_>, sink: &mut Sink) -> HashSet<&'a str> {
+    let (map, is_image) = (lookup.map, is_image_key(key));
+    let mut used = HashSet::new();
     let has = |name: &str| lookup.get(name).is_some();
     let is_told = is_image
         || TAGS.iter().chain(DIGESTS).any(|tag| has(tag))
         || has("registry")
         || has("pullPolicy")
         || has("imagePullPolicy");
-    used.extend(in_parts(&lookup, sink));
+    used.extend(in_parts(lookup, sink));
     if !used.is_empty() {
         return used;
     }
@@ -337,14 +342,15 @@ fn is_text(node: &Node) -> bool {
     node.as_str().is_some_and(|text| !text.is_empty())
 }
 
-// A mapping in which many keys are looked up, by hash where it is large.
-struct Lookup<'a> {
+/// A mapping in which many keys are looked up, by hash where it is large.
+pub(super) struct Lookup<'a> {
     map: &'a Node,
     index: HashMap<&'a str, usize>,
 }
 
 impl<'a> Lookup<'a> {
-    fn of(map: &'a Node) -> Self {
+    /// Of this mapping.
+    pub(super) fn of(map: &'a Node) -> Self {
         let is_large = map.entries().len() > MANY;
         let entries = map.entries().iter().enumerate().filter(|_| is_large);
         Self { map, index: entries.map(|(at, (name, _))| (&**name, at)).collect() }
@@ -470,72 +476,11 @@ fn shown(number: f64) -> String {
     format!("{mantissa}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs())
 }
 
-/// A chart of a repository, with the lines of its name, its version and the repository.
-pub(super) fn chart(repository: &Node, name: &str, version: Option<&Node>, at: &Node, sink: &mut Sink) {
-    let more = version.into_iter().chain([repository].into_iter().filter(|url| url.as_str().is_some()));
-    let places = at.places().chain(more.flat_map(Node::places)).collect();
-    let repository = repository.as_str().unwrap_or_default();
-    let version_text = version.and_then(Node::as_str).unwrap_or("*");
-    let base = repository.strip_prefix("oci://").unwrap_or(repository).trim_end_matches('/');
-    let name = if base.is_empty() { name.to_owned() } else { format!("{base}/{name}") };
-    // A name that only the user's own configuration of helm knows.
-    let is_alias = repository.starts_with('@') || repository.starts_with("alias:");
-    // Ranges have signs of their own.
-    let is_open = is_alias || sink::is_open(&name) || version_text.contains(['$', '{', '?']);
-    let is_exact = version_text.trim_start_matches('v').split('.').count() >= 3
-        && !version_text.contains(['*', 'x', 'X', '^', '~', '>', '<', '=', '|', ',', ' ']);
-    let confidence = match (is_open, is_exact) {
-        (true, _) => Confidence::Unresolved,
-        (false, true) => Confidence::Certain,
-        (false, false) => Confidence::Inferred,
-    };
-    let note = (!is_exact && !is_open).then(|| super::RANGE.to_owned());
-    sink.push(Hit { class: Class::Chart, reference: format!("{name}:{version_text}"), confidence, places, note });
-}
-
 /// A mapping with one value at a dotted path.
 pub(super) fn nested(path: &str, value: Node) -> Node {
     // What is deeper than that is no value of any chart.
     let path = if path.matches('.').count() > patch::MAX_STEPS { "" } else { path };
     path.split('.').rev().fold(value, |value, key| Node::new(value.at, Value::Map(vec![(key.into(), value)])))
-}
-
-/// The charts that Fleet deploys for a folder, by the file that it reads there, with their values.
-pub(super) fn fleet(doc: &Node, sink: &mut Sink) {
-    let targets = doc.get("targetCustomizations").map(Node::items).unwrap_or_default();
-    for helm in std::iter::once(doc).chain(targets).filter_map(|part| part.get("helm")) {
-        let repository = scalar(helm, "repo");
-        let is_here = |name: &str| repository.is_none() && !name.contains("://");
-        if let Some(name) = scalar(helm, "chart").filter(|name| name.as_str().is_some_and(|name| !is_here(name))) {
-            let text = name.as_str().unwrap_or_default();
-            repository.into_iter().for_each(|url| chart(url, text, helm.get("version"), name, sink));
-            sink.closed(text, Confidence::Opaque, name.places().collect(), UNSEEN);
-        }
-        helm.get("values").into_iter().for_each(|given| values(given, sink));
-    }
-}
-
-/// A chart that k3s deploys, with its values as a text.
-pub(super) fn embedded(object: &Node, sink: &mut Sink) {
-    let Some(spec) = object.get("spec") else { return };
-    if let Some(name) = spec.get("chart") {
-        let text = name.as_str().unwrap_or_default();
-        let none = Node::new(spec.at, Value::Null);
-        chart(spec.get("repo").unwrap_or(&none), text, spec.get("version"), name, sink);
-        sink.closed(text, Confidence::Opaque, name.places().collect(), UNSEEN);
-    }
-    if let Some(whole) = spec.get("chartContent") {
-        let note = "a whole chart, packed";
-        sink.closed(object.name(), Confidence::Opaque, whole.places().collect(), note);
-    }
-    spec.get("jobImage").into_iter().for_each(|image| sink.image(image, Trust::Certain));
-    let content = spec.get("valuesContent");
-    content.into_iter().for_each(|text| text::told(text, sink));
-    let mut all = content.and_then(text::values).unwrap_or_else(|| Node::nothing(spec.at));
-    for (name, value) in spec.get("set").map(Node::entries).unwrap_or_default() {
-        given::set(&mut all, name, given::typed(value));
-    }
-    values(&all, sink);
 }
 
 #[cfg(test)]

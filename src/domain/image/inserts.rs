@@ -24,12 +24,10 @@ pub(super) fn part<'a>(scope: &Scope<'a>, text: &str, (above, is_data): (&str, b
     }
     let looked = scope.looked(text);
     let is_packed = text.contains("b64dec") && text.contains('"');
-    if (looked.is_of_files || is_packed) && scope.within.helper.is_none() && !is_data && !text.contains("sum") {
-        found.closed.push(Hit { confidence: Confidence::Opaque, note: Some(WRITTEN.to_owned()), ..scope.hit(text) });
-    }
+    let is_own = (looked.is_of_files || is_packed) && scope.within.helper.is_none() && !text.contains("sum");
     // A text of lines may be parts of an object as well.
     let is_part = |node: &Node| node.as_str().is_some_and(|text| text.contains('\n') && text.contains("image"));
-    if !is_data && looked.texts().any(is_part) {
+    if !is_data && (is_own || looked.texts().any(is_part)) {
         found.closed.push(Hit { confidence: Confidence::Opaque, note: Some(WRITTEN.to_owned()), ..scope.hit(text) });
     }
     // Texts of one line are parts of objects only where somebody writes them so.

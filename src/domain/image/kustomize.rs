@@ -347,7 +347,7 @@ impl<'a> Kustomizer<'a> {
             built.resources.extend(objects.map(Resource::new));
         }
         if self.tree.fault(file).is_some() {
-            super::text::broken(self.tree, file, &mut built.closed);
+            built.closed.extend(super::text::broken(self.tree, file));
         }
     }
 

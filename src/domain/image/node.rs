@@ -153,6 +153,13 @@ impl Node {
         std::iter::once(self.at).chain(self.more.iter().copied())
     }
 
+    /// The lines of a text, and where each stands: only those of a block are lines of the file too.
+    pub(super) fn lines(&self) -> impl Iterator<Item = (At, &str)> {
+        let is_block = matches!(self.value, Value::Text(_, Style::Block));
+        let numbers = (self.at.line..).map(move |line| if is_block { line } else { self.at.line });
+        numbers.map(|line| At { line, ..self.at }).zip(self.as_str().unwrap_or_default().lines())
+    }
+
     /// Writes another text into it, made by what stands elsewhere too.
     pub(super) fn rewrite(&mut self, text: &str, by: impl IntoIterator<Item = At>) {
         let is_block = matches!(self.value, Value::Text(_, Style::Block));

@@ -107,14 +107,13 @@ fn filled_in(node: &Node, sink: &mut Sink) {
 
 /// Images in a text, one a line or with commas between, each perhaps behind a name: `3.7=x/y:1`.
 pub(super) fn listed(node: &Node, sink: &mut Sink) {
-    let is_block = matches!(node.value, Value::Text(_, Style::Block));
-    for (line, text) in (node.at.line..).zip(node.as_str().unwrap_or_default().lines()) {
+    for (at, text) in node.lines() {
         for part in text.split([',', ' ']) {
             let image = part.split_once('=').map_or(part, |(_, image)| image).trim();
             let image = image.trim_matches(['[', ']', '"', '\'']);
             let mut one = node.clone();
             one.value = Value::Text(image.into(), Style::Quoted);
-            one.at.line = if is_block { line } else { node.at.line };
+            one.at = at;
             sink.plausible(&one);
         }
     }

@@ -252,8 +252,8 @@ impl<'a> Scope<'a> {
 
     // What a key that nobody knows and its value may say of an image.
     fn unnamed(&self, value: &str, found: &mut Templates<'a>) {
-        let is_written = || !actions::beside(value).trim().contains(char::is_whitespace);
-        if value.contains("{{") && (self.is_unwritten() || !is_written()) {
+        let is_sentence = || actions::beside(value).trim().contains(char::is_whitespace);
+        if value.contains("{{") && (self.is_unwritten() || is_sentence()) {
             return;
         }
         if value.contains("{{") {

@@ -8,15 +8,13 @@ use super::tree::Tree;
 use super::{Class, Confidence, actions, fields, helm, workload, yaml};
 
 /// A file that could not be read to its end: that, and what its lines say.
-pub(super) fn broken(tree: &Tree<'_>, file: u32, hits: &mut Vec<Hit>) {
-    let Some(fault) = tree.fault(file) else { return };
-    if is_silent_template(tree.name(file), tree.bytes(file)) {
-        return;
-    }
+pub(super) fn broken(tree: &Tree<'_>, file: u32) -> Vec<Hit> {
+    let fault = tree.fault(file).filter(|_| !is_silent_template(tree.name(file), tree.bytes(file)));
+    let Some(fault) = fault else { return Vec::new() };
     let places = vec![At { file, line: fault.line }];
     let (reference, note) = (tree.name(file).to_owned(), Some(fault.why.clone()));
-    hits.push(Hit { class: Class::Image, reference, confidence: Confidence::Unreadable, places, note });
-    hits.extend(scan(tree.bytes(file), file, fault.from));
+    let hit = Hit { class: Class::Image, reference, confidence: Confidence::Unreadable, places, note };
+    std::iter::once(hit).chain(scan(tree.bytes(file), file, fault.from)).collect()
 }
 
 // Whether a file is a template of a chart that is not here, which nothing but that chart could apply, and which says
@@ -244,7 +242,9 @@ fn lines(text: &str, at: At, from: u32, sink: &mut Sink) {
             let value = marked.map_or(value, |(_, value)| value);
             // The value of a variable stands below its name.
             let is_value = key == "value" && std::mem::take(&mut variable);
-            variable |= key == "name" && pod::is_variable_of_image(value.trim_matches(['"', '\'']));
+            if key == "name" {
+                variable = pod::is_variable_of_image(unquoted(value));
+            }
             let is_named = helm::is_image_key(key) || pod::is_variable_of_image(key) || is_value;
             is_below = is_named && matches!(value, ">" | ">-" | "|" | "|-");
             say(value, is_named);

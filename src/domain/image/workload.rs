@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::Confidence;
 use super::fields;
 use super::helm;
-use super::node::{At, Node, Style, Trust, Value};
+use super::node::{Node, Style, Trust, Value};
 use super::params;
 use super::pod;
 use super::reference;
@@ -288,7 +288,7 @@ fn custom(node: &Node, key: &str, certain: &Told, sink: &mut Sink) {
                 return;
             }
             deployed_by(node, sink);
-            let used = helm::shape(node, key, helm::Above::default(), sink);
+            let used = helm::shape(&helm::Lookup::of(node), key, helm::Above::default(), sink);
             // What a policy says must not be there is not.
             let version = helm::scalar(node, "version");
             let is_absent = node.str_at(&["complianceType"]).eq_ignore_ascii_case("mustnothave");
@@ -413,13 +413,9 @@ fn injected(name: &str, value: &Node) -> Option<Node> {
 
 // Images that stand literally in the commands of a script.
 fn commands(script: &Node, sink: &mut Sink) {
-    let is_block = matches!(script.value, Value::Text(_, Style::Block));
-    for (line, text) in (script.at.line..).zip(script.as_str().unwrap_or_default().lines()) {
-        for image in pod::literals(text.split('#').next().unwrap_or_default()) {
-            let mut one = Node::text(script.at, image);
-            one.at.line = if is_block { line } else { script.at.line };
-            sink.image(&one, Trust::Inferred);
-        }
+    for (at, text) in script.lines() {
+        let images = pod::literals(text.split('#').next().unwrap_or_default());
+        images.for_each(|image| sink.image(&Node::text(at, image), Trust::Inferred));
     }
 }
 
@@ -474,16 +470,10 @@ pub(super) fn manifests(node: &Node, sink: &mut Sink) -> bool {
 
 // Tells of mere names of images in the lines of what cannot be read.
 fn bare_lines(node: &Node, sink: &mut Sink) {
-    let is_block = matches!(node.value, Value::Text(_, Style::Block));
-    for (line, text) in (node.at.line..).zip(node.as_str().unwrap_or_default().lines()) {
-        let pair = text::pair(text.trim().trim_start_matches("- "));
-        let Some(value) = pair.filter(|(key, _)| *key == "image").map(|(_, value)| text::unquoted(value)) else {
-            continue;
-        };
-        if is_bare(value) {
-            let line = if is_block { line } else { node.at.line };
-            sink.closed(value, Confidence::Unresolved, vec![At { line, ..node.at }], LIKELY);
-        }
+    for (at, text) in node.lines() {
+        let pair = text::pair(text.trim().trim_start_matches("- ")).filter(|(key, _)| *key == "image");
+        let value = pair.map(|(_, value)| text::unquoted(value)).filter(|value| is_bare(value));
+        value.into_iter().for_each(|value| sink.closed(value, Confidence::Unresolved, vec![at], LIKELY));
     }
 }
 
