@@ -95,7 +95,7 @@ pub fn images(
     report.warnings = links.chain(images.warnings.iter().cloned()).chain(failed).collect();
     let facts = match (&site, &policy) {
         (Some(site), Some(policy)) if request.check => {
-            let is_about = |found: &Found| images.is_about(found, &|path| is_ours(path) || is_of(&all, policy, path));
+            let is_about = |found: &Found| images.is_about(found, &|path| !is_own(path));
             Some(ask(context, site, policy, &images, &is_about, &mut report)?)
         }
         _ => None,

@@ -774,7 +774,7 @@ fn what_the_operator_syncs_is_built_and_what_changes_that_is_told() {
     assert!(rows(&patch("Deployment", own)).contains(&"e.io/kc:1 inferred".to_owned()));
     // The folder that it syncs is a root, as one that an order of Flux names.
     let found = of(&[("c/f.yaml", &instance("")), ("apps/prod/d.yaml", POD)]);
-    assert!(found.iter().all(|row| row.root == "apps/prod"), "{found:#?}");
+    assert!(!found.is_empty() && found.iter().all(|row| row.root == "apps/prod"), "{found:#?}");
 }
 
 #[test]
@@ -791,6 +791,13 @@ fn artifacts_of_several_copies_and_paths_with_defaults_are_followed_or_told() {
         let found = short(&of(&[("c/g.yaml", &generator), ("c/k.yaml", &order), ("apps/p.yaml", POD)]));
         assert_eq!(found.contains(&"k opaque".to_owned()), is_told, "{found:?}");
     }
+    // A folder whose name begins like another one's is another folder.
+    let beside = generator(
+        "{from: \"@r/apps/**\", to: \"@artifact/apps/\"}, {from: \"@r/more/**\", to: \"@artifact/apps-more/\"}",
+    );
+    let below = order.replace("\"./\"", "./apps").replace("path: ./,", "path: ./apps,");
+    let found = short(&of(&[("c/g.yaml", &beside), ("c/k.yaml", &below), ("apps/p.yaml", POD)]));
+    assert!(below.contains("./apps") && !found.contains(&"k opaque".to_owned()), "{found:?}");
     // What fills in a path may not be seen where it is looked at first.
     let order = sync("sourceRef: {kind: GitRepository, name: flux-system}").replace("./base", "\"./apps/${C:=one}\"");
     let found = short(&of(&[("c/k.yaml", &order), ("apps/one/p.yaml", POD)]));

@@ -1,6 +1,6 @@
 //! What compose files run, for those who ask for it: no environment of clusters deploys them.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::node::{At, Node, Trust, Value};
@@ -82,9 +82,9 @@ pub fn compose(files: &BTreeMap<String, Vec<u8>>) -> Images {
         if tree.fault(file).is_some_and(|fault| fault.why != yaml::MERGED) {
             all.extend(text::broken(&tree, file));
         }
-        hits.extend(all.into_iter().map(|hit| (build, hit)));
+        hits.extend(all.into_iter().map(|hit| (build, hit, false)));
     }
-    images.take(&tree, hits, &HashSet::new());
+    images.take(&tree, hits);
     images
 }
 

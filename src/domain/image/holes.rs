@@ -81,10 +81,10 @@ impl Holes {
             Value::List(_) if self.is_set && key == "resources" => {}
             Value::List(items) => items.iter().for_each(|item| self.look(item, key, sink)),
             Value::Map(entries) if !is_surely_off(node) => {
-                let is_chart = BESIDE_CHART.iter().all(|beside| node.get(beside).is_none());
+                let is_of_chart = || BESIDE_CHART.iter().any(|beside| node.get(beside).is_some());
                 for (name, child) in entries {
                     let is_silent = workload::SILENT_KEYS.contains(&&**name) || (key.is_empty() && &**name == "status");
-                    if is_silent || (&**name == "chart" && !is_chart) {
+                    if is_silent || (&**name == "chart" && is_of_chart()) {
                         continue;
                     }
                     if child.trust == Trust::Unresolved && name.contains(UNKNOWN) {

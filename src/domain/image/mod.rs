@@ -219,10 +219,9 @@ impl Images {
     /// Whether a reference is of what is judged: `is_ours` tells its files. What the environment's own files say counts where
     /// an object or a folder of the unit's deploys it.
     pub fn is_about(&self, found: &Found, is_ours: &dyn Fn(&str) -> bool) -> bool {
-        let path = |place: &str| place.rsplit_once(':').map_or(place.to_owned(), |(path, _)| path.to_owned());
         found.is_ours
             || found.builds.iter().any(|build| self.ours.contains(build))
-            || found.places.iter().any(|place| is_ours(&path(place)))
+            || found.places.iter().any(|place| is_ours(place.rsplit_once(':').map_or(place, |(path, _)| path)))
     }
 
     /// Folders with references that nothing else has but their build as they stand, of which only what is judged says how
@@ -235,7 +234,11 @@ impl Images {
     // The builds of these roots, and those that they name in turn.
     fn built(&self, patterns: &PathPatterns) -> BTreeSet<usize> {
         let named = self.roots.iter().enumerate().filter(|(_, root)| environment::is_gated(patterns, root));
-        let mut queue: Vec<usize> = named.map(|(build, _)| build).collect();
+        self.reached(named.map(|(build, _)| build).collect())
+    }
+
+    // These builds, and those that they name in turn.
+    fn reached(&self, mut queue: Vec<usize>) -> BTreeSet<usize> {
         let mut builds = BTreeSet::new();
         while let Some(build) = queue.pop() {
             if builds.insert(build) {
@@ -262,9 +265,9 @@ impl Images {
     }
 
     // Takes what was found in builds, by root and place, each once.
-    fn take(&mut self, tree: &Tree<'_>, hits: Vec<(usize, Hit)>, ours: &HashSet<usize>) {
+    fn take(&mut self, tree: &Tree<'_>, hits: Vec<(usize, Hit, bool)>) {
         let mut all: BTreeMap<(&str, Vec<At>, Found), Whose> = BTreeMap::new();
-        for (number, (build, hit)) in hits.into_iter().enumerate() {
+        for (build, hit, is_judged) in hits {
             let root = self.roots.get(build).map(String::as_str).unwrap_or_default();
             let Hit { class, reference, confidence, note, places: mut at } = hit;
             let mut seen = HashSet::new();
@@ -274,7 +277,7 @@ impl Images {
             let found = Found { root: root_name, class, reference, confidence, places, note, builds, is_ours };
             let (builds, is_ours) = all.entry((root, at, found)).or_default();
             builds.insert(build);
-            *is_ours |= ours.contains(&number);
+            *is_ours |= is_judged;
         }
         let whole = |((_, _, found), (builds, is_ours))| Found { builds, is_ours, ..found };
         self.found = all.into_iter().map(whole).collect();

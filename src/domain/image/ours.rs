@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashSet};
 use super::environment::Environment;
 use super::index::Index;
 use super::node::Node;
-use super::resource::{Built, Resource};
+use super::resource::Built;
 use super::tree::{self, Tree};
 use super::{Images, argo, flux, roots};
 
@@ -47,12 +47,9 @@ impl<'a> Ours<'a> {
     }
 
     /// Whether a release takes values from the unit.
-    pub(super) fn gives(&self, release: (&Resource, usize), tree: &Tree<'_>, index: &Index) -> bool {
-        let is_release = self.environment.is_some() && release.0.node.kind() == "HelmRelease";
-        is_release
-            && flux::sources(release, (tree, index))
-                .iter()
-                .any(|(_, seen)| seen.as_ref().is_some_and(|seen| self.files.contains(&seen.at.file)))
+    pub(super) fn gives(&self, sources: &[flux::Source<'_>]) -> bool {
+        let mut seen = sources.iter().filter_map(|(_, seen)| seen.as_ref());
+        self.environment.is_some() && seen.any(|seen| self.files.contains(&seen.at.file))
     }
 
     /// Notes the builds that are judged: those of the unit's folders, those that objects which are judged name, and those that
@@ -74,11 +71,7 @@ impl<'a> Ours<'a> {
                 .filter(|other| images.roots.get(*other).is_some_and(|root| named.contains(root)));
             queue.extend(others);
         }
-        while let Some(build) = queue.pop() {
-            if images.ours.insert(build) {
-                queue.extend(images.named_by(build));
-            }
-        }
+        images.ours = images.reached(queue);
     }
 
     // Whether a folder is one of the unit.
@@ -92,9 +85,7 @@ impl<'a> Ours<'a> {
 fn folders(object: &Node, tree: &Tree<'_>, index: &Index) -> Vec<String> {
     if flux::is_kustomization(object) {
         flux::folder(tree, index, object).into_iter().collect()
-    } else if argo::is_application(object) {
-        argo::claims(tree, index, object).folders
     } else {
-        Vec::new()
+        argo::claims(tree, index, object).folders
     }
 }

@@ -137,18 +137,22 @@ impl Builds {
     }
 
     /// The chart of a release of Flux, if it is in the tree.
-    pub(super) fn release(&mut self, (resource, root): (&Resource, usize), tree: &Tree<'_>, index: &Index) {
+    pub(super) fn release(
+        &mut self,
+        (resource, root): (&Resource, usize),
+        sources: &[flux::Source<'_>],
+        tree: &Tree<'_>,
+    ) {
         let object = &resource.node;
         let Some(folder) = flux::own_chart(object, tree) else { return };
         let Some(spec) = object.get("spec") else { return };
-        let sources = flux::sources((resource, root), (tree, index));
         let has = |path: &[&str]| spec.at_path(path).is_some();
         let why = if sources.iter().any(|(_, seen)| seen.is_none()) {
             "its release takes values from what is not in the tree"
         } else if has(&["chart", "spec", "valuesFiles"]) || has(&["postRenderers"]) {
             "its release changes more than values"
         } else {
-            let values = flux::values(spec, &sources);
+            let values = flux::values(spec, sources);
             let space = Some(spec.str_at(&["targetNamespace"])).filter(|space| !space.is_empty());
             let names = (object.name(), space.unwrap_or_else(|| resource.namespace()));
             return self.helm(tree, &folder, root, names, values.as_ref());

@@ -59,7 +59,8 @@ struct Roots<'a> {
     charted: HashSet<String>,
     hasher: RandomState,
     built: Vec<(usize, Built)>,
-    hits: Vec<(usize, Hit)>,
+    // What is told of builds, and whether it is of what is judged.
+    hits: Vec<(usize, Hit, bool)>,
     images: Images,
     room: usize,
     // How much more builds may hold.
@@ -414,7 +415,7 @@ impl<'a> Roots<'a> {
             let mut sink = Sink::default();
             let why = "more is built than is looked at";
             sink.closed(folder, Confidence::Unreadable, object.places().collect(), why);
-            self.tell(by, sink.hits());
+            self.tell(by, sink.told());
             return None;
         }
         Some(ordered)
@@ -442,7 +443,7 @@ impl<'a> Roots<'a> {
         self.index.begin(build, None);
         let resources = chart::deployers(self.tree, folder).into_iter().map(Resource::new).collect();
         self.take(build, Built { resources, ..Built::default() });
-        self.tell(build, sink.hits());
+        self.tell(build, sink.told());
         build
     }
 

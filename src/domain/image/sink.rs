@@ -36,14 +36,13 @@ pub(super) struct Hit {
 /// The references of one root.
 #[derive(Debug, Default)]
 pub(super) struct Sink {
-    hits: Vec<Hit>,
+    // Each, and whether it is of what is judged.
+    hits: Vec<(Hit, bool)>,
     // Where each of them is among the hits.
     seen: HashMap<Hit, usize>,
     // What is looked at, whether that is judged, and what it deploys.
     workload: Option<String>,
     is_ours: bool,
-    // Which hits are of what is judged.
-    ours: HashSet<usize>,
     deployed: BTreeSet<(String, String)>,
     // Fields of custom resources that somebody named.
     fields: Arc<[Field]>,
@@ -86,11 +85,6 @@ impl Sink {
         self.is_ours = is_ours;
     }
 
-    /// Which of the hits, by their numbers, are of what is judged.
-    pub(super) fn ours(&self) -> impl Iterator<Item = usize> + '_ {
-        self.ours.iter().copied()
-    }
-
     /// Which object deploys what.
     pub(super) fn deployed(&self) -> impl Iterator<Item = (&str, &str)> {
         self.deployed.iter().map(|(workload, reference)| (workload.as_str(), reference.as_str()))
@@ -98,6 +92,11 @@ impl Sink {
 
     /// What was gathered.
     pub(super) fn hits(self) -> Vec<Hit> {
+        self.hits.into_iter().map(|(hit, _)| hit).collect()
+    }
+
+    /// The same, and whether it is of what is judged.
+    pub(super) fn told(self) -> Vec<(Hit, bool)> {
         self.hits
     }
 
@@ -120,15 +119,15 @@ impl Sink {
         if let Some(workload) = self.workload.as_ref().filter(|_| is_named) {
             self.deployed.insert((workload.clone(), hit.reference.clone()));
         }
-        let number = match self.seen.entry(hit) {
-            Entry::Occupied(known) => *known.get(),
-            Entry::Vacant(new) => {
-                self.hits.push(new.key().clone());
-                *new.insert(self.hits.len() - 1)
+        match self.seen.entry(hit) {
+            Entry::Occupied(known) => {
+                let known = self.hits.get_mut(*known.get());
+                known.into_iter().for_each(|(_, is_ours)| *is_ours |= self.is_ours);
             }
-        };
-        if self.is_ours {
-            self.ours.insert(number);
+            Entry::Vacant(new) => {
+                self.hits.push((new.key().clone(), self.is_ours));
+                new.insert(self.hits.len() - 1);
+            }
         }
     }
 

@@ -1,9 +1,10 @@
 //! What is told of what was built: the references of every object, and everything that could not be looked into.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::super::{Class, Confidence, Found, Images, argo, fields::Field, flux, ours::Ours, sink::Sink, workload};
+use super::super::{Class, Confidence, Found, Images, argo, fields::Field, flux, holes, workload};
+use super::super::{ours::Ours, sink::Sink};
 use super::{ALONE, At, Builds, Hit, OUTSIDE, Roots};
 
 // What it costs to look at a byte of what is built, where a look at a path costs 1.
@@ -14,15 +15,16 @@ const MANY: &str = "there is more in the tree than is told";
 
 impl Roots<'_> {
     /// Takes over what is to be told of a build, unless that is too much for all of them.
-    pub(super) fn tell(&mut self, build: usize, hits: Vec<Hit>) {
+    pub(super) fn tell(&mut self, build: usize, hits: Vec<(Hit, bool)>) {
         let room = MAX_HITS.saturating_sub(self.hits.len());
-        let lost = hits.get(room).map(|hit| hit.places.first().copied());
-        self.hits.extend(hits.into_iter().take(room).map(|hit| (build, hit)));
+        let lost = hits.get(room).map(|(hit, _)| hit.places.first().copied());
+        self.hits.extend(hits.into_iter().take(room).map(|(hit, is_judged)| (build, hit, is_judged)));
         if let Some(at) = lost {
             let mut sink = Sink::default();
             let root = self.images.roots.get(build).map(String::as_str).unwrap_or_default();
             sink.closed(root, Confidence::Unreadable, at.into_iter().collect(), MANY);
-            self.hits.extend(sink.hits().into_iter().map(|hit| (build, hit)));
+            // Of whom the lost ones are nobody knows.
+            self.hits.extend(sink.hits().into_iter().map(|hit| (build, hit, true)));
         }
     }
 
@@ -36,16 +38,16 @@ impl Roots<'_> {
         }
         let ours = Ours::of(tree, self.environment);
         ours.note(&mut self.images, &all, tree, &self.index);
-        // The numbers of the hits that are of objects which are judged.
-        let mut judged = HashSet::new();
         for (build, built) in all {
             let mut sink = Sink::knowing(fields);
             let streams = built.resources.iter().map(|resource| &resource.node).filter(|node| {
                 node.kind() == "ImageStream" && node.str_at(&["spec", "lookupPolicy", "local"]) == "true"
             });
             sink.streams.extend(streams.map(|stream| stream.name().to_owned()));
-            let taken = flux::taken(&built, build, tree, &self.index);
-            for resource in &built.resources {
+            let sources = |resource| flux::sources((resource, build), (tree, &self.index));
+            let sources: Vec<Vec<flux::Source<'_>>> = built.resources.iter().map(sources).collect();
+            let taken = flux::taken(sources.iter().flatten());
+            for (resource, sources) in built.resources.iter().zip(&sources) {
                 // What bases have is looked at with everybody who includes them.
                 if !tree.spend(SCAN * resource.node.weight(), resource.node.at) {
                     break;
@@ -54,11 +56,12 @@ impl Roots<'_> {
                 let left = taken.get(&resource.node.at).map(|keys| flux::without(resource, keys));
                 let resource = left.as_ref().unwrap_or(resource);
                 sink.about(&resource.node);
-                sink.judged(ours.has(&resource.node, tree) || ours.gives((resource, build), tree, &self.index));
+                sink.judged(ours.has(&resource.node, tree) || ours.gives(sources));
                 if self.there.is_some() {
-                    self.builds.release((resource, build), tree, &self.index);
+                    self.builds.release((resource, build), sources, tree);
                 }
-                if !flux::find(resource, build, tree, &self.index, &mut sink)
+                holes::tell(&resource.node, &mut sink);
+                if !flux::find((resource, build), sources, (tree, &self.index), &mut sink)
                     && !argo::find(&resource.node, tree, &self.index, &mut sink)
                 {
                     workload::find(&resource.node, &mut sink);
@@ -67,12 +70,11 @@ impl Roots<'_> {
             for (workload, reference) in sink.deployed() {
                 self.images.works(build, workload, reference);
             }
-            let first = self.hits.len() + built.closed.len();
-            judged.extend(sink.ours().map(|number| first + number));
-            self.tell(build, built.closed.into_iter().chain(sink.hits()).collect());
+            let closed = built.closed.into_iter().map(|hit| (hit, false));
+            self.tell(build, closed.chain(sink.told()).collect());
         }
         let mut images = self.images;
-        images.take(tree, self.hits, &judged);
+        images.take(tree, self.hits);
         if let Some(at) = tree.spent() {
             let why = "what stands here, with what is before it, takes more looks than are taken";
             images.found.push(Found {
