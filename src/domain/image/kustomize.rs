@@ -106,6 +106,8 @@ impl<'a> Kustomizer<'a> {
         let [prefix, suffix] = &extra.affixes;
         built.resources.iter_mut().for_each(|resource| resource.affix(prefix, suffix));
         vars::resolve(self, &mut built);
+        // At the very end: what is for tools alone may have values for others, and patches may make it something else.
+        built.resources.retain(|resource| !resource.is_local());
         built
     }
 
@@ -209,7 +211,7 @@ impl<'a> Kustomizer<'a> {
         }
         self.once(at, built);
         self.finish(folder, &doc, extra, built);
-        built.resources.retain(|resource| !resource.is_local());
+        built.resources.iter_mut().for_each(|resource| resource.is_built = true);
         self.building.pop();
     }
 

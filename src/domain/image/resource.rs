@@ -86,6 +86,8 @@ pub(super) struct Resource {
     was: Vec<Arc<Was>>,
     /// Whether its name ends in a sum of its content.
     pub(super) is_hashed: bool,
+    /// Whether a kustomization has it.
+    pub(super) is_built: bool,
 }
 
 impl Resource {
@@ -99,6 +101,7 @@ impl Resource {
             annotations: Vec::new(),
             was: Vec::new(),
             is_hashed: false,
+            is_built: false,
         }
     }
 
@@ -143,7 +146,9 @@ impl Resource {
     pub(super) fn is_local(&self) -> bool {
         const LOCAL: &str = "config.kubernetes.io/local-config";
         let own = self.node.at_path(&["metadata", "annotations"]);
-        self.annotations.iter().map(|given| &**given).chain(own).any(|annotations| annotations.get(LOCAL).is_some())
+        let mut all = self.annotations.iter().rev().map(|given| &**given).chain(own);
+        let said = all.find_map(|annotations| annotations.get(LOCAL));
+        self.is_built && said.is_some_and(|said| said.as_str() != Some("false"))
     }
 
     /// Keeps what it is known by, which is about to change.
