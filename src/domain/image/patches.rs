@@ -158,11 +158,11 @@ impl Kustomizer<'_> {
             if let Some(name) = lost {
                 self.close(&name, Confidence::Unreadable, at, REDEFINED, built);
             }
-            if found == 0 && (built.is_remote || built.has_chart) {
+            let is_over_chart = built.has_chart && (found == 0 || selector.as_ref().is_some_and(Selector::is_wide));
+            if is_over_chart || (found == 0 && built.is_remote) {
                 built.closed.extend(evidence::patched(doc));
             }
-            let is_wide = || target.is_some_and(|target| target.str_at(&["name"]).is_empty());
-            if built.has_chart && (found == 0 || is_wide()) {
+            if is_over_chart {
                 self.close("patch", Confidence::Opaque, at, OVER_CHART, built);
             }
             if let Some(path) = failed {

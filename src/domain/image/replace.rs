@@ -115,7 +115,7 @@ fn put_everywhere(kustomizer: &mut Kustomizer<'_>, entry: &Node, value: &Node, b
         if let Some(name) = lost {
             kustomizer.close(&name, Confidence::Unreadable, target.at, REDEFINED, built);
         }
-        if built.has_chart && (!is_met || target.str_at(&["select", "name"]).is_empty()) {
+        if built.has_chart && (!is_met || select.is_wide()) {
             kustomizer.close("replacement", Confidence::Opaque, target.at, OVER_CHART, built);
         }
         if is_over {
