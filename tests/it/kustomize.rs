@@ -673,13 +673,19 @@ fn what_fails_with_what_is_here_is_told_beside_what_is_elsewhere() {
     for (over, more) in [
         ("replacements: [{sourceValue: Pod, targets: [{select: {name: d}, fieldPaths: [kind]}]}]\n", ""),
         (
+            "patches: [{target: {name: d}, patch: '[{\"op\": \"replace\", \"path\": \"/kind\", \"value\": \"Pod\"}]'}]\n",
+            "",
+        ),
+        (
             "transformers: [t.yaml]\n",
             "apiVersion: builtin\nkind: NamespaceTransformer\nmetadata: {name: t, namespace: Pod}\nfieldSpecs: [{path: kind}]\n",
         ),
     ] {
         let over = format!("resources: [d.yaml]\n{over}");
-        let found = short(&of(&[("kustomization.yaml", &over), ("d.yaml", definition), ("t.yaml", more)]));
-        assert_eq!(found, ["d unreadable"], "{over}");
+        let found = of(&[("kustomization.yaml", &over), ("d.yaml", definition), ("t.yaml", more)]);
+        assert_eq!(short(&found), ["d unreadable"], "{over}");
+        let place = if more.is_empty() { "kustomization.yaml:2" } else { "t.yaml:1" };
+        assert!(found[0].places.iter().any(|own| own == place), "{over}: {:?}", found[0].places);
     }
 }
 

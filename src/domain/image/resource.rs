@@ -88,12 +88,15 @@ pub(super) struct Resource {
     pub(super) is_hashed: bool,
     /// Whether a kustomization has it.
     pub(super) is_built: bool,
+    // Whether it was read as one that defines others.
+    was_definition: bool,
 }
 
 impl Resource {
     /// An object as it is written.
     pub(super) fn new(node: Arc<Node>) -> Self {
         Self {
+            was_definition: is_definition(&node),
             node,
             name: None,
             namespace: None,
@@ -149,6 +152,11 @@ impl Resource {
         let mut all = self.annotations.iter().rev().map(|given| &**given).chain(own);
         let said = all.find_map(|annotations| annotations.get(LOCAL));
         self.is_built && said.is_some_and(|said| said.as_str() != Some("false"))
+    }
+
+    /// Whether it defined others when only its name was kept, and is something else now.
+    pub(super) fn is_redefined(&self) -> bool {
+        self.was_definition && !is_definition(&self.node)
     }
 
     /// Keeps what it is known by, which is about to change.
@@ -251,6 +259,13 @@ pub(super) struct Built {
     pub(super) has_chart: bool,
     /// Variables that are put in when all is there.
     pub(super) vars: Vars,
+}
+
+impl Built {
+    /// Whether some of its objects cannot be seen here.
+    pub(super) fn is_partial(&self) -> bool {
+        self.is_remote || self.has_chart
+    }
 }
 
 /// What somebody adds to the kustomization of a folder.
