@@ -29,6 +29,8 @@ const fn refused(more: &'static str, files: &'static [(&'static str, &'static st
 }
 
 const DEPLOYMENT: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: q}\nspec: {template: {spec: {containers: [{name: a, image: \"e.io/q:1\"}]}}}\n";
+const LOCAL: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, annotations: {config.kubernetes.io/local-config: \"true\"}}\ndata: {x: \"e.io/x:1\"}\n---\n\
+     apiVersion: v1\nkind: Pod\nmetadata: {name: q, annotations: {config.kubernetes.io/local-config: \"true\"}}\nspec: {containers: [{image: \"e.io/q:1\"}]}\n";
 const BOTH: &[&str] = &["e.io/a:1", "e.io/b:1"];
 
 const CASES: &[Case] = &[
@@ -64,6 +66,67 @@ const CASES: &[Case] = &[
             "apiVersion: v1\nkind: Pod\nmetadata: {name: q, annotations: {config.kubernetes.io/local-config: \"true\"}}\nspec: {containers: [{image: \"e.io/q:1\"}]}\n",
         )],
         BOTH,
+    ),
+    // What is for tools alone is left out at the very end, as the last one says that gives it its annotations.
+    built(
+        "resources: [../base, q.yaml]\n",
+        &[(
+            "over/q.yaml",
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: q, annotations: {config.kubernetes.io/local-config: \"false\"}}\nspec: {containers: [{image: \"e.io/q:1\"}]}\n",
+        )],
+        &["e.io/a:1", "e.io/b:1", "e.io/q:1"],
+    ),
+    built(
+        "commonAnnotations: {config.kubernetes.io/local-config: \"false\"}\nresources: [../mid]\n",
+        &[(
+            "mid/kustomization.yaml",
+            "commonAnnotations: {config.kubernetes.io/local-config: \"true\"}\nresources: [../base]\n",
+        )],
+        BOTH,
+    ),
+    built(
+        "commonAnnotations: {config.kubernetes.io/local-config: \"true\"}\nresources: [../mid]\n",
+        &[(
+            "mid/kustomization.yaml",
+            "commonAnnotations: {config.kubernetes.io/local-config: \"false\"}\nresources: [../base]\n",
+        )],
+        &[],
+    ),
+    built(
+        "resources: [../mid]\nreplacements: [{source: {kind: ConfigMap, name: c, fieldPath: data.x}, targets: [{select: {kind: Pod, name: p}, fieldPaths: [spec.containers.0.image]}]}]\npatches:\n- target: {kind: Pod, name: q}\n  patch: '[{\"op\": \"remove\", \"path\": \"/metadata/annotations/config.kubernetes.io~1local-config\"}]'\n",
+        &[("mid/kustomization.yaml", "resources: [../base, l.yaml]\n"), ("mid/l.yaml", LOCAL)],
+        &["e.io/b:1", "e.io/q:1", "e.io/x:1"],
+    ),
+    built(
+        "resources: [../mid]\nvars: [{name: X, objref: {apiVersion: v1, kind: ConfigMap, name: c}, fieldref: {fieldpath: data.x}}]\nconfigurations: [c.yaml]\npatches:\n- target: {name: p}\n  patch: '[{\"op\": \"replace\", \"path\": \"/spec/containers/0/image\", \"value\": \"$(X)\"}]'\n",
+        &[
+            ("mid/kustomization.yaml", "resources: [../base, l.yaml]\n"),
+            ("mid/l.yaml", LOCAL),
+            ("over/c.yaml", "varReference: [{path: spec/containers/image, kind: Pod}]\n"),
+        ],
+        &["e.io/b:1", "e.io/x:1"],
+    ),
+    built(
+        "resources: [../base, l.yaml]\ncomponents: [../c]\nreplacements: [{source: {kind: ConfigMap, name: c, fieldPath: data.x}, targets: [{select: {kind: Pod, name: p}, fieldPaths: [spec.containers.0.image]}]}]\n",
+        &[
+            ("over/l.yaml", LOCAL),
+            (
+                "c/kustomization.yaml",
+                "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\ncommonAnnotations: {a: b}\n",
+            ),
+        ],
+        &["e.io/b:1", "e.io/x:1"],
+    ),
+    built(
+        "transformers: [../t]\n",
+        &[
+            ("t/kustomization.yaml", "resources: [t.yaml]\n"),
+            (
+                "t/t.yaml",
+                "apiVersion: builtin\nkind: ImageTagTransformer\nmetadata: {name: t, annotations: {config.kubernetes.io/local-config: \"true\"}}\nimageTag: {name: e.io/a, newTag: \"7\"}\nfieldSpecs: [{path: spec/containers/image}]\n",
+            ),
+        ],
+        &["e.io/a:7", "e.io/b:1"],
     ),
     // What transformers do that kustomize has built in.
     built(
@@ -610,13 +673,19 @@ fn what_fails_with_what_is_here_is_told_beside_what_is_elsewhere() {
     for (over, more) in [
         ("replacements: [{sourceValue: Pod, targets: [{select: {name: d}, fieldPaths: [kind]}]}]\n", ""),
         (
+            "patches: [{target: {name: d}, patch: '[{\"op\": \"replace\", \"path\": \"/kind\", \"value\": \"Pod\"}]'}]\n",
+            "",
+        ),
+        (
             "transformers: [t.yaml]\n",
             "apiVersion: builtin\nkind: NamespaceTransformer\nmetadata: {name: t, namespace: Pod}\nfieldSpecs: [{path: kind}]\n",
         ),
     ] {
         let over = format!("resources: [d.yaml]\n{over}");
-        let found = short(&of(&[("kustomization.yaml", &over), ("d.yaml", definition), ("t.yaml", more)]));
-        assert_eq!(found, ["d unreadable"], "{over}");
+        let found = of(&[("kustomization.yaml", &over), ("d.yaml", definition), ("t.yaml", more)]);
+        assert_eq!(short(&found), ["d unreadable"], "{over}");
+        let place = if more.is_empty() { "kustomization.yaml:2" } else { "t.yaml:1" };
+        assert!(found[0].places.iter().any(|own| own == place), "{over}: {:?}", found[0].places);
     }
 }
 
@@ -645,4 +714,139 @@ fn flux_writes_the_file_anew_and_merges_maps_by_their_namespace() {
     let found = short(&of(&files));
     assert!(found.contains(&"e.io/new:1 inferred".to_owned()), "{found:?}");
     assert!(!found.iter().any(|row| row.starts_with("e.io/b:1")), "{found:?}");
+}
+
+/// A kustomization that renders a chart with a deployment `c`, with what the values say and what stands beside them.
+fn over_chart(values: &str, more: &str, files: &[(&str, &str)]) -> Vec<Row> {
+    let over = format!("helmCharts: [{{name: app, releaseName: app}}]\n{more}");
+    let image = if values.contains("registry:") {
+        "{{ .Values.image.registry }}/{{ .Values.image.repository }}:{{ .Values.image.tag }}"
+    } else {
+        "{{ .Values.image }}"
+    };
+    let template = DEPLOYMENT.replace("name: q", "name: c").replace("\"e.io/q:1\"", image);
+    let chart = [
+        ("kustomization.yaml", over.as_str()),
+        ("charts/app/Chart.yaml", "name: app\nversion: 1.0.0\n"),
+        ("charts/app/values.yaml", values),
+        ("charts/app/templates/d.yaml", &template),
+    ];
+    of(&chart.into_iter().chain(files.iter().copied()).collect::<Vec<_>>())
+}
+
+#[test]
+fn what_may_mean_objects_of_a_chart_beside_one_that_is_there_is_told() {
+    let service = "apiVersion: v1\nkind: Service\nmetadata: {name: c}\nspec: {}\n";
+    let merge = "'{apiVersion: apps/v1, kind: Deployment, metadata: {name: c}, spec: {template: {spec: {containers: [{name: c, image: e.io/x:1}]}}}}'";
+    let into = "fieldPaths: [metadata.annotations.x], options: {create: true}";
+    for (target, own, is_told) in [
+        ("{kind: Deployment, name: \".*\"}", DEPLOYMENT, true),
+        ("{kind: \"D.*\", name: q}", DEPLOYMENT, true),
+        ("{name: c}", service, true),
+        ("{kind: Deployment, name: q}", DEPLOYMENT, false),
+    ] {
+        let files = [("own.yaml", own)];
+        let found = short(&over_chart(
+            "image: e.io/c:1\n",
+            &format!("resources: [own.yaml]\npatches: [{{target: {target}, patch: {merge}}}]\n"),
+            &files,
+        ));
+        assert_eq!(found.contains(&"patch opaque".to_owned()), is_told, "{target}: {found:?}");
+        assert_eq!(found.contains(&"e.io/x:1 inferred".to_owned()), is_told, "{target}: {found:?}");
+        let more = format!(
+            "resources: [own.yaml]\nreplacements: [{{sourceValue: x, targets: [{{select: {target}, {into}}}]}}]\n"
+        );
+        let found = short(&over_chart("image: e.io/c:1\n", &more, &files));
+        assert_eq!(found.contains(&"replacement opaque".to_owned()), is_told, "{target}: {found:?}");
+    }
+}
+
+#[test]
+fn a_name_that_is_not_seen_as_it_is_written_is_told_by_both() {
+    let (new, old) = ("e.io/n:1 inferred", "docker.io/library/web:1 inferred");
+    let far = format!("{{x: {}, image: \"docker.io/web:1\"}}\n", "x".repeat(1100));
+    let cut = format!("image: web:1 #{}\n", "é".repeat(1100));
+    let odd = format!("image: web:1 # {}\n", "é".repeat(1100));
+    for (values, name, expected) in [
+        ("image: web:1\n", "web", &[new][..]),
+        ("image: \"docker.io/web:1\"\n", "web", &[old]),
+        ("image: \"\\x77eb:1\"\n", "web", &[new, old]),
+        ("image: \"docker\\x2eio/web:1\"\n", "web", &[new, old]),
+        ("image: >-\n\n  docker.io/web:1\n", "web", &[new, old]),
+        (&far, "web", &[new, old]),
+        (&cut, "web", &[new]),
+        (&odd, "web", &[new]),
+        ("image: {registry: docker.io, repository: library/web, tag: 1}\n", "docker.io/library/web", &[new]),
+    ] {
+        let mut found = short(&over_chart(values, &format!("images: [{{name: {name}, newName: e.io/n}}]\n"), &[]));
+        found.sort();
+        let mut expected = expected.to_vec();
+        expected.sort_unstable();
+        assert_eq!(found, expected, "{values} {name}");
+    }
+    // What an entry says of something elsewhere has no name that could be seen.
+    let found = short(&of(&[
+        (
+            "a/kustomization.yaml",
+            "resources: ['https://github.com/x/y//z?ref=1']\nimages:\n- name: web\n  newTag: \"1\"\n",
+        ),
+        ("b/kustomization.yaml", "resources: [../a]\nimages: [{name: web, newName: e.io/n}]\n"),
+    ]));
+    assert!(found.contains(&new.to_owned()), "{found:?}");
+}
+
+#[test]
+fn values_of_a_chart_that_cannot_be_read_are_told() {
+    let over = "helmCharts: [{name: app, releaseName: app, valuesFile: charts/app/env/prod.yaml}]\n";
+    let files = |values: &'static str| {
+        [
+            ("kustomization.yaml", over),
+            ("charts/app/Chart.yaml", "name: app\nversion: 1.0.0\n"),
+            ("charts/app/values.yaml", "image: e.io/own:1\n"),
+            ("charts/app/env/prod.yaml", values),
+            (
+                "charts/app/templates/d.yaml",
+                "apiVersion: v1\nkind: Pod\nmetadata: {name: c}\nspec: {containers: [{image: {{ .Values.image }}}]}\n",
+            ),
+        ]
+    };
+    assert!(of(&files("image: e.io/prod:1\n")).iter().all(|row| row.confidence == "inferred"));
+    let rows = of(&files("image: e.io/prod:1\nx: [\n"));
+    let is_told = |row: &Row| row.confidence == "unreadable" && row.reference == "charts/app/env/prod.yaml";
+    assert_eq!(rows.iter().filter(|row| is_told(row)).count(), 1, "{rows:#?}");
+}
+
+#[test]
+fn what_changes_the_source_of_what_the_operator_syncs_is_told() {
+    for (kind, patch, is_told) in [
+        ("GitRepository", "[{op: replace, path: /spec/url, value: \"https://x/z\"}]", true),
+        ("OCIRepository", "[{op: replace, path: /spec/ref/tag, value: v2}]", true),
+        (
+            "Bucket",
+            "{apiVersion: source.toolkit.fluxcd.io/v1, kind: Bucket, metadata: {name: a}, spec: {prefix: b}}",
+            true,
+        ),
+        ("GitRepository", "[{op: add, path: /spec/proxySecretRef, value: {name: p}}]", false),
+        ("Service", "[{op: replace, path: /spec/x, value: y}]", false),
+    ] {
+        let instance = format!(
+            "apiVersion: fluxcd.controlplane.io/v1\nkind: FluxInstance\nmetadata: {{name: flux, namespace: flux-system}}\nspec:\n  \
+             sync: {{kind: GitRepository, url: \"https://x/y\", ref: refs/heads/main, path: apps}}\n  \
+             kustomize: {{patches: [{{target: {{kind: {kind}}}, patch: '{patch}'}}]}}\n"
+        );
+        let found = short(&of(&[("c/f.yaml", &instance), ("apps/p.yaml", POD)]));
+        assert_eq!(found.contains(&"patch opaque".to_owned()), is_told, "{kind} {patch}: {found:?}");
+    }
+}
+
+#[test]
+fn numbers_and_words_of_every_kind_are_no_names_of_images_without_quotes() {
+    for (text, is_text) in [("0x1F", false), ("1_000", false), ("yes", false), ("\"yes\"", true), ("web", true)] {
+        let pod = format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec: {{containers: [{{name: a, image: {text}}}]}}\n"
+        );
+        let rows = of(&[("p.yaml", &pod)]);
+        let expected = if is_text { "certain" } else { "unresolved" };
+        assert_eq!(rows.iter().map(|row| row.confidence.as_str()).collect::<Vec<_>>(), [expected], "{text}");
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::{Images, reference};
+use super::{Images, reference, tree};
 use crate::domain::policy::PathPatterns;
 
 /// One image of one object that comes, goes or gives way to another one.
@@ -50,7 +50,7 @@ pub fn changes(old: &Images, new: &Images, roots: &PathPatterns) -> Vec<Change> 
                 None => rest.push(new),
             }
         }
-        let last = |text: &str| name(text).rsplit('/').next().unwrap_or_default().to_owned();
+        let last = |text: &str| tree::base_of(&name(text)).to_owned();
         let mut alone = Vec::new();
         for new in rest {
             match gone.iter().position(|old| last(old) == last(new)) {

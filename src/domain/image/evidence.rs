@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::node::{Node, Trust, Value, note};
 use super::retag::Retag;
 use super::sink::{Hit, Sink};
-use super::tree::Tree;
+use super::tree::{self, Tree};
 use super::{Class, Confidence, helm, pod, reference, workload};
 
 const RENAMED: &str = "it renames an image of what is not in the tree";
@@ -67,12 +67,13 @@ pub(super) fn rename(retag: &mut Retag, hits: &mut Vec<Hit>, tree: &Tree<'_>) {
 // kustomize compares what is written, and looks for it in the fields of pods alone.
 fn named(name: &str, hit: &Hit, tree: &Tree<'_>) -> Named {
     let own = reference::split(&hit.reference).0;
-    let last = own.rsplit('/').next().unwrap_or(own);
+    let last = tree::base_of(own);
     let lines: Vec<&str> = hit.places.iter().map(|at| tree.line(*at)).collect();
     // Where a new name was given, the old one is gone.
     let whole = lines.iter().rposition(|line| line.contains(last));
     let is_there = |(at, line): &(usize, &&str)| whole.is_none_or(|whole| *at == whole || !line.contains(last));
-    let has = |text: &str| lines.iter().enumerate().filter(is_there).any(|(_, line)| line.contains(text));
+    let any = |is_it: &dyn Fn(&str) -> bool| lines.iter().enumerate().filter(is_there).any(|(_, line)| is_it(line));
+    let has = |text: &str| any(&|line| line.contains(text));
     for (host, part) in [("docker.io/", "docker.io"), ("docker.io/library/", "library/")] {
         match (own.starts_with(host), name.contains(part), has(part)) {
             (true, false, true) => return Named::No,
@@ -80,7 +81,24 @@ fn named(name: &str, hit: &Hit, tree: &Tree<'_>) -> Named {
             _ => {}
         }
     }
+    // Escapes hide how it is written, and so does what stands in other lines.
+    let stands = |text: &str| any(&|line| stands(line, text));
+    let is_seen = || stands(name) || name.split_once('/').is_some_and(|(host, path)| stands(host) && stands(path));
+    let is_entry = || whole.is_none() && hit.note.as_deref() == Some(RENAMED);
+    if own.starts_with("docker.io/") && !is_seen() && !is_entry() {
+        return Named::Maybe;
+    }
     if has("--") || has("ephemeralContainers") { Named::Maybe } else { Named::Yes }
+}
+
+// Whether a line has a name that is no part of a longer one.
+fn stands(line: &str, name: &str) -> bool {
+    let is_more = |c: char| c.is_alphanumeric() || "._/-".contains(c);
+    line.match_indices(name).any(|(at, _)| {
+        let (before, after) = (line.get(..at), line.get(at + name.len()..));
+        !before.is_some_and(|before| before.ends_with(is_more))
+            && !after.is_some_and(|after| after.starts_with(is_more))
+    })
 }
 
 /// The images that a patch puts into an object that cannot be seen.
@@ -106,7 +124,7 @@ fn operated(operation: &Node, sink: &mut Sink) {
     if matches!(operation.str_at(&["op"]), "copy" | "move") {
         return sink.closed(path, Confidence::Opaque, operation.places().collect(), COPIED);
     }
-    let step = path.rsplit('/').find(|step| *step != "-" && step.parse::<i8>().is_err());
+    let step = path.rsplit('/').find(|step| *step != "-" && step.parse::<i64>().is_err());
     let (Some(value), Some(step)) = (operation.get("value"), step) else { return };
     let is_of_pod = path.contains("ontainers/") || path.contains("/volumes/");
     let within = |key: &str, value: &Node, sink: &mut Sink| {

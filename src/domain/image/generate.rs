@@ -49,10 +49,12 @@ pub(super) fn map(
     let own = Id { kind, name, namespace: entry.str_at(&["namespace"]) };
     let is_own =
         |resource: &Resource| resource.ids().any(|id| (id.kind, id.name, id.space()) == (kind, name, own.space()));
-    let place = built.resources.iter().position(is_own);
-    let place = place.or_else(|| built.resources.iter().position(|resource| resource.is(kind, name)));
-    let old = place.filter(|_| is_more).and_then(|place| built.resources.get_mut(place));
-    if let Some(old) = old {
+    let find = || {
+        let place = built.resources.iter().position(is_own);
+        place.or_else(|| built.resources.iter().position(|resource| resource.is(kind, name)))
+    };
+    let place = is_more.then(find).flatten();
+    if let Some(old) = place.and_then(|place| built.resources.get_mut(place)) {
         let map = old.settled();
         let before = map.get(part).filter(|_| behavior == "merge").cloned();
         let mut all = before.unwrap_or_else(|| Node::nothing(entry.at));
@@ -159,11 +161,13 @@ pub(super) fn chart(kustomizer: &mut Kustomizer<'_>, folder: &str, home: &str, e
         // The values of a chart that stand in its folder do not make that a folder that somebody uses otherwise.
         let file = tree::join(folder, path.as_str().unwrap_or_default()).and_then(|path| kustomizer.tree.number(&path));
         let is_its = |file: u32| local.as_ref().is_some_and(|local| is_within(kustomizer.tree.name(file), local));
-        if let Some(file) = file.filter(|file| !kustomizer.used.contains(file) && is_its(*file)) {
+        let its = file.filter(|file| !kustomizer.used.contains(file) && is_its(*file));
+        let docs = kustomizer.inner(folder, None, Some(path), built).docs;
+        if let Some(file) = its {
+            kustomizer.used.remove(&file);
             kustomizer.data.insert(file);
-            return kustomizer.tree.docs(file).iter().take(1).map(|doc| (**doc).clone()).collect();
         }
-        kustomizer.inner(folder, None, Some(path), built).docs.iter().take(1).map(|doc| (**doc).clone()).collect()
+        docs.iter().take(1).map(|doc| (**doc).clone()).collect()
     };
     let file = entry.get("valuesFile").map(&mut read).unwrap_or_default();
     let more: Vec<Node> = entry.get("additionalValuesFiles").into_iter().flat_map(Node::items).flat_map(read).collect();

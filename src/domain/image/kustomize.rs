@@ -43,8 +43,8 @@ pub(super) const UNBUILDABLE: &str = "kustomize cannot build it";
 pub(super) const OUTSIDE: &str = "kustomize cannot build it: the file is outside of the folder";
 /// What is said of what may change objects of a chart that is rendered.
 pub(super) const OVER_CHART: &str = "it may change what a chart makes, whose objects are not looked at one by one";
-/// What is said of an object of which only the name was kept.
-pub(super) const REDEFINED: &str = "a definition is made something else";
+// What is said of an object of which only the name was kept.
+const REDEFINED: &str = "a definition is made something else";
 /// What is said of an expression for names.
 pub(super) const UNREAD: &str = "nobody knows what it changes: the expression cannot be read, or is too large";
 // Most entries of one list of images.
@@ -106,6 +106,14 @@ impl<'a> Kustomizer<'a> {
         let [prefix, suffix] = &extra.affixes;
         built.resources.iter_mut().for_each(|resource| resource.affix(prefix, suffix));
         vars::resolve(self, &mut built);
+        // At the very end: what is for tools alone may have values for others, and patches may make it something else.
+        built.resources.retain(|resource| !resource.is_local());
+        let mut sink = Sink::default();
+        for Resource { node, .. } in built.resources.iter().filter(|resource| resource.is_redefined()) {
+            let places = node.get("kind").unwrap_or(node).places().collect();
+            sink.closed(node.name(), Confidence::Unreadable, places, REDEFINED);
+        }
+        built.closed.extend(sink.hits());
         built
     }
 
@@ -209,7 +217,7 @@ impl<'a> Kustomizer<'a> {
         }
         self.once(at, built);
         self.finish(folder, &doc, extra, built);
-        built.resources.retain(|resource| !resource.is_local());
+        built.resources.iter_mut().for_each(|resource| resource.is_built = true);
         self.building.pop();
     }
 
@@ -375,14 +383,14 @@ impl<'a> Kustomizer<'a> {
 
     /// Notes what kustomize refuses, unless that may be in what cannot be seen.
     pub(super) fn unbuildable(&self, what: &str, at: At, why: &str, built: &mut Built) {
-        if !built.is_remote && !built.has_chart {
+        if !built.is_partial() {
             self.refuse(what, at, why, built);
         }
     }
 
     /// Notes what does not work out with what is here: kustomize refuses it, unless what cannot be seen makes it work.
     pub(super) fn lost(&self, what: &str, at: At, why: &str, built: &mut Built) {
-        if built.is_remote || built.has_chart {
+        if built.is_partial() {
             self.close(what, Confidence::Opaque, at, &format!("{why} in what is in the tree"), built);
         } else {
             self.refuse(what, at, why, built);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::kustomize::{Inner, Kustomizer, MAX_COPIED, MAX_WORK, OVER_CHART, REDEFINED, SCHEMA, UNREAD};
+use super::kustomize::{Inner, Kustomizer, MAX_COPIED, MAX_WORK, OVER_CHART, SCHEMA, UNREAD};
 use super::node::{At, Node, Value};
 use super::patch::Failed;
 use super::resource::{self, Built, Extra, Resource, is_definition};
@@ -100,7 +100,7 @@ impl Kustomizer<'_> {
             let size = doc.size();
             let mut room = MAX_COPIED.saturating_sub(self.copied);
             let mut is_over = false;
-            let (mut lost, mut schema, mut is_sound) = (None, None, true);
+            let (mut schema, mut is_sound) = (None, true);
             built.resources.retain_mut(|resource| {
                 let is_meant = match &selector {
                     Some(selector) => selector.is_match(resource, self.tree),
@@ -116,7 +116,6 @@ impl Kustomizer<'_> {
                 };
                 room = left;
                 let is_known = is_known(&resource.node) || (may.kind && is_known(doc));
-                let was_definition = is_definition(&resource.node);
                 if is_list || may.kind || may.name {
                     resource.remember();
                 }
@@ -139,9 +138,6 @@ impl Kustomizer<'_> {
                     is_sound &= !is_known || patch::is_sound(doc);
                     room = room.saturating_sub(patch::merge(object, &change(doc, may), is_known));
                 }
-                if was_definition && !is_definition(object) {
-                    lost = Some(object.name().to_owned());
-                }
                 true
             });
             self.copied = MAX_COPIED - room;
@@ -155,14 +151,11 @@ impl Kustomizer<'_> {
             if let Some(at) = schema {
                 self.close("patch", Confidence::Opaque, at, SCHEMA, built);
             }
-            if let Some(name) = lost {
-                self.close(&name, Confidence::Unreadable, at, REDEFINED, built);
-            }
-            if found == 0 && (built.is_remote || built.has_chart) {
+            let is_over_chart = built.has_chart && (found == 0 || selector.as_ref().is_some_and(Selector::is_wide));
+            if is_over_chart || (found == 0 && built.is_remote) {
                 built.closed.extend(evidence::patched(doc));
             }
-            let is_wide = || target.is_some_and(|target| target.str_at(&["name"]).is_empty());
-            if built.has_chart && (found == 0 || is_wide()) {
+            if is_over_chart {
                 self.close("patch", Confidence::Opaque, at, OVER_CHART, built);
             }
             if let Some(path) = failed {
@@ -176,8 +169,8 @@ impl Kustomizer<'_> {
     }
 }
 
-// By then kustomize has annotations of its own there.
-fn annotate(object: &mut Node) {
+/// By then kustomize has annotations of its own there.
+pub(super) fn annotate(object: &mut Node) {
     let at = object.at;
     let metadata = object.get_mut("metadata").filter(|metadata| matches!(metadata.value, Value::Map(_)));
     if let Some(metadata) = metadata.filter(|metadata| metadata.get("annotations").is_none()) {

@@ -2,11 +2,11 @@
 
 use super::Confidence;
 use super::fieldspec;
-use super::kustomize::{Kustomizer, OVER_CHART, REDEFINED, UNREAD};
+use super::kustomize::{Kustomizer, OVER_CHART, UNREAD};
 use super::node::{At, MAX_DEPTH, Node, Style, Value};
 use super::patch;
 use super::pattern::Pattern;
-use super::resource::{Built, Resource, is_definition};
+use super::resource::{Built, Resource};
 use super::select::{self, Selector};
 use super::tree::Tree;
 
@@ -84,14 +84,13 @@ fn put_everywhere(kustomizer: &mut Kustomizer<'_>, entry: &Node, value: &Node, b
             kustomizer.close("replacement", Confidence::Unreadable, target.at, UNREAD, built);
         }
         let cut = cut(target);
-        let (mut is_missing, mut is_over, mut is_met, mut lost) = (false, false, false, None);
+        let (mut is_missing, mut is_over, mut is_met) = (false, false, false);
         let size = value.size();
         for resource in &mut built.resources {
             if !select.is_target(resource, tree) || reject.iter().any(|reject| reject.is_reject(resource, tree)) {
                 continue;
             }
             is_met = true;
-            let was_definition = is_definition(&resource.node);
             for steps in fields.iter().flatten() {
                 if !kustomizer.may_copy(1 + resource.cost()) || value.is_deeper(MAX_DEPTH.saturating_sub(steps.len())) {
                     is_over = true;
@@ -108,14 +107,8 @@ fn put_everywhere(kustomizer: &mut Kustomizer<'_>, entry: &Node, value: &Node, b
                 });
                 is_missing |= !is_found && !steps.iter().any(|step| matches!(step, Step::Every));
             }
-            if was_definition && !is_definition(&resource.node) {
-                lost = Some(resource.node.name().to_owned());
-            }
         }
-        if let Some(name) = lost {
-            kustomizer.close(&name, Confidence::Unreadable, target.at, REDEFINED, built);
-        }
-        if built.has_chart && (!is_met || target.str_at(&["select", "name"]).is_empty()) {
+        if built.has_chart && (!is_met || select.is_wide()) {
             kustomizer.close("replacement", Confidence::Opaque, target.at, OVER_CHART, built);
         }
         if is_over {

@@ -86,12 +86,17 @@ pub(super) struct Resource {
     was: Vec<Arc<Was>>,
     /// Whether its name ends in a sum of its content.
     pub(super) is_hashed: bool,
+    /// Whether a kustomization has it.
+    pub(super) is_built: bool,
+    // Whether it was read as one that defines others.
+    was_definition: bool,
 }
 
 impl Resource {
     /// An object as it is written.
     pub(super) fn new(node: Arc<Node>) -> Self {
         Self {
+            was_definition: is_definition(&node),
             node,
             name: None,
             namespace: None,
@@ -99,6 +104,7 @@ impl Resource {
             annotations: Vec::new(),
             was: Vec::new(),
             is_hashed: false,
+            is_built: false,
         }
     }
 
@@ -143,7 +149,14 @@ impl Resource {
     pub(super) fn is_local(&self) -> bool {
         const LOCAL: &str = "config.kubernetes.io/local-config";
         let own = self.node.at_path(&["metadata", "annotations"]);
-        self.annotations.iter().map(|given| &**given).chain(own).any(|annotations| annotations.get(LOCAL).is_some())
+        let mut all = self.annotations.iter().rev().map(|given| &**given).chain(own);
+        let said = all.find_map(|annotations| annotations.get(LOCAL));
+        self.is_built && said.is_some_and(|said| said.as_str() != Some("false"))
+    }
+
+    /// Whether it defined others when only its name was kept, and is something else now.
+    pub(super) fn is_redefined(&self) -> bool {
+        self.was_definition && !is_definition(&self.node)
     }
 
     /// Keeps what it is known by, which is about to change.
@@ -246,6 +259,13 @@ pub(super) struct Built {
     pub(super) has_chart: bool,
     /// Variables that are put in when all is there.
     pub(super) vars: Vars,
+}
+
+impl Built {
+    /// Whether some of its objects cannot be seen here.
+    pub(super) fn is_partial(&self) -> bool {
+        self.is_remote || self.has_chart
+    }
 }
 
 /// What somebody adds to the kustomization of a folder.

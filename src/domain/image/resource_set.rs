@@ -10,6 +10,8 @@ use super::text;
 use super::{Confidence, evidence, yaml};
 
 const GROUP: &str = "fluxcd.controlplane.io";
+// What says what Flux builds, and from where.
+const BUILT: &[&str] = &["Kustomization", "GitRepository", "OCIRepository", "Bucket"];
 // Longest text that inputs are put into.
 const MAX_TEXT: usize = 64 << 10;
 
@@ -88,7 +90,7 @@ fn patched(instance: &Node, sink: &mut Sink) {
     let patches = instance.at_path(&["spec", "kustomize", "patches"]).into_iter().flat_map(Node::items);
     for entry in patches {
         let kind = entry.str_at(&["target", "kind"]);
-        let is_other = kind != "Kustomization" && !kind.is_empty() && kind.chars().all(char::is_alphabetic);
+        let is_other = !BUILT.contains(&kind) && !kind.is_empty() && kind.chars().all(char::is_alphabetic);
         let docs = entry.get("patch").map(yaml::within).map(|parsed| parsed.docs).unwrap_or_default();
         if !is_other && !docs.iter().all(is_idle) {
             let note = "it changes what the operator has Flux build, which is not followed";
@@ -101,13 +103,16 @@ fn patched(instance: &Node, sink: &mut Sink) {
 // Whether a patch changes only what has no part in what is built.
 fn is_idle(patch: &Node) -> bool {
     const IDLE: &[&str] = &[
+        "certSecretRef",
         "decryption",
         "dependsOn",
         "force",
         "healthChecks",
         "interval",
+        "proxySecretRef",
         "prune",
         "retryInterval",
+        "secretRef",
         "serviceAccountName",
         "timeout",
         "wait",

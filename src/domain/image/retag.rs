@@ -5,8 +5,8 @@ use std::sync::Arc;
 use regex_lite::{Regex, RegexBuilder};
 
 use super::fieldspec::FieldSpec;
-use super::node::{At, Node, Style, Trust, Value};
-use super::{helm, reference, yaml};
+use super::node::{At, Node, Trust, Value};
+use super::{reference, sink};
 
 // Largest expression for names, and longest text on which one is tried.
 const MAX_SIZE: usize = 8 << 10;
@@ -50,7 +50,7 @@ impl Retag {
         let build = || RegexBuilder::new(&pattern).size_limit(MAX_SIZE).build().ok();
         let pattern = if is_plain || !is_known { None } else { build() };
         let found = || parts.into_iter().flatten();
-        let number = part("newTag").filter(|tag| is_no_text(tag));
+        let number = part("newTag").filter(|tag| sink::is_no_text(tag));
         Some(Self {
             name: name.to_owned(),
             is_expression: !is_plain,
@@ -143,12 +143,6 @@ impl Retag {
         let text = if is_known { known } else { format!("{}:?", known.trim_end_matches(":latest")) };
         Some((text, is_known))
     }
-}
-
-// Whether a scalar without quotes is a number or a truth for what reads kustomizations.
-fn is_no_text(tag: &Node) -> bool {
-    let Value::Text(text, Style::Plain) = &tag.value else { return false };
-    text.parse::<f64>().is_ok() || helm::as_number(text).is_some() || yaml::as_truth(text).is_some()
 }
 
 /// Rewrites every image that kustomize rewrites in an object; `fields` are the paths that it knows.

@@ -41,6 +41,12 @@ impl Selector {
         Self { group, version, kind, name, namespace, labels, annotations, at: target.at, unread }
     }
 
+    /// Whether it may mean more than one object: not both kind and name are given as they are.
+    pub(super) fn is_wide(&self) -> bool {
+        let is_exact = |part: &Option<Pattern>| matches!(part, Some(Pattern::Text(_)));
+        !is_exact(&self.kind) || !is_exact(&self.name)
+    }
+
     fn is_like(&self, pattern: Option<&Pattern>, text: &str, tree: &Tree<'_>) -> bool {
         pattern.is_none_or(|pattern| pattern.is_match(text, tree, self.at))
     }

@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use super::fields::Field;
 use super::node::{At, Node, Style, Trust, Value};
-use super::reference;
-use super::{Class, Confidence};
+use super::{Class, Confidence, helm, reference, yaml};
 
 /// What is said of what is no text where one must stand.
 pub(super) const NUMBER: &str = "it is a number without quotes, which the cluster refuses: quote it";
@@ -177,10 +176,10 @@ impl Sink {
     }
 }
 
-/// Whether it is a scalar without quotes that is a number, or true or false: the cluster takes none for a text.
+/// Whether it is a scalar without quotes that is a number or a truth: neither the cluster nor kustomize takes it for a text.
 pub(super) fn is_no_text(node: &Node) -> bool {
     let Value::Text(text, Style::Plain) = &node.value else { return false };
-    text.parse::<f64>().is_ok() || ["true", "false"].iter().any(|word| text.eq_ignore_ascii_case(word))
+    text.parse::<f64>().is_ok() || helm::as_number(text).is_some() || yaml::as_truth(text).is_some()
 }
 
 /// Whether a text has a part that is to be filled in by somebody, or that nobody knows.

@@ -49,7 +49,7 @@ pub(super) struct Tree<'a> {
     room: Cell<usize>,
     spent: Cell<Option<At>>,
     // Where the lines of files begin that were asked for.
-    lines: RefCell<HashMap<u32, Arc<[u32]>>>,
+    lines: RefCell<HashMap<u32, Vec<u32>>>,
 }
 
 impl<'a> Tree<'a> {
@@ -151,22 +151,18 @@ impl<'a> Tree<'a> {
 
     /// The text of a line; empty if it is not read.
     pub(super) fn line(&self, at: At) -> &'a str {
-        let files = self.lines.borrow();
-        let starts = files.get(&at.file).map(Arc::clone);
-        drop(files);
-        let starts = starts.unwrap_or_else(|| {
-            let bytes = self.bytes(at.file);
+        let bytes = self.bytes(at.file);
+        let mut files = self.lines.borrow_mut();
+        let starts = files.entry(at.file).or_insert_with(|| {
             let ends = (1..).zip(bytes).filter(|(_, byte)| **byte == b'\n').map(|(end, _)| end);
-            let starts: Arc<[u32]> = std::iter::once(0).chain(ends).collect();
-            self.lines.borrow_mut().insert(at.file, Arc::clone(&starts));
-            starts
+            std::iter::once(0).chain(ends).collect()
         });
         let start = |line: usize| starts.get(line).map(|start| *start as usize);
-        let bytes = self.bytes(at.file);
         let line = at.line.saturating_sub(1) as usize;
         let whole =
             start(line).and_then(|from| bytes.get(from..start(line + 1).unwrap_or(bytes.len()).min(from + LINE)));
-        std::str::from_utf8(whole.unwrap_or_default()).unwrap_or_default()
+        // The end may be within a character.
+        whole.and_then(|whole| whole.utf8_chunks().next()).map_or("", |chunk| chunk.valid())
     }
 
     /// What a file holds.

@@ -2,9 +2,10 @@
 
 use super::Confidence;
 use super::fieldspec::FieldSpec;
-use super::kustomize::{Kustomizer, OVER_CHART, REDEFINED};
+use super::kustomize::{Kustomizer, OVER_CHART};
 use super::node::{At, MAX_DEPTH, Node, Style, Value};
-use super::resource::{Built, Resource, is_definition};
+use super::patches;
+use super::resource::{Built, Resource};
 
 const NAME: &[&str] = &["metadata", "name"];
 const ANNOTATIONS: &[&str] = &["metadata", "annotations"];
@@ -57,7 +58,7 @@ pub(super) fn run(kustomizer: &Kustomizer<'_>, config: &Node, built: &mut Built)
     if built.has_chart && specs.iter().any(is_of_image) {
         kustomizer.close(config.kind(), Confidence::Opaque, config.at, OVER_CHART, built);
     }
-    let (mut is_spent, mut lost) = (false, None);
+    let mut is_spent = false;
     for resource in &mut built.resources {
         if is_moving {
             move_to(resource, text(&["metadata", "namespace"]), is_blank_only);
@@ -65,7 +66,6 @@ pub(super) fn run(kustomizer: &Kustomizer<'_>, config: &Node, built: &mut Built)
         if is_for_names && resource.is_fixed() || !is_meant(resource) {
             continue;
         }
-        let was_definition = is_definition(&resource.node);
         for field in fields.iter().filter(|field| field.is_for(&resource.node)).collect::<Vec<_>>() {
             match writing {
                 Writing::Prefix(prefix) if field.is(NAME) => resource.affix(prefix, ""),
@@ -78,12 +78,6 @@ pub(super) fn run(kustomizer: &Kustomizer<'_>, config: &Node, built: &mut Built)
                 _ => write(resource, field, &writing, config.at),
             }
         }
-        if was_definition && !is_definition(&resource.node) {
-            lost = Some(resource.node.name().to_owned());
-        }
-    }
-    if let Some(name) = lost {
-        kustomizer.close(&name, Confidence::Unreadable, config.at, REDEFINED, built);
     }
     if is_spent {
         kustomizer.close(config.kind(), Confidence::Unreadable, config.at, "it writes too much, or too deeply", built);
@@ -102,11 +96,10 @@ fn write(resource: &mut Resource, field: &FieldSpec, writing: &Writing<'_>, at: 
         Writing::Entries(_) => Value::Map(Vec::new()),
         _ => Value::Text("".into(), Style::Quoted),
     };
-    // By then kustomize has annotations of its own there.
     let is_there = field.is(ANNOTATIONS) && resource.is_marked();
     let object = resource.settled();
-    if is_there && object.at_path(ANNOTATIONS).is_none() {
-        object.get_mut("metadata").into_iter().for_each(|metadata| metadata.set("annotations", Node::nothing(at)));
+    if is_there {
+        patches::annotate(object);
     }
     field.follow(object, Some(&new), &mut |node| {
         if !matches!(writing, Writing::Entries(_)) && matches!(node.value, Value::List(_) | Value::Map(_)) {
